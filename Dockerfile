@@ -1,0 +1,18 @@
+FROM node:24-slim
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+COPY src ./src
+COPY migrations ./migrations
+RUN mkdir /data && chown node:node /data
+USER node
+# Inside a container the listener must be reachable; publish the port on loopback, or put a proxy in front.
+ENV NODE_ENV=production \
+    SLIPWAY_LISTEN=0.0.0.0:8080 \
+    SLIPWAY_AUTH=none \
+    SLIPWAY_PUBLIC_URL=http://127.0.0.1:8080 \
+    SLIPWAY_DATA_DIR=/data
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1))"]
+CMD ["node", "src/main.ts", "serve"]

@@ -1,0 +1,204 @@
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { Catalog } from './catalog/catalog.ts'
+import { lockFolder } from './catalog/lock.ts'
+import { hostPort, type Listen, type Settings } from './env.ts'
+import type { DataSource, SourceType } from './image/data-source.ts'
+import type { Log } from './log.ts'
+import { Presenter, type PublicNames } from './serve/api/present.ts'
+import { front } from './serve/front.ts'
+import { listen } from './serve/listener.ts'
+import { compileRules } from './source/address-rules.ts'
+import { sources } from './source/table.ts'
+import { FilesystemStore } from './store/filesystem.ts'
+import { Active } from './work/active.ts'
+import { Collector } from './work/collect.ts'
+import { Deadlines } from './work/deadlines.ts'
+import { Importer } from './work/import.ts'
+import { Intake } from './work/intake.ts'
+import { Progress } from './work/progress.ts'
+import { Queue } from './work/queue.ts'
+import { recover, tidy } from './work/recover.ts'
+import { Room } from './work/room.ts'
+import { ServerKey } from './work/server-key.ts'
+import { UploadDoor } from './work/upload-door.ts'
+import { Reception } from './work/upload.ts'
+
+export type Service = {
+  readonly address: Listen
+  /** Ends cleanly: answers go out, transfers stop where a later start finds them, everything is closed. */
+  stop(): Promise<void>
+}
+
+/** How long answers may take to go out once the service is told to stop. */
+const grace = 30_000
+/** How often what crashed clients left is looked for. */
+const sweepEvery = 10 * 60_000
+
+/**
+ * Puts the service together: the only place that knows which store, which clock, which port.
+ * @throws Refusal when the data folder is in use or newer than this program
+ */
+export async function openService(settings: Settings, log: Log): Promise<Service> {
+  const { dataDir } = settings
+  await mkdir(dataDir, { recursive: true })
+  await using resources = new AsyncDisposableStack()
+  resources.use(lockFolder(dataDir))
+  const now = Date.now
+  const key = await ServerKey.load(join(dataDir, 'server.key'))
+  const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
+  const store = await FilesystemStore.open(dataDir)
+  await recover({ catalog, store, idle: settings.uploadIdle, now })
+
+  const work = assemble(settings, { catalog, store, key, now, log })
+  const { intake, door, reception, queue, deadlines, active, collector, progress } = work
+  const closing = new AbortController()
+  const address: { taken: Listen } = { taken: settings.listen }
+  const presenter = new Presenter({
+    catalog,
+    progress,
+    key,
+    names: () => publicNames(settings, address.taken),
+  })
+  const routes = front({
+    catalog,
+    store,
+    intake,
+    door,
+    reception,
+    presenter,
+    log,
+    version: programVersion(),
+    loopbackOnly: settings.auth === null,
+    closing: closing.signal,
+  })
+  const listener = await listen(routes, settings.listen)
+  address.taken = listener.address
+
+  queue.start()
+  deadlines.look()
+  const tidying = tidy({ catalog, intake, collector, log })
+  const sweeping = setInterval(
+    () => void tidy({ catalog, intake, collector, log }),
+    sweepEvery,
+  ).unref()
+  const held = resources.move()
+  return {
+    address: listener.address,
+    async stop() {
+      closing.abort()
+      clearInterval(sweeping)
+      const closed = listener.close(grace)
+      await Promise.all([deadlines.stop(), active.stopAll('shutdown'), queue.stop()])
+      await Promise.all([closed, tidying, collector.idle()])
+      await held.disposeAsync()
+    },
+  }
+}
+
+type Ground = {
+  readonly catalog: Catalog
+  readonly store: FilesystemStore
+  readonly key: ServerKey
+  readonly now: () => number
+  readonly log: Log
+}
+
+function assemble(settings: Settings, ground: Ground) {
+  const { catalog, store, now, log } = ground
+  const collector = new Collector(catalog, store, log)
+  const active = new Active(now)
+  const progress = new Progress(now)
+  const room = new Room(catalog, store, settings)
+  const station = { store, room, limits: settings }
+  const from = sources({ rules: addressRules(settings), userAgent: userAgent() })
+  const shared = { ...ground, collector, active, progress, station }
+  const importer = new Importer({
+    ...shared,
+    sources: from,
+    retryFor: settings.importRetryFor,
+    random: Math.random,
+    onReady: (name) => void hurryWaiting(name),
+  })
+  const queue = new Queue({ ...ground, worker: importer, concurrency: settings.importConcurrency })
+  const deadlines = new Deadlines({
+    ...shared,
+    ttl: settings.uploadTtl,
+    idle: settings.uploadIdle,
+  })
+  /** Images that refer to this one need not wait for their next attempt. */
+  const hurryWaiting = async (name: string) => {
+    try {
+      await catalog.transaction(({ jobs }) => jobs.hurryReferring(name))
+      queue.look()
+    } catch (error) {
+      log.error({ err: error, image: name }, 'images that wait for this one could not be woken')
+    }
+  }
+  const door = new UploadDoor({ ...shared, room, deadlines })
+  const reception = new Reception({
+    ...shared,
+    deadlines,
+    door,
+    idle: settings.uploadIdle,
+    onReady: (name) => void hurryWaiting(name),
+  })
+  const types: ReadonlySet<SourceType> = new Set<SourceType>(['HTTP', 'Upload', 'ObjectRef'])
+  const check = ({ http }: DataSource) => {
+    if (http) from.HTTP.at(http)
+  }
+  const intake = new Intake({
+    ...shared,
+    queue,
+    deadlines,
+    types,
+    check,
+    uploadTtl: settings.uploadTtl,
+  })
+  return { intake, door, reception, queue, deadlines, active, collector, progress }
+}
+
+export function addressRules({ sourceDeny, sourceAllow }: Settings) {
+  return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
+}
+
+function publicNames(settings: Settings, address: Listen): PublicNames {
+  const external = settings.publicUrl ?? `http://${hostPort(reachable(address))}`
+  return {
+    external,
+    inCluster: settings.internalUrl ?? external,
+    registryHost: settings.registryHost ?? new URL(external).host,
+  }
+}
+
+/** An unspecified address can be listened on, not asked for. */
+function reachable({ host, port }: Listen): Listen {
+  return { host: host === '0.0.0.0' || host === '::' ? hostname() : host, port }
+}
+
+const manifest = z.object({ version: z.string() })
+
+/** The version lies in package.json: beside `src/` in a checkout, one folder further up in a package. */
+export function programVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    const url = new URL(path, import.meta.url)
+    const text = readIfThere(url)
+    if (text !== null) return manifest.parse(JSON.parse(text)).version
+  }
+  return '0.0.0'
+}
+
+function readIfThere(url: URL): string | null {
+  try {
+    return readFileSync(url, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+export function userAgent(): string {
+  return `slipway/${programVersion()}`
+}

@@ -1,0 +1,103 @@
+import { EventEmitter } from 'node:events'
+import Sqlite from 'better-sqlite3'
+import { Kysely, sql, SqliteDialect } from 'kysely'
+import { Blobs } from './blobs.ts'
+import { Events } from './events.ts'
+import { Images } from './images.ts'
+import { Jobs } from './jobs.ts'
+import { Manifests } from './manifests.ts'
+import { migrate } from './migrations.ts'
+import type { Schema } from './schema.ts'
+import { Uploads } from './uploads.ts'
+
+/** The tables, all seen through one connection or one transaction. */
+export type Tables = {
+  readonly images: Images
+  readonly blobs: Blobs
+  readonly manifests: Manifests
+  readonly uploads: Uploads
+  readonly jobs: Jobs
+}
+
+export type CatalogOptions = {
+  /** A file, or `:memory:`. */
+  readonly path: string
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * What we know: an index over the store and a ledger of work. What `transaction` resolves with is on the disk and
+ * survives a power cut; a transaction that throws has changed nothing.
+ */
+export class Catalog implements AsyncDisposable {
+  readonly #db: Kysely<Schema>
+  readonly #now: () => number
+  readonly #changes = new EventEmitter().setMaxListeners(0)
+  /** For reading; everything that writes does so in a transaction. */
+  readonly read: Tables
+
+  private constructor(db: Kysely<Schema>, now: () => number) {
+    this.#db = db
+    this.#now = now
+    this.read = tablesOver(db, now, new Set())
+  }
+
+  /** @throws Refusal when a newer program has written the catalog */
+  static async open({ path, now }: CatalogOptions): Promise<Catalog> {
+    const database = new Sqlite(path)
+    database.pragma('journal_mode = WAL')
+    database.pragma('synchronous = FULL')
+    database.pragma('busy_timeout = 5000')
+    const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+    try {
+      await migrate(db)
+    } catch (error) {
+      await db.destroy()
+      throw error
+    }
+    return new Catalog(db, now)
+  }
+
+  async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
+    const changed = new Set<string>()
+    const result = await this.#db
+      .transaction()
+      .execute((tx) => work(tablesOver(tx, this.#now, changed)))
+    for (const name of changed) this.#changes.emit(topic(name))
+    return result
+  }
+
+  /** Calls back after each committed change of the image of that name, until the returned function is called. */
+  watch(name: string, changed: () => void): () => void {
+    this.#changes.on(topic(name), changed)
+    return () => this.#changes.off(topic(name), changed)
+  }
+
+  /** Throws when the catalog cannot be written. */
+  async probe(): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
+      await sql`update jobs set progress = progress where image_uid = ''`.execute(tx)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#db.destroy()
+  }
+}
+
+function tablesOver(db: Kysely<Schema>, now: () => number, changed: Set<string>): Tables {
+  const events = new Events(db, now, changed)
+  return {
+    images: new Images(db, events, now),
+    blobs: new Blobs(db, now),
+    manifests: new Manifests(db, now),
+    uploads: new Uploads(db),
+    jobs: new Jobs(db, now),
+  }
+}
+
+/** An emitter treats an event called `error` in a way of its own, and an image may be called so. */
+function topic(name: string): string {
+  return `image ${name}`
+}

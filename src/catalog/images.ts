@@ -1,0 +1,248 @@
+import type { Kysely, Selectable } from 'kysely'
+import { z } from 'zod'
+import { Bug } from '../errors.ts'
+import { dataSourceSchema, type DataSource } from '../image/data-source.ts'
+import type { Format } from '../image/format.ts'
+import {
+  assertTransition,
+  type Phase,
+  type ReadyReason,
+  type SourceReason,
+} from '../image/phase.ts'
+import { storedSchema, type Stored } from '../image/stored.ts'
+import type { Events } from './events.ts'
+import type { ImageTable, Schema } from './schema.ts'
+
+/** An image as the catalog knows it. Times are milliseconds since 1970. */
+export type Image = {
+  readonly uid: string
+  readonly name: string
+  readonly generation: number
+  readonly createdAt: number
+  readonly ownerUid: string | null
+  /** Without its secrets. */
+  readonly dataSource: DataSource
+  readonly secrets: Uint8Array | null
+  readonly hadSecrets: boolean
+  readonly attempt: number
+  readonly phase: Phase
+  readonly ready: Standing<ReadyReason>
+  readonly source: Standing<SourceReason>
+  readonly retries: number
+  readonly nextRetryAt: number | null
+  readonly stored: Stored | null
+}
+
+/** Why a condition is as it is. */
+export type Standing<Reason> = {
+  readonly reason: Reason
+  readonly message: string
+  readonly since: number
+}
+
+export type NewImage = Pick<
+  Image,
+  'uid' | 'name' | 'ownerUid' | 'dataSource' | 'secrets' | 'phase'
+> & { readonly ready: Told<ReadyReason>; readonly source: Told<SourceReason> }
+
+type Told<Reason> = { readonly reason: Reason; readonly message: string }
+
+/** One step of an image's life. What is not given stays as it was. */
+export type Change = {
+  readonly phase: Phase
+  readonly ready: Told<ReadyReason>
+  readonly source?: Told<SourceReason>
+  readonly retries?: number
+  readonly nextRetryAt?: number | null
+  readonly stored?: Stored
+  readonly attempt?: number
+  readonly secrets?: null
+}
+
+export type Filter = {
+  readonly limit: number
+  /** Names after this one. */
+  readonly after: string | null
+  readonly phase: Phase | null
+  readonly format: Format | null
+  readonly cdrom: boolean | null
+}
+
+export class Images {
+  readonly #db: Kysely<Schema>
+  readonly #events: Events
+  readonly #now: () => number
+
+  constructor(db: Kysely<Schema>, events: Events, now: () => number) {
+    this.#db = db
+    this.#events = events
+    this.#now = now
+  }
+
+  async add(image: NewImage): Promise<Image> {
+    const now = this.#now()
+    await this.#db
+      .insertInto('images')
+      .values({
+        uid: image.uid,
+        name: image.name,
+        generation: 1,
+        created_at: now,
+        owner_uid: image.ownerUid,
+        data_source: JSON.stringify(image.dataSource),
+        refers_to: image.dataSource.objectRef?.name ?? null,
+        secrets: image.secrets,
+        had_secrets: image.secrets === null ? 0 : 1,
+        attempt: 1,
+        phase: image.phase,
+        ...readyColumns(image.ready, now),
+        ...sourceColumns(image.source, now),
+        retries: 0,
+        next_retry_at: null,
+        stored: null,
+        format: null,
+        manifest_digest: null,
+      })
+      .execute()
+    await this.#events.append('image', image)
+    return await this.#mustHave(image.uid)
+  }
+
+  async byName(name: string): Promise<Image | null> {
+    const row = await this.#db
+      .selectFrom('images')
+      .selectAll()
+      .where('name', '=', name)
+      .executeTakeFirst()
+    return row ? fromRow(row) : null
+  }
+
+  async byUid(uid: string): Promise<Image | null> {
+    const row = await this.#db
+      .selectFrom('images')
+      .selectAll()
+      .where('uid', '=', uid)
+      .executeTakeFirst()
+    return row ? fromRow(row) : null
+  }
+
+  /** By name. */
+  async list(filter: Filter): Promise<readonly Image[]> {
+    let query = this.#db.selectFrom('images').selectAll().orderBy('name').limit(filter.limit)
+    if (filter.after !== null) query = query.where('name', '>', filter.after)
+    if (filter.phase) query = query.where('phase', '=', filter.phase)
+    if (filter.format) query = query.where('format', '=', filter.format)
+    if (filter.cdrom === true) query = query.where('format', '=', 'iso')
+    if (filter.cdrom === false) query = query.where('format', '!=', 'iso')
+    return (await query.execute()).map(fromRow)
+  }
+
+  /** Names of the images in a phase, for the few that a restart has to look at. */
+  async inPhase(phase: Phase): Promise<readonly Image[]> {
+    const rows = await this.#db
+      .selectFrom('images')
+      .selectAll()
+      .where('phase', '=', phase)
+      .orderBy('name')
+      .execute()
+    return rows.map(fromRow)
+  }
+
+  /**
+   * The one way from one phase to another.
+   * @returns the image after the step, null when it is not there any more or is being deleted
+   * @throws Bug for a step that no image may take
+   */
+  async change(uid: string, change: Change): Promise<Image | null> {
+    const before = await this.byUid(uid)
+    if (!before || isLate(before, change)) return null
+    assertTransition(before.phase, change.phase)
+    await this.#db
+      .updateTable('images')
+      .set(columnsOf(before, change, this.#now()))
+      .where('uid', '=', uid)
+      .execute()
+    await this.#events.append('image', before)
+    return await this.#mustHave(uid)
+  }
+
+  async remove(image: Pick<Image, 'uid' | 'name'>): Promise<void> {
+    await this.#db.deleteFrom('images').where('uid', '=', image.uid).execute()
+    await this.#events.append('deleted', image)
+  }
+
+  async #mustHave(uid: string): Promise<Image> {
+    const image = await this.byUid(uid)
+    if (!image) throw new Bug(`the image ${uid} vanished within one transaction`)
+    return image
+  }
+}
+
+/** Whatever ends while its image is being deleted ends for nothing; that is no mistake. */
+function isLate({ phase }: Image, change: Change): boolean {
+  return phase === 'Terminating' && change.phase !== 'Terminating'
+}
+
+function columnsOf(before: Image, change: Change, now: number) {
+  const { ready, source, retries, nextRetryAt, stored, attempt, secrets } = change
+  return {
+    phase: change.phase,
+    ...readyColumns(ready, sinceWhen(before.ready, ready, before.phase === change.phase, now)),
+    ...(source && sourceColumns(source, sinceWhen(before.source, source, true, now))),
+    ...(retries !== undefined && { retries }),
+    ...(nextRetryAt !== undefined && { next_retry_at: nextRetryAt }),
+    ...(stored && storedColumns(stored)),
+    ...(attempt !== undefined && { attempt }),
+    ...(secrets === null && { secrets }),
+  }
+}
+
+/** A condition's time is that of its last change of status or reason, not of its message. */
+function sinceWhen<Reason>(
+  before: Standing<Reason>,
+  after: Told<Reason>,
+  samePhase: boolean,
+  now: number,
+): number {
+  return samePhase && before.reason === after.reason ? before.since : now
+}
+
+const readyColumns = ({ reason, message }: Told<ReadyReason>, since: number) => ({
+  ready_reason: reason,
+  ready_message: message,
+  ready_since: since,
+})
+
+const sourceColumns = ({ reason, message }: Told<SourceReason>, since: number) => ({
+  source_reason: reason,
+  source_message: message,
+  source_since: since,
+})
+
+const storedColumns = (stored: Stored) => ({
+  stored: JSON.stringify(stored),
+  format: stored.format,
+  manifest_digest: stored.manifest.digest,
+})
+
+const json = z.string().transform((text): unknown => JSON.parse(text))
+
+function fromRow(row: Selectable<ImageTable>): Image {
+  return {
+    uid: row.uid,
+    name: row.name,
+    generation: row.generation,
+    createdAt: row.created_at,
+    ownerUid: row.owner_uid,
+    dataSource: json.pipe(dataSourceSchema).parse(row.data_source),
+    secrets: row.secrets,
+    hadSecrets: row.had_secrets === 1,
+    attempt: row.attempt,
+    phase: row.phase,
+    ready: { reason: row.ready_reason, message: row.ready_message, since: row.ready_since },
+    source: { reason: row.source_reason, message: row.source_message, since: row.source_since },
+    retries: row.retries,
+    nextRetryAt: row.next_retry_at,
+    stored: row.stored === null ? null : json.pipe(storedSchema).parse(row.stored),
+  }
+}

@@ -1,0 +1,127 @@
+import type { Kysely, Selectable } from 'kysely'
+import type { JobTable, Schema } from './schema.ts'
+
+/** Work that goes on until it is done, in whichever process holds its lease. */
+export type Job = {
+  readonly imageUid: string
+  readonly runAfter: number
+  readonly retryUntil: number | null
+  /** Tenths of a per cent. */
+  readonly progress: number
+}
+
+export class Jobs {
+  readonly #db: Kysely<Schema>
+  readonly #now: () => number
+
+  constructor(db: Kysely<Schema>, now: () => number) {
+    this.#db = db
+    this.#now = now
+  }
+
+  async add(imageUid: string): Promise<void> {
+    const now = this.#now()
+    await this.#db
+      .insertInto('jobs')
+      .values({
+        image_uid: imageUid,
+        kind: 'import',
+        created_at: now,
+        run_after: now,
+        retry_until: null,
+        owner: null,
+        lease_until: null,
+        progress: 0,
+      })
+      .execute()
+  }
+
+  /** Takes the oldest job whose turn has come and whose worker, if it had one, is dead. */
+  async claim(owner: string, leaseFor: number): Promise<Job | null> {
+    const now = this.#now()
+    const row = await this.#db
+      .updateTable('jobs')
+      .set({ owner, lease_until: now + leaseFor })
+      .where('image_uid', '=', (from) =>
+        from
+          .selectFrom('jobs')
+          .select('image_uid')
+          .where('run_after', '<=', now)
+          .where((is) => is.or([is('owner', 'is', null), is('lease_until', '<', now)]))
+          .orderBy('created_at')
+          .limit(1),
+      )
+      .returningAll()
+      .executeTakeFirst()
+    return row ? fromRow(row) : null
+  }
+
+  /** Prolongs a lease; false when the job is another's or gone, and its work has to stop. */
+  async beat(imageUid: string, owner: string, leaseFor: number, progress: number) {
+    const { numUpdatedRows } = await this.#db
+      .updateTable('jobs')
+      .set({ lease_until: this.#now() + leaseFor, progress })
+      .where('image_uid', '=', imageUid)
+      .where('owner', '=', owner)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  /** Gives a job back, to be taken again after a while. */
+  async postpone(imageUid: string, runAfter: number, retryUntil: number | null): Promise<void> {
+    await this.#db
+      .updateTable('jobs')
+      .set({ owner: null, lease_until: null, run_after: runAfter, retry_until: retryUntil })
+      .where('image_uid', '=', imageUid)
+      .execute()
+  }
+
+  /** Gives a job back as it is: its process stops. */
+  async release(imageUid: string): Promise<void> {
+    await this.#db
+      .updateTable('jobs')
+      .set({ owner: null, lease_until: null })
+      .where('image_uid', '=', imageUid)
+      .execute()
+  }
+
+  /** For a start after a crash: whoever holds the data folder knows that all earlier owners are dead. */
+  async releaseAll(): Promise<void> {
+    await this.#db.updateTable('jobs').set({ owner: null, lease_until: null }).execute()
+  }
+
+  async remove(imageUid: string): Promise<void> {
+    await this.#db.deleteFrom('jobs').where('image_uid', '=', imageUid).execute()
+  }
+
+  /** When the next job may be taken, null when none waits. */
+  async nextTurn(): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select((is) => is.fn.min('run_after').as('turn'))
+      .where('owner', 'is', null)
+      .executeTakeFirst()
+    return row?.turn ?? null
+  }
+
+  /** Lets images that refer to the one of that name begin their next attempt at once. */
+  async hurryReferring(name: string): Promise<void> {
+    await this.#db
+      .updateTable('jobs')
+      .set({ run_after: this.#now() })
+      .where('owner', 'is', null)
+      .where('image_uid', 'in', (from) =>
+        from.selectFrom('images').select('uid').where('refers_to', '=', name),
+      )
+      .execute()
+  }
+}
+
+function fromRow(row: Selectable<JobTable>): Job {
+  return {
+    imageUid: row.image_uid,
+    runAfter: row.run_after,
+    retryUntil: row.retry_until,
+    progress: row.progress,
+  }
+}

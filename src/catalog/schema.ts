@@ -1,0 +1,119 @@
+import type { ColumnType, Generated } from 'kysely'
+import type { Format } from '../image/format.ts'
+import type { Phase, ReadyReason, SourceReason } from '../image/phase.ts'
+
+/**
+ * The catalog's tables as the newest file in `migrations/` leaves them. Times are milliseconds since 1970, JSON is text,
+ * truth values are 0 and 1: what SQLite and PostgreSQL both keep without loss.
+ */
+export interface Schema {
+  images: ImageTable
+  blobs: BlobTable
+  leases: LeaseTable
+  manifests: ManifestTable
+  tags: TagTable
+  blob_references: ReferenceTable
+  uploads: UploadTable
+  jobs: JobTable
+  events: EventTable
+}
+
+/** A column that is written once. */
+type Fixed<Value> = ColumnType<Value, Value, never>
+
+export interface ImageTable {
+  uid: Fixed<string>
+  name: Fixed<string>
+  generation: number
+  created_at: Fixed<number>
+  owner_uid: Fixed<string | null>
+  data_source: Fixed<string>
+  /** The image that an ObjectRef names. */
+  refers_to: Fixed<string | null>
+  /** Credentials, sealed with the server's key; gone once the image is Ready or Failed. */
+  secrets: Uint8Array | null
+  had_secrets: Fixed<number>
+  /** Grows with every `retry`; part of what an upload token is derived from. */
+  attempt: number
+  phase: Phase
+  ready_reason: ReadyReason
+  ready_message: string
+  ready_since: number
+  source_reason: SourceReason
+  source_message: string
+  source_since: number
+  retries: number
+  next_retry_at: number | null
+  /** JSON of what was stored (`StoredFacts`), null until Ready. */
+  stored: string | null
+  format: Format | null
+  manifest_digest: string | null
+}
+
+export interface BlobTable {
+  digest: Fixed<string>
+  size: Fixed<number>
+  state: 'present' | 'deleting'
+  created_at: Fixed<number>
+}
+
+/** Keeps a blob that nothing refers to yet. */
+export interface LeaseTable {
+  digest: Fixed<string>
+  holder: Fixed<string>
+  expires_at: number
+}
+
+export interface ManifestTable {
+  repository: Fixed<string>
+  digest: Fixed<string>
+  media_type: string
+  size: number
+  created_at: number
+}
+
+export interface TagTable {
+  repository: Fixed<string>
+  name: Fixed<string>
+  digest: string
+  updated_at: number
+}
+
+/** A manifest of a repository needs a blob; its own bytes are one of them. */
+export interface ReferenceTable {
+  repository: Fixed<string>
+  manifest: Fixed<string>
+  digest: Fixed<string>
+}
+
+export interface UploadTable {
+  /** SHA-256 of the token in hex: the token itself lies nowhere. */
+  token_hash: Fixed<string>
+  image_uid: Fixed<string>
+  attempt: Fixed<number>
+  state: 'waiting' | 'receiving' | 'interrupted' | 'finished' | 'expired'
+  /** When it fails for want of bytes; null while bytes are arriving. */
+  expires_at: number | null
+}
+
+export interface JobTable {
+  image_uid: Fixed<string>
+  kind: Fixed<'import'>
+  created_at: Fixed<number>
+  run_after: number
+  /** No further attempt is begun after this time. */
+  retry_until: number | null
+  /** The process that works on it, and until when it may be believed to be alive. */
+  owner: string | null
+  lease_until: number | null
+  /** Tenths of a per cent, the highest that was ever shown. */
+  progress: number
+}
+
+export interface EventTable {
+  seq: Generated<number>
+  kind: Fixed<'image' | 'deleted'>
+  image_name: Fixed<string>
+  image_uid: Fixed<string>
+  at: Fixed<number>
+}

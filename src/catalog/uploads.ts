@@ -1,0 +1,102 @@
+import type { Kysely, Selectable } from 'kysely'
+import type { Schema, UploadTable } from './schema.ts'
+
+export type Upload = {
+  readonly tokenHash: string
+  readonly imageUid: string
+  readonly attempt: number
+  readonly state: UploadTable['state']
+  readonly expiresAt: number | null
+}
+
+/** Doors for uploads. A door stays listed after its use, so that a late client is told what happened. */
+export class Uploads {
+  readonly #db: Kysely<Schema>
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db
+  }
+
+  async add(upload: Upload): Promise<void> {
+    await this.#db
+      .insertInto('uploads')
+      .values({
+        token_hash: upload.tokenHash,
+        image_uid: upload.imageUid,
+        attempt: upload.attempt,
+        state: upload.state,
+        expires_at: upload.expiresAt,
+      })
+      .execute()
+  }
+
+  async byTokenHash(tokenHash: string): Promise<Upload | null> {
+    const row = await this.#db
+      .selectFrom('uploads')
+      .selectAll()
+      .where('token_hash', '=', tokenHash)
+      .executeTakeFirst()
+    return row ? fromRow(row) : null
+  }
+
+  /** The door of an image's present attempt. */
+  async ofImage(imageUid: string, attempt: number): Promise<Upload | null> {
+    const row = await this.#db
+      .selectFrom('uploads')
+      .selectAll()
+      .where('image_uid', '=', imageUid)
+      .where('attempt', '=', attempt)
+      .executeTakeFirst()
+    return row ? fromRow(row) : null
+  }
+
+  async change(tokenHash: string, state: Upload['state'], expiresAt: number | null): Promise<void> {
+    await this.#db
+      .updateTable('uploads')
+      .set({ state, expires_at: expiresAt })
+      .where('token_hash', '=', tokenHash)
+      .execute()
+  }
+
+  /** Those whose time is over. */
+  async expired(now: number): Promise<readonly Upload[]> {
+    const rows = await this.#db
+      .selectFrom('uploads')
+      .selectAll()
+      .where('expires_at', '<=', now)
+      .execute()
+    return rows.map(fromRow)
+  }
+
+  async inState(state: Upload['state']): Promise<readonly Upload[]> {
+    const rows = await this.#db
+      .selectFrom('uploads')
+      .selectAll()
+      .where('state', '=', state)
+      .execute()
+    return rows.map(fromRow)
+  }
+
+  /** When the next one expires, null when none will. */
+  async nextEnd(): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('uploads')
+      .select((is) => is.fn.min('expires_at').as('end'))
+      .executeTakeFirst()
+    return row?.end ?? null
+  }
+
+  async removeOf(imageUid: string): Promise<void> {
+    await this.#db.deleteFrom('uploads').where('image_uid', '=', imageUid).execute()
+  }
+}
+
+function fromRow(row: Selectable<UploadTable>): Upload {
+  return {
+    tokenHash: row.token_hash,
+    imageUid: row.image_uid,
+    attempt: row.attempt,
+    state: row.state,
+    expiresAt: row.expires_at,
+  }
+}

@@ -1,0 +1,273 @@
+import { availableParallelism } from 'node:os'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { parseDuration } from './image/duration.ts'
+import { parseSize } from './image/size.ts'
+
+/**
+ * The environment is read here, once, and nowhere else (operations, "Settings"). Every setting is one row: the README's
+ * table, `slipway config` and the refusal of a bad value are made from it.
+ */
+type Setting<Value> = {
+  readonly variable: string
+  /** As it would be written in the environment; null when there is none. */
+  readonly fallback: string | null
+  /** Ends the sentence "…; allowed: ". */
+  readonly allowed: string
+  readonly meaning: string
+  /** The value of a text, undefined when the text is not allowed. */
+  readonly read: (text: string) => Value | undefined
+}
+
+type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never
+
+export type Listen = { readonly host: string; readonly port: number }
+
+const duration = (text: string) => parseDuration(text) ?? undefined
+const size = (text: string) => parseSize(text) ?? undefined
+
+/** Texts that a schema takes, as they come out of it. */
+const by =
+  <Value>(schema: z.ZodType<Value, string>) =>
+  (text: string): Value | undefined =>
+    schema.safeParse(text).data
+
+function listen(text: string): Listen | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const port = Number(digits)
+  if (host === undefined || port > 65_535) return undefined
+  return isIP(host) || host === 'localhost' ? { host, port } : undefined
+}
+
+function baseUrl(text: string): string | undefined {
+  const url = URL.parse(text)
+  if (!url || !/^https?:$/.test(url.protocol)) return undefined
+  if (url.username || url.password || url.search || url.hash) return undefined
+  return url.href.replace(/\/+$/, '')
+}
+
+/** CIDRs, single addresses and host globs, by commas. */
+function places(text: string): readonly string[] | undefined {
+  const all = text.split(',').map((part) => part.trim())
+  return all.every(isPlace) ? all : undefined
+}
+
+/** A shortened CIDR and a glob of digits would look like a rule and match nothing that DNS answers. */
+function isPlace(text: string): boolean {
+  const [network = '', prefix] = text.split('/')
+  if (isIP(network)) return prefix === undefined || ipaddr.isValidCIDR(text)
+  const glob = /^(?:\*\.)?[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)*$/i
+  return prefix === undefined && glob.test(text) && /[a-z]/i.test(text)
+}
+
+const aDuration = 'a duration such as 30s, 15m or 24h'
+const aSize = 'bytes, also as 64Mi, 20Gi or 1Ti'
+
+/** A row whose value may be missing. */
+const optional = <Value>(
+  variable: string,
+  allowed: string,
+  meaning: string,
+  read: (text: string) => Value | undefined,
+): Setting<Value | null> => ({ variable, fallback: null, allowed, meaning, read })
+
+const required = <Value>(
+  variable: string,
+  fallback: string,
+  allowed: string,
+  meaning: string,
+  read: (text: string) => Value | undefined,
+): Setting<Value> => ({ variable, fallback, allowed, meaning, read })
+
+const settings = {
+  listen: required(
+    'SLIPWAY_LISTEN',
+    '127.0.0.1:8080',
+    'address:port such as 127.0.0.1:8080 or [::]:8080',
+    'address and port of the one listener',
+    listen,
+  ),
+  dataDir: required(
+    'SLIPWAY_DATA_DIR',
+    './data',
+    'a folder',
+    'the folder of catalog, blobs and staging; locked by one instance',
+    (text) => (text === '' ? undefined : resolve(text)),
+  ),
+  publicUrl: optional(
+    'SLIPWAY_PUBLIC_URL',
+    'an http or https URL without query or user-info',
+    'what upload URLs begin with; without it, the listener',
+    baseUrl,
+  ),
+  internalUrl: optional(
+    'SLIPWAY_INTERNAL_URL',
+    'an http or https URL without query or user-info',
+    'what in-cluster upload URLs begin with; without it, the public URL',
+    baseUrl,
+  ),
+  registryHost: optional(
+    'SLIPWAY_REGISTRY_HOST',
+    'a host name with an optional port',
+    'what `registryURL` begins with; without it, the host of the public URL',
+    by(z.string().regex(/^[A-Za-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-fA-F:]+\](?::\d{1,5})?$/)),
+  ),
+  storage: required(
+    'SLIPWAY_STORAGE',
+    'filesystem',
+    'filesystem',
+    'where the blobs lie',
+    by(z.enum(['filesystem'])),
+  ),
+  uploadTtl: required(
+    'SLIPWAY_UPLOAD_TTL',
+    '15m',
+    aDuration,
+    'how long an image waits for the first byte of its upload',
+    duration,
+  ),
+  uploadIdle: required(
+    'SLIPWAY_UPLOAD_IDLE',
+    '15m',
+    aDuration,
+    'how long a begun upload may stay without a byte',
+    duration,
+  ),
+  maxImageSize: required(
+    'SLIPWAY_MAX_IMAGE_SIZE',
+    '1Ti',
+    aSize,
+    'largest file taken in, before and after unpacking',
+    size,
+  ),
+  maxVirtualSize: required(
+    'SLIPWAY_MAX_VIRTUAL_SIZE',
+    '16Ti',
+    aSize,
+    'largest disk that a guest may see',
+    size,
+  ),
+  importConcurrency: required(
+    'SLIPWAY_IMPORT_CONCURRENCY',
+    String(2 * availableParallelism()),
+    'a whole number from 1 to 1000',
+    'imports at the same time; the rest waits, oldest first',
+    by(
+      z
+        .string()
+        .regex(/^\d{1,4}$/)
+        .transform(Number)
+        .pipe(z.int().min(1).max(1000)),
+    ),
+  ),
+  importRetryFor: required(
+    'SLIPWAY_IMPORT_RETRY_FOR',
+    '30m',
+    aDuration,
+    'how long an import is tried again after transient errors',
+    duration,
+  ),
+  storageLimit: optional(
+    'SLIPWAY_STORAGE_LIMIT',
+    aSize,
+    'bytes of all blobs; what would go beyond is refused with 507',
+    size,
+  ),
+  sourceDeny: optional(
+    'SLIPWAY_SOURCE_DENY',
+    'CIDRs, addresses and host globs, by commas',
+    'where imports may not go, beside loopback, link-local and cloud metadata',
+    places,
+  ),
+  sourceAllow: optional(
+    'SLIPWAY_SOURCE_ALLOW',
+    'CIDRs, addresses and host globs, by commas',
+    'lifts refusals; the longest prefix wins, at equal length ALLOW',
+    places,
+  ),
+  auth: optional(
+    'SLIPWAY_AUTH',
+    'none',
+    '`none` says that everyone who reaches the listener may do everything',
+    by(z.enum(['none'])),
+  ),
+  logLevel: required(
+    'SLIPWAY_LOG_LEVEL',
+    'info',
+    'trace, debug, info, warn, error, fatal or silent',
+    'the least level that is logged',
+    by(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])),
+  ),
+  logFormat: optional(
+    'SLIPWAY_LOG_FORMAT',
+    'json or pretty',
+    'without it, `pretty` on a terminal, `json` elsewhere',
+    by(z.enum(['json', 'pretty'])),
+  ),
+} as const
+
+type Rows = typeof settings
+export type Settings = { readonly [Name in keyof Rows]: ValueOf<Rows[Name]> }
+
+export type Environment = { readonly [variable: string]: string | undefined }
+export type Reading =
+  | { readonly settings: Settings; readonly problems: null }
+  | { readonly settings: null; readonly problems: readonly string[] }
+
+/** Reads all settings; every problem is one line that names the variable, its value and what is allowed. */
+export function readSettings(environment: Environment): Reading {
+  const problems: string[] = []
+  const read = <Value>(row: Setting<Value>): Value | null => {
+    const text = environment[row.variable] || row.fallback
+    if (text === null) return null
+    const value = row.read(text)
+    if (value === undefined) problems.push(`${row.variable} is "${text}"; allowed: ${row.allowed}`)
+    return value ?? null
+  }
+  const values = Object.fromEntries(
+    Object.entries(settings).map(([name, row]) => [name, read<unknown>(row)]),
+  )
+  problems.push(...contradictions(settings.listen, settings.auth, environment))
+  return isComplete(values, problems)
+    ? { settings: values, problems: null }
+    : { settings: null, problems }
+}
+
+/** Every row was read by its own reader, so without problems the values have the rows' types. */
+function isComplete(values: object, problems: readonly string[]): values is Settings {
+  return problems.length === 0 && Object.keys(settings).every((name) => name in values)
+}
+
+const loopback = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
+
+/** Values that are sound alone and not together. */
+function contradictions(
+  listen: Setting<Listen>,
+  auth: Setting<unknown>,
+  environment: Environment,
+): string[] {
+  const text = environment[listen.variable] || listen.fallback
+  const address = text === null ? undefined : listen.read(text)
+  if (!address || loopback.test(address.host) || environment[auth.variable]) return []
+  return [
+    `${listen.variable} is "${text}", but no credentials are configured; allowed: an address of 127.0.0.0/8, or any with SLIPWAY_AUTH=none if everyone who reaches the listener may do everything`,
+  ]
+}
+
+export function hostPort({ host, port }: Listen): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** The rows for people: what `slipway config` prints and the README's table says. */
+export function describeSettings(environment: Environment) {
+  return Object.values(settings).map(({ variable, fallback, meaning, allowed }) => ({
+    variable,
+    value: environment[variable] || fallback,
+    fallback,
+    meaning,
+    allowed,
+  }))
+}

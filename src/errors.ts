@@ -1,0 +1,162 @@
+/**
+ * Every way to fail, in one table. An error is raised where it is understood and rendered in three places: as
+ * problem+json, as the OCI envelope and as an image's condition. `message` is shown to the caller, so it names the thing
+ * and the way out; `cause` is logged and never shown.
+ */
+type Row = {
+  readonly kind: 'refusal' | 'flaw' | 'outage' | 'bug'
+  /** HTTP status of the answer. */
+  readonly status: number
+  /** Code in the registry's error envelope (OCI distribution-spec, "Error Codes"). */
+  readonly oci: string
+  /** Whether an import that met it is tried again. */
+  readonly retry: boolean
+}
+
+const refusal = (status: number, oci = 'UNSUPPORTED') =>
+  ({ kind: 'refusal', status, oci, retry: false }) as const
+const flaw = (status: number) =>
+  ({ kind: 'flaw', status, oci: 'UNSUPPORTED', retry: false }) as const
+const outage = (status: number, retry: boolean) =>
+  ({ kind: 'outage', status, oci: 'UNSUPPORTED', retry }) as const
+const bug = () => ({ kind: 'bug', status: 500, oci: 'UNSUPPORTED', retry: false }) as const
+
+const table = {
+  INVALID_JSON: refusal(400),
+  INVALID_REQUEST: refusal(422),
+  INVALID_NAME: refusal(422, 'NAME_INVALID'),
+  UNSUPPORTED_MEDIA_TYPE: refusal(415),
+  UNSUPPORTED_SOURCE: refusal(422),
+  SPEC_DIFFERS: refusal(409),
+  OWNER_DIFFERS: refusal(409),
+  BEING_DELETED: refusal(409),
+  NOT_RETRYABLE: refusal(409),
+  SECRETS_ERASED: refusal(409),
+  NOT_READY: refusal(409),
+  NOT_FOUND: refusal(404),
+  METHOD_NOT_ALLOWED: refusal(405),
+  IMAGE_NOT_FOUND: refusal(404),
+  HOST_FORBIDDEN: refusal(403, 'DENIED'),
+  RANGE_NOT_SATISFIABLE: refusal(416, 'BLOB_UPLOAD_INVALID'),
+  CONTENT_TOO_LARGE: refusal(413),
+  TOO_LARGE: refusal(413),
+  UPLOAD_UNKNOWN: refusal(404),
+  UPLOAD_GONE: refusal(410),
+  UPLOAD_BUSY: refusal(423),
+  UPLOAD_EMPTY: refusal(422),
+  UPLOAD_TIMEOUT: refusal(410),
+  DENIED: refusal(403, 'DENIED'),
+  NAME_INVALID: refusal(400, 'NAME_INVALID'),
+  NAME_UNKNOWN: refusal(404, 'NAME_UNKNOWN'),
+  DIGEST_INVALID: refusal(400, 'DIGEST_INVALID'),
+  BLOB_UNKNOWN: refusal(404, 'BLOB_UNKNOWN'),
+  MANIFEST_UNKNOWN: refusal(404, 'MANIFEST_UNKNOWN'),
+  UNSUPPORTED: refusal(405, 'UNSUPPORTED'),
+  SOURCE_FORBIDDEN: refusal(422),
+  SOURCE_REFUSED: refusal(422),
+
+  CHECKSUM_MISMATCH: flaw(400),
+  SIZE_MISMATCH: flaw(422),
+  EXTERNAL_REFERENCE: flaw(422),
+  UNSUPPORTED_FORMAT: flaw(422),
+  ENCRYPTED_IMAGE: flaw(422),
+  AMBIGUOUS_FORMAT: flaw(422),
+  NOT_AN_IMAGE: flaw(422),
+  INVALID_HEADER: flaw(422),
+  VIRTUAL_SIZE_LIMIT: flaw(422),
+  DECOMPRESSION_LIMIT: flaw(422),
+  CORRUPT_ARCHIVE: flaw(422),
+  UNSAFE_ARCHIVE: flaw(422),
+  INVALID_OCI: flaw(422),
+
+  SOURCE_UNAVAILABLE: outage(502, true),
+  SOURCE_NOT_READY: outage(409, true),
+  STORAGE_FULL: outage(507, true),
+  STORAGE_UNAVAILABLE: outage(503, true),
+  UPLOAD_INTERRUPTED: outage(400, false),
+  SHUTTING_DOWN: outage(503, true),
+
+  INTERNAL: bug(),
+} as const satisfies Record<string, Row>
+
+export type Code = keyof typeof table
+type CodeOf<Kind extends Row['kind']> = {
+  [C in Code]: (typeof table)[C]['kind'] extends Kind ? C : never
+}[Code]
+
+export type Detail = {
+  readonly cause?: unknown
+  /** Single fields of a body that were refused, for `errors` in problem+json. */
+  readonly fields?: readonly { readonly path: string; readonly message: string }[]
+  /** Earliest time of a further attempt, in milliseconds from now (Retry-After). */
+  readonly retryAfter?: number
+}
+
+/** What all four classes share. Not thrown itself. */
+export abstract class Failure extends Error {
+  readonly code: Code
+  readonly fields: readonly { readonly path: string; readonly message: string }[]
+  readonly retryAfter: number | null
+
+  constructor(code: Code, message: string, detail: Detail = {}) {
+    super(message, detail.cause === undefined ? {} : { cause: detail.cause })
+    this.name = new.target.name
+    this.code = code
+    this.fields = detail.fields ?? []
+    this.retryAfter = detail.retryAfter ?? null
+  }
+
+  get row(): Row {
+    return table[this.code]
+  }
+}
+
+/** The caller asked for something that cannot be done as asked, and can fix it. */
+export class Refusal extends Failure {
+  constructor(code: CodeOf<'refusal'>, message: string, detail?: Detail) {
+    super(code, message, detail)
+  }
+}
+
+/** The bytes are bad: another attempt with the same bytes fails in the same way. */
+export class Flaw extends Failure {
+  constructor(code: CodeOf<'flaw'>, message: string, detail?: Detail) {
+    super(code, message, detail)
+  }
+}
+
+/** Something this service depends on failed; it may work later. */
+export class Outage extends Failure {
+  constructor(code: CodeOf<'outage'>, message: string, detail?: Detail) {
+    super(code, message, detail)
+  }
+}
+
+/** This program is wrong. The message shown says only that; the rest is in the log. */
+export class Bug extends Failure {
+  constructor(message: string, cause?: unknown) {
+    super('INTERNAL', message, cause === undefined ? {} : { cause })
+  }
+}
+
+/** Any thrown value as a Failure: what is none of the four classes is a bug. */
+export function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error
+  const full = outOfSpace(error)
+  if (full) return full
+  return new Bug('something went wrong inside the service; the log has the details', error)
+}
+
+function outOfSpace(error: unknown): Outage | null {
+  const code = errno(error)
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
+  return new Outage('STORAGE_FULL', 'the storage is full; free space or enlarge it', {
+    cause: error,
+  })
+}
+
+/** The system error name (`ENOENT`, `ECONNRESET`) of a thrown value, null when it has none. */
+export function errno(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null
+  return typeof error.code === 'string' ? error.code : null
+}

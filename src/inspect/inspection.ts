@@ -1,0 +1,111 @@
+import { Flaw } from '../errors.ts'
+import type { Facts, Format } from '../image/format.ts'
+import type { Check, Inspector, Limits } from './inspector.ts'
+import { recognise } from './recognise.ts'
+import { decisionLength } from './table.ts'
+import { headLength, Missing, Windows } from './windows.ts'
+
+/**
+ * The bytes are judged when so many have come, however they were cut into chunks, so that any chunking gives the same
+ * answer. Most of what is refused is refused at the first.
+ */
+const milestones = [decisionLength, headLength / 2, headLength]
+
+/** Finds out what a file is while it passes. It holds its windows and nothing else. */
+export class Inspection {
+  readonly #limits: Limits
+  readonly #declared: number | null
+  readonly #windows: Windows
+  #passed = 0
+  #inspector: Inspector | null = null
+
+  /** `size` is the file's length in bytes when it is known before; then a table behind the end is seen early. */
+  constructor(limits: Limits, size: number | null) {
+    this.#limits = limits
+    this.#declared = size
+    this.#windows = new Windows(size)
+  }
+
+  /**
+   * The bytes that follow. They are copied; the caller may use the memory again.
+   * @throws Flaw as soon as the bytes so far prove one
+   */
+  push(chunk: Uint8Array): void {
+    let rest = chunk
+    for (;;) {
+      const milestone = milestones[this.#passed]
+      if (milestone === undefined) break
+      const room = milestone - this.#windows.received
+      if (rest.length < room) break
+      this.#windows.push(rest.subarray(0, room))
+      rest = rest.subarray(room)
+      this.#passed += 1
+      this.#judge()
+    }
+    this.#windows.push(rest)
+  }
+
+  /**
+   * The format, once the start of the file decides it, which is well within the first MiB; null before. A file that is
+   * `raw` by its start may at its end still turn out to be of a format that is known by its end.
+   */
+  get format(): Format | null {
+    return this.#inspector?.format ?? null
+  }
+
+  /**
+   * All bytes were pushed: the last word.
+   * @throws Flaw
+   */
+  finish(): Facts {
+    this.#windows.end()
+    const size = this.#windows.received
+    if (size === 0) {
+      throw new Flaw('NOT_AN_IMAGE', 'the file is empty; send a disk image or an ISO')
+    }
+    if (this.#declared !== null && this.#declared !== size) {
+      throw new Flaw(
+        'SIZE_MISMATCH',
+        `the file should have ${this.#declared} bytes, but ${size} came; send it again`,
+      )
+    }
+    return this.#judge().describe(this.#windows, size)
+  }
+
+  #judge(): Inspector {
+    const inspector = recognise(this.#windows)
+    this.#inspector = inspector
+    for (const check of inspector.checks) this.#run(inspector, check)
+    this.#lookAhead(inspector)
+    return inspector
+  }
+
+  #run(inspector: Inspector, check: Check): void {
+    const problem = this.#orMissing(inspector, () => check.problem(this.#windows, this.#limits))
+    if (problem !== null) throw new Flaw(check.code, problem)
+  }
+
+  #lookAhead(inspector: Inspector): void {
+    const regions = this.#orMissing(inspector, () => inspector.ahead?.(this.#windows) ?? [])
+    for (const { offset, length } of regions ?? []) this.#windows.want(offset, length)
+  }
+
+  /** Null while bytes are still to come; a header that the file is too short for is a flaw. */
+  #orMissing<Answer>(inspector: Inspector, ask: () => Answer): Answer | null {
+    try {
+      return ask()
+    } catch (error) {
+      if (!(error instanceof Missing)) throw error
+      if (error.beyondEnd) throw tooShort(inspector, this.#windows)
+      if (this.#windows.ended) throw error
+      return null
+    }
+  }
+}
+
+function tooShort({ title }: Inspector, { size }: Windows): Flaw {
+  return new Flaw(
+    'INVALID_HEADER',
+    `the file ends after ${size} bytes, inside what its ${title} header describes; it was cut short`,
+  )
+}

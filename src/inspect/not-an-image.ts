@@ -1,0 +1,71 @@
+import { isTar, tarProblem } from './tar.ts'
+import { textProblem } from './text.ts'
+import type { Windows } from './windows.ts'
+
+type Kind = {
+  /** Completes "the file is …". */
+  readonly name: string
+  readonly offset?: number
+  readonly magic: string | readonly number[]
+  /** What to do, where that is more than sending another file. */
+  readonly advice?: string
+}
+
+const unpack = (command: string) => `unpack it: ${command}`
+
+/** Signatures at the start, unless an offset is given. */
+const kinds: readonly Kind[] = [
+  { name: 'a PDF document', magic: '%PDF-' },
+  { name: 'a zip archive', magic: 'PK\x03\x04', advice: unpack('unzip <file>') },
+  { name: 'an empty zip archive', magic: 'PK\x05\x06' },
+  { name: 'a 7z archive', magic: '7z\xbc\xaf\x27\x1c', advice: unpack('7z x <file>') },
+  { name: 'a RAR archive', magic: 'Rar!\x1a\x07', advice: unpack('unrar x <file>') },
+  { name: 'a gzip file', magic: [0x1f, 0x8b, 0x08], advice: unpack('gzip -d <file>') },
+  { name: 'an xz file', magic: '\xfd7zXZ\0', advice: unpack('xz -d <file>') },
+  { name: 'a zstd file', magic: [0x28, 0xb5, 0x2f, 0xfd], advice: unpack('zstd -d <file>') },
+  { name: 'an lz4 file', magic: [0x04, 0x22, 0x4d, 0x18], advice: unpack('lz4 -d <file>') },
+  { name: 'a cpio archive', magic: '070701' },
+  { name: 'a Debian package or an ar archive', magic: '!<arch>\n' },
+  { name: 'an RPM package', magic: [0xed, 0xab, 0xee, 0xdb] },
+  { name: 'a Windows cabinet', magic: 'MSCF\0\0\0\0' },
+  { name: 'a Windows imaging file (WIM)', magic: 'MSWIM\0\0\0' },
+  { name: 'an executable (ELF)', magic: '\x7fELF' },
+  { name: 'an executable (Mach-O) or a Java class', magic: [0xca, 0xfe, 0xba, 0xbe] },
+  { name: 'an executable (Mach-O)', magic: [0xcf, 0xfa, 0xed, 0xfe] },
+  { name: 'an MP4 or QuickTime video', offset: 4, magic: 'ftyp' },
+  { name: 'a Matroska video', magic: [0x1a, 0x45, 0xdf, 0xa3] },
+  { name: 'a PNG picture', magic: '\x89PNG\r\n\x1a\n' },
+  { name: 'a JPEG picture', magic: [0xff, 0xd8, 0xff] },
+  { name: 'a GIF picture', magic: 'GIF8' },
+  { name: 'an SQLite database', magic: 'SQLite format 3\0' },
+]
+
+/** A tar, and so an OVA, holds the disk beside other files; what may lie in it is not for this service to choose. */
+export function archiveProblem(windows: Windows): string | null {
+  return isTar(windows) ? tarProblem(windows) : null
+}
+
+/** What the file plainly is when it is no disk; null when it does not say. */
+export function otherProblem(windows: Windows): string | null {
+  const kind = kinds.find(({ offset = 0, magic }) => windows.has(offset, magic))
+  if (kind) return sentence(kind.name, kind.advice)
+  if (isBzip2(windows)) return sentence('a bzip2 file', unpack('bzip2 -d <file>'))
+  if (isWindowsExecutable(windows)) return sentence('an executable (Windows)')
+  return textProblem(windows)
+}
+
+function sentence(name: string, advice = 'send a disk image or an ISO'): string {
+  return `the file is no disk image but ${name}; ${advice}`
+}
+
+/** "BZh", the block size, then a block (pi) or, of an empty file, the end (the root of pi). */
+function isBzip2(windows: Windows): boolean {
+  const blocks = ['1AY&SY', '\x17rE8P\x90']
+  return windows.has(0, 'BZh') && blocks.some((block) => windows.has(4, block))
+}
+
+/** "MZ", and "PE" where the number at 60 points to. */
+function isWindowsExecutable(windows: Windows): boolean {
+  if (!windows.has(0, 'MZ') || !windows.holds(60, 4)) return false
+  return windows.has(windows.u32le(60), 'PE\0\0')
+}

@@ -1,0 +1,215 @@
+#!/usr/bin/env node
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { inspect as inspectValue, parseArgs } from 'node:util'
+import { addressRules, openService, programVersion, userAgent } from './app.ts'
+import { describeSettings, hostPort, readSettings, type Settings } from './env.ts'
+import { asFailure, Failure, Refusal } from './errors.ts'
+import type { Facts } from './image/format.ts'
+import { formatSize } from './image/size.ts'
+import { openLog } from './log.ts'
+import { sources } from './source/table.ts'
+import { examine } from './work/examine.ts'
+
+/** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly. */
+const wrong = 2
+
+const usage = `slipway takes virtual machine images in, finds out what they are, and hands them out as OCI images.
+
+  slipway serve                     run the service
+  slipway inspect FILE|URL          tell what an image is, without keeping it
+  slipway config                    print all settings and what they are set to
+  slipway version                   print the version
+
+  slipway COMMAND --help            more about a command
+
+Settings are environment variables; slipway config lists them.
+`
+
+const helps: { readonly [command: string]: string } = {
+  serve: `slipway serve
+
+Runs the service until SIGTERM or SIGINT. It listens on SLIPWAY_LISTEN and keeps everything under SLIPWAY_DATA_DIR.
+`,
+  inspect: `slipway inspect FILE|URL [--output json|table]
+
+Tells format, virtual size and details of an image, and whether it would be taken. Prints a table on a terminal, JSON
+elsewhere. Exit code 1 when the image would be refused.
+`,
+  config: `slipway config [--output json|table]
+
+Prints every setting with its value and what is allowed. Exit code 2 when one of them is wrong.
+`,
+  version: `slipway version
+
+Prints the version.
+`,
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean' },
+      output: { type: 'string', short: 'o' },
+    },
+  })
+  const [command, ...operands] = positionals
+  if (values.version || command === 'version') return print(`${programVersion()}\n`)
+  if (values.help || command === undefined) {
+    print(helps[command ?? ''] ?? usage)
+    return command === undefined && !values.help ? wrong : 0
+  }
+  const output = outputOf(values.output)
+  if (command === 'serve') return await serve(withSettings())
+  if (command === 'config') return config(output)
+  if (command === 'inspect') return await inspect(one(operands), output, withSettings())
+  throw new Refusal('UNSUPPORTED', `there is no command "${command}"; try slipway --help`)
+}
+
+type Output = 'json' | 'table'
+
+function outputOf(wanted: string | undefined): Output {
+  if (wanted === undefined) return process.stdout.isTTY ? 'table' : 'json'
+  if (wanted === 'json' || wanted === 'table') return wanted
+  throw new Refusal('UNSUPPORTED', `--output is "${wanted}"; allowed: json or table`)
+}
+
+function one(operands: readonly string[]): string {
+  const [operand, ...others] = operands
+  if (operand !== undefined && others.length === 0) return operand
+  throw new Refusal('UNSUPPORTED', 'give exactly one file or URL; try slipway inspect --help')
+}
+
+function withSettings(): Settings {
+  const { settings, problems } = readSettings(process.env)
+  if (settings) return settings
+  throw new Refusal('UNSUPPORTED', problems.join('\n'))
+}
+
+async function serve(settings: Settings): Promise<number> {
+  const log = openLog({ level: settings.logLevel, format: settings.logFormat })
+  const service = await openService(settings, log)
+  const told = signalled()
+  log.info({ listen: hostPort(service.address), data: settings.dataDir }, 'slipway is ready')
+  log.info({ signal: await told }, 'stopping')
+  await service.stop()
+  log.info('stopped')
+  return 0
+}
+
+/** A second signal ends the process at once, as the shell's user expects. */
+function signalled(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+function config(output: Output): number {
+  const rows = describeSettings(process.env)
+  const { problems } = readSettings(process.env)
+  if (output === 'json') {
+    print(`${JSON.stringify(Object.fromEntries(rows.map((row) => [row.variable, row.value])))}\n`)
+  } else {
+    const width = Math.max(...rows.map(({ variable }) => variable.length))
+    for (const { variable, value, meaning, allowed } of rows) {
+      print(`${variable.padEnd(width)}  ${value ?? '(none)'}\n`)
+      print(`${''.padEnd(width)}    ${meaning}; ${allowed}\n`)
+    }
+  }
+  if (!problems) return 0
+  complain(problems.join('\n'))
+  return wrong
+}
+
+async function inspect(what: string, output: Output, settings: Settings): Promise<number> {
+  const signal = new AbortController().signal
+  const limits = {
+    maxVirtualSize: settings.maxVirtualSize,
+    maxOutput: settings.maxImageSize,
+  }
+  try {
+    const { body, size } = await open(what, settings, signal)
+    return tell(await examine(body, size, limits, signal), output)
+  } catch (error) {
+    if (!(error instanceof Failure) || error.row.kind === 'bug') throw error
+    return refuse(error, output)
+  }
+}
+
+async function open(what: string, settings: Settings, signal: AbortSignal) {
+  if (/^https?:\/\//i.test(what)) {
+    const { HTTP } = sources({ rules: addressRules(settings), userAgent: userAgent() })
+    return await HTTP.at({ url: what }).open(null, signal)
+  }
+  return await openFile(what)
+}
+
+async function openFile(path: string): Promise<{ body: Readable; size: number }> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new Refusal('NOT_FOUND', `there is no file ${path}`, { cause })
+  })
+  if (!found.isFile()) throw new Refusal('UNSUPPORTED', `${path} is no file`)
+  return { body: createReadStream(path, { highWaterMark: 1024 * 1024 }), size: found.size }
+}
+
+function tell(facts: Facts, output: Output): number {
+  const { format, unpackedBytes, bootable, architecture, details } = facts
+  const cdrom = format === 'iso'
+  if (output === 'json') {
+    const found = {
+      format,
+      cdrom,
+      unpackedBytes: String(unpackedBytes),
+      bootable,
+      architecture,
+      details,
+    }
+    return print(`${JSON.stringify(found)}\n`)
+  }
+  const rows = {
+    format,
+    cdrom,
+    unpacked: `${formatSize(unpackedBytes)} (${unpackedBytes} bytes)`,
+    bootable,
+    ...(architecture && { architecture }),
+    ...details,
+  }
+  for (const [name, value] of Object.entries(rows)) {
+    print(`${name.padEnd(16)}${typeof value === 'object' ? JSON.stringify(value) : value}\n`)
+  }
+  return 0
+}
+
+function refuse({ code, message }: Failure, output: Output): number {
+  if (output === 'json') print(`${JSON.stringify({ refused: { code, message } })}\n`)
+  else print(`refused (${code}): ${message}\n`)
+  return 1
+}
+
+function print(text: string): 0 {
+  process.stdout.write(text)
+  return 0
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+function isMisuse(error: unknown): error is Error {
+  return (
+    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  )
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const failure = asFailure(error)
+  if (isMisuse(error)) complain(`${error.message}\ntry slipway --help`)
+  else complain(failure.row.kind === 'bug' ? inspectValue(failure) : failure.message)
+  process.exitCode = wrong
+}

@@ -1,0 +1,142 @@
+import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
+import { z } from 'zod'
+import {
+  createSchema,
+  getQuery,
+  imageSchema,
+  listQuery,
+  listSchema,
+  problemSchema,
+} from './schema.ts'
+
+const json = (schema: z.ZodType, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+const failure = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+})
+
+const ofImage = z.object({ name: z.string().meta({ description: "the image's name" }) })
+const token = z.object({ token: z.string().regex(/^[A-Za-z0-9]{32}$/) })
+
+const images: ZodOpenApiPathsObject = {
+  '/api/v1/images': {
+    post: {
+      operationId: 'createImage',
+      summary: 'Create an image; repeating the same request is safe',
+      requestBody: { required: true, content: { 'application/json': { schema: createSchema } } },
+      responses: {
+        '200': json(imageSchema, 'It exists with the same data source'),
+        '201': json(imageSchema, 'Created; Location leads to it'),
+        '400': failure('The body is no JSON'),
+        '409': failure('It exists with another data source or owner'),
+        '415': failure('The body is not said to be JSON'),
+        '422': failure('A field is wrong; `errors` names it'),
+      },
+    },
+    get: {
+      operationId: 'listImages',
+      summary: 'Images by name, in pages',
+      requestParams: { query: listQuery },
+      responses: { '200': json(listSchema, 'One page'), '422': failure('A parameter is wrong') },
+    },
+  },
+  '/api/v1/images/{name}': {
+    get: {
+      operationId: 'getImage',
+      summary: 'One image; with If-None-Match and `wait` it answers when something has changed',
+      requestParams: {
+        path: ofImage,
+        query: getQuery,
+        header: z.object({ 'If-None-Match': z.string().optional() }),
+      },
+      responses: {
+        '200': json(imageSchema, 'The image; ETag names this state of it'),
+        '304': { description: 'Nothing has changed' },
+        '404': failure('There is no such image'),
+      },
+    },
+    delete: {
+      operationId: 'deleteImage',
+      summary: 'Delete an image and free what nothing else uses; a running import is stopped',
+      requestParams: { path: ofImage },
+      responses: { '202': { description: 'It is gone' }, '404': failure('There is no such image') },
+    },
+  },
+  '/api/v1/images/{name}/retry': {
+    post: {
+      operationId: 'retryImage',
+      summary: 'Start a Failed or ImageLost image again, an upload with a fresh token',
+      requestParams: { path: ofImage },
+      responses: {
+        '202': json(imageSchema, 'It has begun'),
+        '404': failure('There is no such image'),
+        '409': failure('It is neither Failed nor ImageLost, or its credentials are gone'),
+      },
+    },
+  },
+  '/api/v1/images/{name}/disk': {
+    get: {
+      operationId: 'readDisk',
+      summary: 'The disk file itself, in ranges if wanted',
+      requestParams: { path: ofImage, header: z.object({ Range: z.string().optional() }) },
+      responses: {
+        '200': { description: 'The whole file', content: { 'application/octet-stream': {} } },
+        '206': { description: 'The ranges that were asked for' },
+        '404': failure('There is no such image'),
+        '409': failure('The image is not Ready'),
+        '416': failure('No such range'),
+      },
+    },
+  },
+}
+
+const uploads: ZodOpenApiPathsObject = {
+  '/upload/{token}': {
+    put: {
+      operationId: 'upload',
+      summary: 'The bytes of an image that waits for them; answers when the image is Ready',
+      requestParams: { path: token },
+      requestBody: { required: true, content: { 'application/octet-stream': {} } },
+      responses: {
+        '201': json(imageSchema, 'Ready'),
+        '400': failure('The checksum differs, or the connection broke'),
+        '404': failure('The token is not known'),
+        '410': failure('The token was used, or its time is over'),
+        '413': failure('Larger than what is allowed; refused before the bytes are sent'),
+        '422': failure('The bytes are no image that is taken'),
+        '423': failure('Another client is uploading this image'),
+        '507': failure('The storage is too small'),
+      },
+    },
+    get: {
+      operationId: 'getUpload',
+      summary: 'How far an upload is',
+      requestParams: { path: token },
+      responses: {
+        '200': json(
+          z.object({ phase: z.string(), offset: z.string(), expiresAt: z.string().optional() }),
+          'Its state',
+        ),
+        '404': failure('The token is not known'),
+      },
+    },
+  },
+}
+
+/** OpenAPI 3.1, from the schemas that validate the requests. */
+export function openApiDocument(version: string) {
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Slipway',
+      version,
+      description: 'Takes virtual machine images in and hands them out as OCI images.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths: { ...images, ...uploads },
+  })
+}

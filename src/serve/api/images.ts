@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { z } from 'zod'
+import type { Catalog } from '../../catalog/catalog.ts'
+import type { Image } from '../../catalog/images.ts'
+import { Refusal } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
+import { unknownImage, type Intake } from '../../work/intake.ts'
+import { matches } from '../bytes.ts'
+import type { Call, Env, Routes } from '../context.ts'
+import { sendDisk } from './disk.ts'
+import type { Presenter } from './present.ts'
+import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
+import { untilChanged } from './wait.ts'
+
+/** A data source with a CA bundle and a docker configuration, each at its largest. */
+const largestBody = 2 * 1024 * 1024
+
+export type ApiOptions = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly intake: Intake
+  readonly presenter: Presenter
+  /** Ends waiting requests when the service stops. */
+  readonly closing: AbortSignal
+}
+
+/** `/api/v1/images` (http-api, "REST"). */
+export function imageRoutes(options: ApiOptions): Routes {
+  const { intake, presenter } = options
+  const limit = bodyLimit({
+    maxSize: largestBody,
+    onError: () => {
+      throw new Refusal('CONTENT_TOO_LARGE', `a request body has at most ${largestBody} bytes`)
+    },
+  })
+  return new Hono<Env>()
+    .post('/', limit, async (c) => {
+      const { name, dataSource, owner } = await body(c, createSchema)
+      const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
+      const { image, created } = await intake.create(wanted)
+      c.header('location', `/api/v1/images/${name}`)
+      return shown(c, await presenter.show(image), created ? 201 : 200)
+    })
+    .get('/', async (c) => c.json(await page(query(c, listQuery), options)))
+    .get('/:name', (c) => one(c, options))
+    .delete('/:name', async (c) => {
+      await intake.remove(c.req.param('name'))
+      return c.body(null, 202)
+    })
+    .post('/:name/retry', async (c) => {
+      const image = await intake.retry(c.req.param('name'))
+      return shown(c, await presenter.show(image), 202)
+    })
+    .get('/:name/disk', async (c) =>
+      sendDisk(c, await find(options, c.req.param('name')), options.store),
+    )
+}
+
+async function find({ catalog }: ApiOptions, name: string): Promise<Image> {
+  const image = await catalog.read.images.byName(name)
+  if (!image) throw unknownImage(name)
+  return image
+}
+
+async function one(c: Call, options: ApiOptions): Promise<Response> {
+  const { wait } = query(c, getQuery)
+  const name = c.req.param('name') ?? ''
+  const look = async () => options.presenter.show(await find(options, name))
+  const known = c.req.header('if-none-match')
+  let body = await look()
+  if (wait !== undefined && matches(known, etagOf(body))) {
+    const signal = AbortSignal.any([options.closing, c.req.raw.signal])
+    const changed = async () => {
+      body = await look()
+      return !matches(known, etagOf(body))
+    }
+    await untilChanged(options.catalog, name, wait, changed, signal)
+  }
+  return matches(known, etagOf(body)) ? notModified(c, body) : shown(c, body, 200)
+}
+
+async function page(filter: z.output<typeof listQuery>, { catalog, presenter }: ApiOptions) {
+  const { limit, phase, format, cdrom } = filter
+  const images = await catalog.read.images.list({
+    limit: limit + 1,
+    after: filter.continue === undefined ? null : cursorName(filter.continue),
+    phase: phase ?? null,
+    format: format ?? null,
+    cdrom: cdrom ?? null,
+  })
+  const items = await Promise.all(images.slice(0, limit).map((image) => presenter.show(image)))
+  const last = images.length > limit ? items.at(-1) : undefined
+  return { items, ...(last && { continue: cursor(last.name) }) }
+}
+
+function cursor(name: string): string {
+  return Buffer.from(name).toString('base64url')
+}
+
+function cursorName(text: string): string {
+  return Buffer.from(text, 'base64url').toString()
+}
+
+function etagOf(body: ImageBody): string {
+  return `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`
+}
+
+function shown(c: Call, body: ImageBody, status: 200 | 201 | 202): Response {
+  c.header('etag', etagOf(body))
+  c.header('cache-control', 'no-store')
+  return c.json(body, status)
+}
+
+function notModified(c: Call, body: ImageBody): Response {
+  c.header('etag', etagOf(body))
+  return c.body(null, 304)
+}
+
+async function body<Schema extends z.ZodType>(c: Call, schema: Schema): Promise<z.output<Schema>> {
+  if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) {
+    throw new Refusal(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'the body must be JSON; send it with Content-Type: application/json',
+    )
+  }
+  return checked(schema, await json(c))
+}
+
+async function json(c: Call): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause
+    throw new Refusal('INVALID_JSON', 'the body is no JSON', { cause })
+  }
+}
+
+function query<Schema extends z.ZodType>(c: Call, schema: Schema): z.output<Schema> {
+  return checked(schema, c.req.query())
+}
+
+/** @throws Refusal INVALID_REQUEST, or INVALID_NAME when the name alone is wrong; each field with its problem */
+function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const fields = result.error.issues.flatMap(fieldsOf)
+  const told = fields.map(({ path, message }) => (path ? `${path}: ${message}` : message))
+  const code = fields.every(({ path }) => path === 'name') ? 'INVALID_NAME' : 'INVALID_REQUEST'
+  throw new Refusal(code, told.join('; '), { fields })
+}
+
+function fieldsOf(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+  const path = issue.path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: path === '' ? key : `${path}.${key}`,
+      message: 'there is no such field',
+    }))
+  }
+  const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined
+  return [{ path, message: inner ?? issue.message }]
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import { dataSourceSchema } from '../../image/data-source.ts'
+import { parseDuration } from '../../image/duration.ts'
+import { formats } from '../../image/format.ts'
+import { nameProblem } from '../../image/name.ts'
+import { phases } from '../../image/phase.ts'
+
+/** The shapes of REST: they validate requests and make the OpenAPI document (http-api, "REST"). */
+
+export const nameSchema = z
+  .string()
+  .superRefine((name, context) => {
+    const problem = nameProblem(name)
+    if (problem) context.addIssue({ code: 'custom', message: problem })
+  })
+  .meta({ description: '1 to 200 of a-z, 0-9 and hyphens', example: 'ubuntu-img' })
+
+export const createSchema = z
+  .strictObject({
+    name: nameSchema,
+    dataSource: dataSourceSchema,
+    owner: z
+      .strictObject({ uid: z.string().min(1).max(200) })
+      .optional()
+      .meta({ description: 'Whose image it is; the same name with another owner is refused' }),
+  })
+  .meta({ id: 'NewImage' })
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+
+export const listQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a number from 1 to 1000')
+    .transform(Number)
+    .pipe(z.int().min(1).max(1000))
+    .default(100)
+    .meta({ description: '1 to 1000, 100 without it' }),
+  continue: z.string().max(400).optional().meta({ description: '`continue` of the page before' }),
+  phase: z.enum(phases).optional(),
+  format: z.enum(formats).optional(),
+  cdrom: flag.optional(),
+})
+
+/** A proxy between us and the client may cut what is silent for longer. */
+const longestWait = 60_000
+
+export const getQuery = z.strictObject({
+  wait: z
+    .string()
+    .transform((text, context) => {
+      const wait = parseDuration(text)
+      if (wait !== null && wait <= longestWait) return wait
+      context.addIssue({ code: 'custom', message: 'must be a duration up to 60s, such as 30s' })
+      return z.NEVER
+    })
+    .optional()
+    .meta({
+      description: 'Answer only when the image differs from If-None-Match, at most so long',
+    }),
+})
+
+const bytes = z.string().meta({ description: 'bytes, decimal' })
+
+const condition = z.object({
+  type: z.enum(['DatasourceReady', 'Ready']),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: z.string(),
+  observedGeneration: z.int(),
+})
+
+export const statusSchema = z
+  .object({
+    phase: z.enum(phases),
+    progress: z.string().optional(),
+    receivedBytes: bytes.optional(),
+    downloadSpeed: z
+      .object({ avg: z.string(), avgBytes: bytes, current: z.string(), currentBytes: bytes })
+      .optional(),
+    format: z.enum(formats).optional(),
+    cdrom: z.boolean().optional(),
+    bootable: z.string().optional(),
+    size: z
+      .object({
+        stored: z.string(),
+        storedBytes: bytes,
+        unpacked: z.string(),
+        unpackedBytes: bytes,
+      })
+      .optional(),
+    target: z.object({ registryURL: z.string(), digest: z.string().optional() }),
+    uploadCommand: z.string().optional(),
+    imageUploadURLs: z.object({ external: z.string(), inCluster: z.string() }).optional(),
+    upload: z
+      .object({ offset: bytes, expiresAt: z.string().optional(), resumeCommand: z.string() })
+      .optional(),
+    source: z
+      .object({
+        url: z.string().optional(),
+        etag: z.string().optional(),
+        lastModified: z.string().optional(),
+        bytes,
+        sha256: z.string(),
+      })
+      .optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+    retries: z.int().optional(),
+    nextRetryAt: z.string().optional(),
+    conditions: z.array(condition),
+  })
+  .meta({ id: 'ImageStatus' })
+
+export const imageSchema = z
+  .object({
+    name: z.string(),
+    uid: z.string(),
+    generation: z.int(),
+    createdAt: z.string(),
+    owner: z.object({ uid: z.string() }).optional(),
+    dataSource: dataSourceSchema,
+    status: statusSchema,
+  })
+  .meta({ id: 'Image' })
+export type ImageBody = z.input<typeof imageSchema>
+
+export const listSchema = z
+  .object({ items: z.array(imageSchema), continue: z.string().optional() })
+  .meta({ id: 'ImageList' })
+
+export const problemSchema = z
+  .object({
+    detail: z.string(),
+    code: z.string(),
+    status: z.int(),
+    title: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' })

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Refusal } from '../errors.ts'
+import type { ByteRange } from '../store/store.ts'
+import type { Call } from './context.ts'
+import { contentRange, parseRanges } from './ranges.ts'
+
+/** Immutable bytes that can be sent in ranges. */
+export type Sendable = {
+  readonly size: number
+  /** Strong, with its quotes. */
+  readonly etag: string
+  readonly contentType: string
+  readonly headers: { readonly [name: string]: string }
+  readonly open: (range: ByteRange, signal: AbortSignal) => Promise<Readable>
+}
+
+/**
+ * Answers GET and HEAD with bytes (RFC 9110: conditions, ranges, several ranges), straight from the store to the socket.
+ * Reading stops as soon as the client has gone.
+ * @throws Refusal RANGE_NOT_SATISFIABLE; whatever `open` throws, as long as no header was sent
+ */
+export async function sendBytes(c: Call, file: Sendable): Promise<Response> {
+  const { outgoing } = c.env
+  const base = { ...file.headers, etag: file.etag, 'accept-ranges': 'bytes' }
+  if (matches(c.req.header('if-none-match'), file.etag)) {
+    return end(outgoing, 304, base)
+  }
+  const ranges = wanted(c, file)
+  if (ranges?.length === 0) {
+    c.header('content-range', `bytes */${file.size}`)
+    throw new Refusal('RANGE_NOT_SATISFIABLE', `the range is outside of the ${file.size} bytes`)
+  }
+  const [only, ...others] = ranges ?? []
+  if (only && others.length > 0) return await sendMany(c, file, ranges ?? [], base)
+  return await sendOne(c, file, only ?? null, base)
+}
+
+/** Null for the whole. A range of something else than what is here (If-Range) is the whole, too. */
+function wanted(c: Call, file: Sendable): readonly ByteRange[] | null {
+  const condition = c.req.header('if-range')
+  if (condition !== undefined && condition !== file.etag) return null
+  return parseRanges(c.req.header('range'), file.size)
+}
+
+type Headers = { readonly [name: string]: string }
+
+async function sendOne(c: Call, file: Sendable, range: ByteRange | null, base: Headers) {
+  const { start, end: last } = range ?? { start: 0, end: file.size - 1 }
+  const headers = {
+    ...base,
+    'content-type': file.contentType,
+    'content-length': String(last - start + 1),
+    ...(range && { 'content-range': contentRange(range, file.size) }),
+  }
+  const status = range ? 206 : 200
+  if (c.req.method === 'HEAD' || file.size === 0) return end(c.env.outgoing, status, headers)
+  const signal = gone(c.env.outgoing)
+  const body = await file.open({ start, end: last }, signal)
+  c.env.outgoing.writeHead(status, headers)
+  return await send(c, body)
+}
+
+async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], base: Headers) {
+  const boundary = randomUUID()
+  const parts = ranges.map((range) => ({ range, head: partHead(boundary, file, range) }))
+  const close = `\r\n--${boundary}--\r\n`
+  const length = parts.reduce(
+    (sum, { range, head }) => sum + head.length + range.end - range.start + 1,
+    close.length,
+  )
+  const headers = {
+    ...base,
+    'content-type': `multipart/byteranges; boundary=${boundary}`,
+    'content-length': String(length),
+  }
+  if (c.req.method === 'HEAD') return end(c.env.outgoing, 206, headers)
+  const signal = gone(c.env.outgoing)
+  c.env.outgoing.writeHead(206, headers)
+  return await send(c, multipart(parts, close, file, signal))
+}
+
+function partHead(boundary: string, file: Sendable, range: ByteRange): string {
+  return `\r\n--${boundary}\r\nContent-Type: ${file.contentType}\r\nContent-Range: ${contentRange(range, file.size)}\r\n\r\n`
+}
+
+async function* multipart(
+  parts: readonly { readonly range: ByteRange; readonly head: string }[],
+  close: string,
+  file: Sendable,
+  signal: AbortSignal,
+) {
+  for (const { range, head } of parts) {
+    yield Buffer.from(head)
+    yield* await file.open(range, signal)
+  }
+  yield Buffer.from(close)
+}
+
+/** The head is out: a failure can only cut the connection, which the client sees by the missing bytes. */
+async function send(c: Call, body: AsyncIterable<Uint8Array>): Promise<Response> {
+  try {
+    await pipeline(body, c.env.outgoing)
+  } catch (error) {
+    c.get('log').debug({ err: error }, 'the client went away, or the bytes could not be read')
+    c.env.outgoing.destroy()
+  }
+  return RESPONSE_ALREADY_SENT
+}
+
+function end(outgoing: ServerResponse, status: number, headers: Headers): Response {
+  outgoing.writeHead(status, headers).end()
+  return RESPONSE_ALREADY_SENT
+}
+
+function gone(outgoing: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  outgoing.once('close', () => controller.abort())
+  return controller.signal
+}
+
+/** RFC 9110 section 13.1.2, weak comparison. */
+export function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  return header.split(',').some((part) => {
+    const tag = part.trim().replace(/^W\//, '')
+    return tag === '*' || tag === etag
+  })
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
+import { Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { openApiDocument } from './api/document.ts'
+import { imageRoutes, type ApiOptions } from './api/images.ts'
+import type { Call, Env, Routes } from './context.ts'
+import { guard } from './guard.ts'
+import { healthRoutes, type HealthOptions } from './health.ts'
+import { problem } from './problem.ts'
+import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
+import { expectsContinue, uploadRoutes, type UploadOptions } from './upload/upload.ts'
+
+export type FrontOptions = ApiOptions &
+  HealthOptions &
+  RegistryOptions &
+  UploadOptions & {
+    readonly log: Log
+    readonly version: string
+    /** No credentials, and nobody said that this is meant. */
+    readonly loopbackOnly: boolean
+  }
+
+/** Everything that is served, under one application. */
+export function front(options: FrontOptions): Routes {
+  const document = openApiDocument(options.version)
+  return new Hono<Env>()
+    .use(identify(options.log))
+    .use(limitSilence)
+    .use(guard(options.loopbackOnly))
+    .use(async (c, next) => {
+      // An upload answers this by itself, after it has looked at the token.
+      if (expectsContinue(c.env.incoming) && !c.req.path.startsWith('/upload/')) {
+        c.env.outgoing.writeContinue()
+      }
+      await next()
+    })
+    .route('/', healthRoutes(options))
+    .get('/openapi.json', (c) => c.json(document))
+    .route('/api/v1/images', imageRoutes(options))
+    .route('/upload', uploadRoutes(options))
+    .route('/', registryRoutes(options))
+    .notFound((c) => problem(c, nothing(c)))
+    .onError((error, c) => problem(c, error))
+}
+
+function nothing(c: Call): Refusal {
+  return new Refusal(
+    'NOT_FOUND',
+    `there is nothing to ${c.req.method} at ${c.req.path}; /openapi.json lists what there is`,
+  )
+}
+
+/** A client that neither sends nor reads for so long has gone, in milliseconds; an upload has a limit of its own. */
+const silence = 300_000
+
+function limitSilence(c: Call, next: () => Promise<void>): Promise<void> {
+  if (!c.req.path.startsWith('/upload/')) c.env.outgoing.setTimeout(silence)
+  return next()
+}
+
+/** Gives every request an id, in its answer and in every line of the log about it. */
+function identify(log: Log) {
+  return async (c: Call, next: () => Promise<void>): Promise<void> => {
+    const requestId = randomUUID()
+    c.set('requestId', requestId)
+    c.set('log', log.child({ requestId }))
+    c.env.outgoing.setHeader('x-request-id', requestId)
+    await next()
+  }
+}

@@ -1,0 +1,38 @@
+import { Hono } from 'hono'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Store } from '../store/store.ts'
+import type { Env, Routes } from './context.ts'
+
+export type HealthOptions = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly closing: AbortSignal
+}
+
+/** `/healthz`: the process answers. `/readyz`: it can do its work (operations, "Behaviour"). */
+export function healthRoutes(options: HealthOptions): Routes {
+  return new Hono<Env>()
+    .get('/healthz', (c) => c.text('ok\n'))
+    .get('/readyz', async (c) => {
+      const problems = await problemsOf(options)
+      if (problems.length === 0) return c.text('ok\n')
+      return c.text(`${problems.join('\n')}\n`, 503)
+    })
+}
+
+async function problemsOf({ catalog, store, closing }: HealthOptions): Promise<readonly string[]> {
+  if (closing.aborted) return ['the service is shutting down']
+  const checks = [
+    ['the catalog cannot be written', catalog.probe()],
+    ['the storage cannot be reached', store.free()],
+  ] as const
+  const results = await Promise.all(
+    checks.map(([problem, check]) =>
+      check.then(
+        () => null,
+        (error: unknown) => `${problem}: ${error instanceof Error ? error.message : 'unknown'}`,
+      ),
+    ),
+  )
+  return results.filter((problem) => problem !== null)
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import { asFailure, Refusal, type Failure } from '../../errors.ts'
+import type { UploadDoor } from '../../work/upload-door.ts'
+import type { Reception } from '../../work/upload.ts'
+import type { Presenter } from '../api/present.ts'
+import type { Call, Env, Routes } from '../context.ts'
+import { failureHeaders, logFailure, problemBody } from '../problem.ts'
+
+export type UploadOptions = {
+  readonly door: UploadDoor
+  readonly reception: Reception
+  readonly presenter: Presenter
+}
+
+/** `/upload/<token>` (http-api, "Uploads"): the token in the path is the credential. */
+export function uploadRoutes(options: UploadOptions): Routes {
+  return new Hono<Env>()
+    .on(['PUT', 'POST'], '/:token', (c) => take(c, options))
+    .get('/:token', (c) => tell(c, options))
+}
+
+/** The whole body becomes the image; the answer comes when it is Ready. */
+async function take(c: Call, { door, reception, presenter }: UploadOptions): Promise<Response> {
+  const { incoming, outgoing } = c.env
+  try {
+    refuseParts(incoming)
+    const admission = await door.admit(c.req.param('token') ?? '', lengthOf(incoming))
+    // Only now is a client that waits for it (Expect: 100-continue) told to send.
+    if (expectsContinue(incoming)) outgoing.writeContinue()
+    const image = await reception.receive(admission, bodyOf(incoming), addressOf(incoming))
+    answer(outgoing, 201, 'application/json', {
+      location: `/api/v1/images/${image.name}`,
+    }).end(`${JSON.stringify(await presenter.show(image))}\n`)
+  } catch (error) {
+    refuse(c, asFailure(error))
+  }
+  return RESPONSE_ALREADY_SENT
+}
+
+async function tell(c: Call, { door }: UploadOptions): Promise<Response> {
+  const { image, upload, received } = await door.state(c.req.param('token') ?? '')
+  const { expiresAt } = upload
+  c.header('cache-control', 'no-store')
+  return c.json({
+    phase: image.phase,
+    offset: String(received),
+    ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
+  })
+}
+
+/**
+ * The body as a stream of its own: whoever takes it in may end it at any time, and the request lives on for the answer.
+ */
+function bodyOf(incoming: IncomingMessage): Readable {
+  const chunks = incoming.iterator({ destroyOnReturn: false })
+  return Readable.from(chunks, { objectMode: false, highWaterMark: 1024 * 1024 })
+}
+
+/** A part of a file must never be taken for the whole. */
+function refuseParts(incoming: IncomingMessage): void {
+  if (incoming.headers['content-range'] === undefined) return
+  throw new Refusal(
+    'RANGE_NOT_SATISFIABLE',
+    'nothing of this upload is kept here to be continued; send the whole file, without curl -C',
+  )
+}
+
+/** Bytes, null for a chunked body. Node's parser has refused what is no number. */
+function lengthOf({ headers }: IncomingMessage): number | null {
+  const length = headers['content-length']
+  if (length !== undefined) return Number(length)
+  return headers['transfer-encoding'] === undefined ? 0 : null
+}
+
+export function expectsContinue({ headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue'
+}
+
+function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? 'an unknown address'
+}
+
+/** What is left of the body is read away for a moment, so that the answer reaches a client that is still sending. */
+function refuse(c: Call, failure: Failure): void {
+  logFailure(c, failure)
+  const { outgoing } = c.env
+  if (outgoing.headersSent || outgoing.destroyed) return
+  const headers = failureHeaders(failure)
+  answer(outgoing, failure.row.status, 'application/problem+json', headers).end(
+    problemBody(failure),
+  )
+}
+
+function answer(
+  outgoing: ServerResponse,
+  status: number,
+  contentType: string,
+  headers: { readonly [name: string]: string },
+): ServerResponse {
+  return outgoing.writeHead(status, {
+    ...headers,
+    'content-type': contentType,
+    'cache-control': 'no-store',
+  })
+}

@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { Client, type Dispatcher, type buildConnector } from 'undici'
+import { Failure } from '../errors.ts'
+import { answerFailure, unavailable } from './breaks.ts'
+import { dial, type DialOptions } from './dial.ts'
+import { leash } from './leash.ts'
+import { shown, type Request } from './request.ts'
+
+export type Answer = {
+  readonly status: number
+  /** The first value of a header, null when there is none. */
+  readonly field: (name: string) => string | null
+  readonly body: Readable
+  /** Why the connection broke, for a body whose end is the connection's own; null when it was closed as usual. */
+  readonly broke: () => Error | null
+  /** Closes the connection; has to be called on every path. */
+  readonly release: () => Promise<void>
+}
+
+export type ExchangeOptions = {
+  readonly dial: DialOptions
+  /** Milliseconds until the headers have come. */
+  readonly headers: number
+  /** Milliseconds without a byte of the body. */
+  readonly silence: number
+}
+
+/**
+ * Asks once, over a connection of its own.
+ * @throws Refusal SOURCE_FORBIDDEN, SOURCE_REFUSED; Outage SOURCE_UNAVAILABLE; the reason of an abort
+ */
+export async function ask(
+  request: Request,
+  headers: Readonly<Record<string, string>>,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const own = leash(signal)
+  const line = connectOnce(dial(options.dial, own.signal))
+  const dispatcher = dispatcherFor(request.url, line.connector, options)
+  const release = () => {
+    own.letGo()
+    return dispatcher.destroy()
+  }
+  try {
+    const response = await dispatcher.request({
+      method: 'GET',
+      path: `${request.url.pathname}${request.url.search}`,
+      headers: { ...headers, ...request.secrets },
+      signal: own.signal,
+    })
+    return answerOf(response, line.broke, release)
+  } catch (error) {
+    await release()
+    signal.throwIfAborted()
+    if (error instanceof Failure) throw error
+    throw answerFailure(error, shown(request.url), options.headers)
+  }
+}
+
+/** The one place where a way to the source is chosen. */
+function dispatcherFor(
+  url: URL,
+  connect: buildConnector.connector,
+  { headers, silence }: ExchangeOptions,
+): Dispatcher {
+  return new Client(url.origin, { connect, headersTimeout: headers, bodyTimeout: silence })
+}
+
+/** Undici connects anew, without end, when a connection breaks before the request is on it. */
+function connectOnce(connect: buildConnector.connector) {
+  let socket: Socket | null = null
+  let isSpent = false
+  const connector: buildConnector.connector = (target, callback) => {
+    if (isSpent) return callback(unavailable('the source broke the connection at once'), null)
+    isSpent = true
+    return connect(target, (...result) => {
+      socket = result[1]
+      callback(...result)
+    })
+  }
+  return { connector, broke: () => breakOf(socket) }
+}
+
+/** Undici closes a connection of its own accord with UND_ERR_INFO, which is no break. */
+function breakOf(socket: Socket | null): Error | null {
+  const error = socket?.errored ?? null
+  return error && 'code' in error && error.code === 'UND_ERR_INFO' ? null : error
+}
+
+function answerOf(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  broke: Answer['broke'],
+  release: Answer['release'],
+): Answer {
+  const field = (name: string) => {
+    const value = headers[name]
+    return (typeof value === 'string' ? value : value?.[0]) ?? null
+  }
+  const endsByClose = field('content-length') === null && field('transfer-encoding') === null
+  return { status: statusCode, field, body, broke: endsByClose ? broke : () => null, release }
+}

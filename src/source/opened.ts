@@ -1,0 +1,55 @@
+import { Refusal } from '../errors.ts'
+import { SourceBody } from './body.ts'
+import type { Answer } from './exchange.ts'
+import { shown, type Request } from './request.ts'
+import { extentOf, versionOf } from './resume.ts'
+import type { Opened, Resume, SourceFacts } from './source.ts'
+
+type Asked = { readonly request: Request; readonly from: Resume | null; readonly silence: number }
+
+/**
+ * What a 200 or a 206 opens. The connection is closed when it is not taken.
+ * @throws Refusal SOURCE_REFUSED; Outage SOURCE_UNAVAILABLE
+ */
+export async function opened(answer: Answer, asked: Asked, signal: AbortSignal): Promise<Opened> {
+  try {
+    signal.throwIfAborted()
+    return take(answer, asked, signal)
+  } catch (error) {
+    await answer.release()
+    throw error
+  }
+}
+
+function take(answer: Answer, { request, from, silence }: Asked, signal: AbortSignal): Opened {
+  refuseCoding(answer, request.url)
+  const extent = extentOf(answer, from)
+  return {
+    body: new SourceBody(answer, extent, silence, signal),
+    ...extent,
+    version: extent.offset > 0 && from ? from.version : versionOf(answer),
+    facts: factsOf(answer, request.url),
+  }
+}
+
+/** Codings that `unwrap` recognizes by their bytes are passed on as they are; RFC 9110 section 8.4.1. */
+const readableCodings = new Set(['identity', 'gzip', 'x-gzip', 'zstd'])
+
+function refuseCoding(answer: Answer, url: URL): void {
+  const coding = answer.field('content-encoding')?.trim().toLowerCase() || 'identity'
+  if (readableCodings.has(coding)) return
+  throw new Refusal(
+    'SOURCE_REFUSED',
+    `the source sends ${shown(url)} in a content coding that was not asked for; ask its operator for identity`,
+  )
+}
+
+function factsOf(answer: Answer, url: URL): SourceFacts {
+  const etag = answer.field('etag')
+  const lastModified = answer.field('last-modified')
+  return {
+    url: shown(url),
+    ...(etag === null ? {} : { etag }),
+    ...(lastModified === null ? {} : { lastModified }),
+  }
+}

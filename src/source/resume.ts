@@ -1,0 +1,59 @@
+import { unavailable } from './breaks.ts'
+import type { Extent } from './body.ts'
+import type { Answer } from './exchange.ts'
+import type { Resume } from './source.ts'
+
+/** The headers that ask for the rest, provided that the bytes are the same (RFC 9110 sections 13.1.5 and 14.2). */
+export function rangeHeaders(from: Resume | null): Readonly<Record<string, string>> {
+  if (!from || from.offset === 0) return {}
+  return { range: `bytes=${from.offset}-`, 'if-range': from.version }
+}
+
+/** What makes two answers the same bytes: a strong ETag, else Last-Modified; null when there is neither. */
+export function versionOf(answer: Answer): string | null {
+  const etag = answer.field('etag')
+  return etag?.startsWith('"') ? etag : answer.field('last-modified')
+}
+
+/**
+ * Which part of the file an answer carries.
+ * @throws Outage SOURCE_UNAVAILABLE when a 206 is not the part that was asked for
+ */
+export function extentOf(answer: Answer, from: Resume | null): Extent {
+  const length = contentLength(answer)
+  if (answer.status !== 206) return { offset: 0, size: length }
+  const offset = from?.offset ?? 0
+  const range = contentRange(answer)
+  const size = range?.size ?? 0
+  const isTrue =
+    range?.start === offset &&
+    range.end >= offset &&
+    range.end < size &&
+    (length === null || length === range.end - offset + 1) &&
+    (!from || isVersion(answer, from.version))
+  if (!isTrue) throw lie(offset)
+  return { offset, size }
+}
+
+/** A 206 may leave out what the client knows already (RFC 9110 section 15.3.7), but may not differ from it. */
+function isVersion(answer: Answer, version: string): boolean {
+  const given = answer.field(version.startsWith('"') ? 'etag' : 'last-modified')
+  return given === null || given === version
+}
+
+function contentLength(answer: Answer): number | null {
+  const value = answer.field('content-length')
+  return value !== null && /^\d+$/.test(value) ? Number(value) : null
+}
+
+function contentRange(answer: Answer) {
+  const [, start, end, size] =
+    /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(answer.field('content-range') ?? '') ?? []
+  return size === undefined ? null : { start: Number(start), end: Number(end), size: Number(size) }
+}
+
+function lie(offset: number) {
+  return unavailable(
+    `the source was asked for its bytes from ${offset} and answered 206 with others`,
+  )
+}

@@ -1,0 +1,77 @@
+import { open, type FileHandle } from 'node:fs/promises'
+
+/**
+ * Every 64 MiB are brought to the disk while more arrive: a crash costs at most the last of them, and the sync at the
+ * end finds little left to do.
+ */
+const step = 64 * 1024 * 1024
+/** Decimal digits, one sector: it is written whole or not at all. */
+const width = 20
+
+/** How much of a staged file survives a power cut, kept in a small file beside it. */
+export class DurableOffset {
+  readonly #record: FileHandle
+  readonly #file: FileHandle
+  #offset: number
+  #syncing: Promise<void> | null = null
+  #failure: { readonly error: unknown } | null = null
+  #stopped = false
+
+  private constructor(record: FileHandle, file: FileHandle, offset: number) {
+    this.#record = record
+    this.#file = file
+    this.#offset = offset
+  }
+
+  static async create(path: string, file: FileHandle): Promise<DurableOffset> {
+    return new DurableOffset(await open(path, 'wx+'), file, 0)
+  }
+
+  /** An unreadable record means that nothing is known to be durable. */
+  static async reopen(path: string, file: FileHandle): Promise<DurableOffset> {
+    const record = await open(path, 'r+')
+    const { buffer, bytesRead } = await record.read(Buffer.alloc(width), 0, width, 0)
+    const text = buffer.toString('latin1', 0, bytesRead)
+    const { size } = await file.stat()
+    const offset = /^\d{20}$/.test(text) ? Math.min(Number(text), size) : 0
+    return new DurableOffset(record, file, offset)
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Told how many bytes have reached the file; begins a sync when enough have come and none is running. */
+  advance(written: number): void {
+    if (this.#stopped || this.#syncing || this.#failure || written - this.#offset < step) return
+    this.#syncing = this.#sync(written)
+      .catch((error: unknown) => {
+        this.#failure = { error }
+      })
+      .finally(() => {
+        this.#syncing = null
+      })
+  }
+
+  /** No further syncs; waits for a running one and tells what went wrong with any. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#syncing
+    if (this.#failure) throw this.#failure.error
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true
+    await this.#syncing
+    await this.#record.close()
+  }
+
+  async #sync(written: number): Promise<void> {
+    const { size } = await this.#file.stat()
+    if (size < written) await this.#file.truncate(written)
+    await this.#file.datasync()
+    await this.#record.write(String(written).padStart(width, '0'), 0, 'latin1')
+    await this.#record.datasync()
+    this.#offset = written
+  }
+}

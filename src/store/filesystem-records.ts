@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { Bug, errno } from '../errors.ts'
+import { makeFolders, removeEmptyFolders, syncFolder } from './folders.ts'
+import type { Records } from './store.ts'
+
+/** A name that begins so is a record being written; the rename to its own name has not happened. */
+const unfinished = '.new-'
+
+/** One small file a record: written aside, synced, renamed, its folder synced. */
+export class FilesystemRecords implements Records {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#path(key)
+    const aside = await writeAside(dirname(path), bytes)
+    try {
+      await rename(aside, path)
+    } catch (error) {
+      await rm(aside, { force: true })
+      throw error
+    }
+    await syncFolder(dirname(path))
+  }
+
+  async read(key: string): Promise<Uint8Array | null> {
+    try {
+      return await readFile(this.#path(key))
+    } catch (error) {
+      if (errno(error) === 'ENOENT') return null
+      throw error
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.#path(key)
+    try {
+      await rm(path)
+    } catch (error) {
+      if (errno(error) === 'ENOENT') return
+      throw error
+    }
+    await syncFolder(dirname(path))
+    await removeEmptyFolders(dirname(path), this.#folder)
+  }
+
+  async *list(prefix: string): AsyncIterable<string> {
+    const start = this.#path(prefix)
+    for (const entry of await entriesBelow(start)) {
+      if (!entry.isFile() || entry.name.startsWith(unfinished)) continue
+      yield relative(this.#folder, join(entry.parentPath, entry.name))
+    }
+  }
+
+  /** Keys are made of checked repository names, tags and digests; a dot segment can only be our mistake. */
+  #path(key: string): string {
+    if (key.split('/').some((part) => part === '.' || part === '..')) {
+      throw new Bug(`"${key}" is no record key`)
+    }
+    return join(this.#folder, key)
+  }
+}
+
+/** How often a folder may vanish, because its last record was removed, just before it gets a new one. */
+const tries = 5
+
+async function writeAside(folder: string, bytes: Uint8Array): Promise<string> {
+  const path = join(folder, `${unfinished}${randomUUID()}`)
+  for (let left = tries; ; left -= 1) {
+    await makeFolders(folder)
+    try {
+      await writeSynced(path, bytes)
+      return path
+    } catch (error) {
+      if (errno(error) === 'ENOENT' && left > 0) continue
+      await rm(path, { force: true })
+      throw error
+    }
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await open(path, 'wx')
+  await file.writeFile(bytes)
+  await file.sync()
+}
+
+async function entriesBelow(folder: string) {
+  try {
+    return await readdir(folder, { recursive: true, withFileTypes: true })
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return []
+    throw error
+  }
+}

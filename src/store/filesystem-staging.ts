@@ -1,0 +1,173 @@
+import { open, rm, mkdir, rename, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { Bug, Refusal } from '../errors.ts'
+import { parseDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
+import { openDigester, type Digester } from './digester.ts'
+import { DurableOffset } from './durable-offset.ts'
+import { makeFolders, syncFolder } from './folders.ts'
+import { SlabWriter } from './slab-writer.ts'
+import { slabSize } from './slabs.ts'
+import type { ByteRange, Bytes, Staging, Stat } from './store.ts'
+
+type Parts = {
+  readonly id: string
+  readonly folder: string
+  readonly file: FileHandle
+  readonly durable: DurableOffset
+  readonly algorithm: DigestAlgorithm
+  readonly amended: boolean
+  readonly blobPath: (digest: Digest) => string
+}
+
+type Chosen = Pick<Parts, 'algorithm' | 'amended' | 'blobPath'>
+
+/** `staging/<id>/data` and, beside it, how much of it is durable. */
+export class FilesystemStaging implements Staging {
+  readonly #parts: Parts
+  readonly #writer: SlabWriter
+  #digester: Digester | null
+  #sealed: Stat | null = null
+  #closed = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#writer = new SlabWriter(parts.file, (written) => parts.durable.advance(written))
+    this.#digester = parts.amended ? null : openDigester([parts.algorithm])
+  }
+
+  static async create(folder: string, id: string, rest: Chosen) {
+    const own = join(folder, id)
+    await mkdir(own)
+    const file = await open(join(own, 'data'), 'wx+')
+    const durable = await DurableOffset.create(join(own, 'offset'), file)
+    return new FilesystemStaging({ id, folder: own, file, durable, ...rest })
+  }
+
+  /** Goes on at the durable offset: what lies beyond may be damaged and is cut off, what lies below is hashed again. */
+  static async reopen(folder: string, id: string, rest: Chosen, signal: AbortSignal) {
+    const own = join(folder, id)
+    const file = await open(join(own, 'data'), 'r+')
+    const durable = await DurableOffset.reopen(join(own, 'offset'), file)
+    await file.truncate(durable.offset)
+    const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })
+    staging.#writer.startAt(durable.offset)
+    try {
+      await staging.#hashFile(signal)
+    } catch (error) {
+      await staging.#close()
+      throw error
+    }
+    return staging
+  }
+
+  get id(): string {
+    return this.#parts.id
+  }
+
+  get size(): number {
+    return this.#writer.position
+  }
+
+  get offset(): number {
+    return this.#parts.durable.offset
+  }
+
+  async append(
+    body: Bytes,
+    signal: AbortSignal,
+    digesters: readonly Digester[] = [],
+  ): Promise<number> {
+    if (this.#sealed) throw new Bug(`staging ${this.id} is sealed`)
+    const before = this.size
+    await this.#writer.write(
+      body,
+      this.#digester ? [this.#digester, ...digesters] : digesters,
+      signal,
+    )
+    return this.size - before
+  }
+
+  async amend(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > this.size) throw new Bug(`staging ${this.id} is shorter than the amendment`)
+    this.#digester?.drop()
+    this.#digester = null
+    await this.#parts.file.write(bytes, 0, bytes.length, 0)
+  }
+
+  async seal(signal: AbortSignal): Promise<Stat> {
+    if (this.#sealed) return this.#sealed
+    await this.#parts.file.truncate(this.size)
+    const { algorithm } = this.#parts
+    const digester = this.#digester ?? (await this.#hashFile(signal))
+    const hashes = await digester.finish()
+    this.#sealed = { digest: parseDigest(`${algorithm}:${hashes[algorithm]}`), size: this.size }
+    return this.#sealed
+  }
+
+  read(range: ByteRange, signal: AbortSignal): Readable {
+    return this.#parts.file.createReadStream({ ...range, autoClose: false, signal })
+  }
+
+  async publish(expected: Digest): Promise<Stat> {
+    const sealed = await this.seal(AbortSignal.timeout(sealWithin))
+    if (sealed.digest !== expected) {
+      await this.discard()
+      throw new Refusal('DIGEST_INVALID', `the bytes are ${sealed.digest}, expected ${expected}`)
+    }
+    await this.#parts.durable.stop()
+    await this.#parts.file.datasync()
+    await this.#moveTo(this.#parts.blobPath(expected))
+    return sealed
+  }
+
+  async discard(): Promise<void> {
+    if (this.#closed) return
+    await this.#close()
+    await rm(this.#parts.folder, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discard()
+  }
+
+  /** The same content under the name already is replaced, which repairs a damaged file; its readers keep what they opened. */
+  async #moveTo(path: string): Promise<void> {
+    await makeFolders(dirname(path))
+    await rename(join(this.#parts.folder, 'data'), path)
+    await syncFolder(dirname(path))
+    await this.discard()
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    this.#digester?.drop()
+    await this.#writer.settle()
+    await this.#parts.durable.close()
+    await this.#parts.file.close()
+  }
+
+  /** Reads everything from the disk once more. */
+  async #hashFile(signal: AbortSignal): Promise<Digester> {
+    const digester = (this.#digester = openDigester([this.#parts.algorithm]))
+    const slabs = [0, 1].map(() => ({
+      bytes: Buffer.from(new SharedArrayBuffer(slabSize)),
+      free: Promise.resolve(),
+    }))
+    for (let position = 0, turn = 0; position < this.size; turn += 1) {
+      signal.throwIfAborted()
+      const slab = slabs[turn % slabs.length]
+      if (!slab) break
+      await slab.free
+      const { bytesRead } = await this.#parts.file.read(slab.bytes, 0, slabSize, position)
+      if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
+      position += bytesRead
+      slab.free = digester.update(slab.bytes.subarray(0, bytesRead))
+    }
+    await Promise.all(slabs.map((slab) => slab.free))
+    return digester
+  }
+}
+
+/** Hashing 16 TiB once more at 1 GiB/s takes less; a caller with a closer bound seals with its own signal first. */
+const sealWithin = 5 * 3_600_000

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { errno, Refusal } from '../errors.ts'
+import { algorithmOf, hexOf, isDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
+import { FilesystemRecords } from './filesystem-records.ts'
+import { FilesystemStaging } from './filesystem-staging.ts'
+import { makeFolders, syncFolder } from './folders.ts'
+import type { ByteRange, StageOptions, Staging, Stat, Store } from './store.ts'
+
+/** Large reads keep a pull near the disk's speed; two of them are in memory for one reader. */
+const readAhead = 1024 * 1024
+
+/**
+ * Blobs as `blobs/<algorithm>/<first two hex>/<hex>`, staged bytes as `staging/<id>/`, records under `repositories/`.
+ * All three must lie on one filesystem: a blob is published by a rename.
+ */
+export class FilesystemStore implements Store {
+  readonly #blobs: string
+  readonly #staging: string
+  readonly records: FilesystemRecords
+
+  private constructor(folder: string) {
+    this.#blobs = join(folder, 'blobs')
+    this.#staging = join(folder, 'staging')
+    this.records = new FilesystemRecords(join(folder, 'repositories'))
+  }
+
+  static async open(folder: string): Promise<FilesystemStore> {
+    const store = new FilesystemStore(folder)
+    await makeFolders(store.#blobs)
+    await makeFolders(store.#staging)
+    return store
+  }
+
+  async stat(digest: Digest): Promise<Stat | null> {
+    const found = await orNull(stat(this.#path(digest)))
+    return found && { digest, size: found.size }
+  }
+
+  async read(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Readable> {
+    signal.throwIfAborted()
+    const file = await orNull(open(this.#path(digest), 'r'))
+    if (!file) throw new Refusal('BLOB_UNKNOWN', `the blob ${digest} is not here`)
+    return file.createReadStream({ ...range, highWaterMark: readAhead, signal })
+  }
+
+  async stage({ algorithm = 'sha256', amended = false }: StageOptions = {}): Promise<Staging> {
+    const rest = { ...this.#rest(algorithm), amended }
+    return await FilesystemStaging.create(this.#staging, randomUUID(), rest)
+  }
+
+  async resume(id: string, signal: AbortSignal): Promise<Staging | null> {
+    return await orNull(FilesystemStaging.reopen(this.#staging, id, this.#rest('sha256'), signal))
+  }
+
+  async staged(): Promise<readonly string[]> {
+    return await readdir(this.#staging)
+  }
+
+  async discard(id: string): Promise<void> {
+    await rm(join(this.#staging, id), { recursive: true, force: true })
+  }
+
+  async remove(digest: Digest): Promise<boolean> {
+    const path = this.#path(digest)
+    const removed = await orNull(rm(path).then(() => true))
+    if (removed) await syncFolder(dirname(path))
+    return removed ?? false
+  }
+
+  async *list(): AsyncIterable<Stat> {
+    for (const algorithm of await readdir(this.#blobs)) {
+      for (const shard of await readdir(join(this.#blobs, algorithm))) {
+        for (const hex of await readdir(join(this.#blobs, algorithm, shard))) {
+          const digest = `${algorithm}:${hex}`
+          const found = isDigest(digest) ? await this.stat(digest) : null
+          if (found) yield found
+        }
+      }
+    }
+  }
+
+  async free(): Promise<number | null> {
+    const { bavail, bsize } = await statfs(this.#blobs)
+    return bavail * bsize
+  }
+
+  #rest(algorithm: DigestAlgorithm) {
+    return { algorithm, amended: false, blobPath: (digest: Digest) => this.#path(digest) }
+  }
+
+  #path(digest: Digest): string {
+    const hex = hexOf(digest)
+    return join(this.#blobs, algorithmOf(digest), hex.slice(0, 2), hex)
+  }
+}
+
+/** Null for a file that is not there; every other error stays one. */
+async function orNull<Value>(work: Promise<Value>): Promise<Value | null> {
+  try {
+    return await work
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return null
+    throw error
+  }
+}

@@ -1,0 +1,73 @@
+import type { Readable } from 'node:stream'
+import type { Digest, DigestAlgorithm } from '../image/digest.ts'
+import type { Digester } from './digester.ts'
+
+/** Where the bytes rest: blobs by digest, staged bytes by id, and small records by key. */
+export interface Store {
+  /** Null when the blob is not there. */
+  stat(digest: Digest): Promise<Stat | null>
+  /** @throws Refusal BLOB_UNKNOWN */
+  read(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
+  stage(options?: StageOptions): Promise<Staging>
+  /** What an earlier process staged, from its durable offset on; null when nothing is left of it. */
+  resume(id: string, signal: AbortSignal): Promise<Staging | null>
+  /** Ids of all staged bytes, those of dead processes among them. */
+  staged(): Promise<readonly string[]>
+  /** Drops staged bytes of a dead process. */
+  discard(id: string): Promise<void>
+  /** Whether there was something to remove. */
+  remove(digest: Digest): Promise<boolean>
+  list(): AsyncIterable<Stat>
+  /** Bytes that can still be written, null where that cannot be known. */
+  free(): Promise<number | null>
+  readonly records: Records
+}
+
+export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+export type StageOptions = {
+  readonly algorithm?: DigestAlgorithm
+  /** The start will be amended, so hashing while the bytes arrive would be in vain. */
+  readonly amended?: boolean
+}
+
+export type Stat = { readonly digest: Digest; readonly size: number }
+
+/** Bytes `start` to `end`, both included. */
+export type ByteRange = { readonly start: number; readonly end: number }
+
+/**
+ * Bytes on their way in. Nothing of them is readable by digest before `publish` resolves. Leaving the scope without
+ * `publish` discards them.
+ */
+export interface Staging extends AsyncDisposable {
+  readonly id: string
+  /** Bytes appended so far. */
+  readonly size: number
+  /** Bytes that survive a crash or a power cut; never more than `size`. */
+  readonly offset: number
+  /**
+   * Adds bytes at the end. When it fails, `size` bytes were taken in and no more; a further append goes on there.
+   * `digesters` see the same bytes in the same order.
+   */
+  append(body: Bytes, signal: AbortSignal, digesters?: readonly Digester[]): Promise<number>
+  /** Writes over bytes at the start that were appended as a placeholder; `seal` then reads everything once more. */
+  amend(bytes: Uint8Array): Promise<void>
+  /** All bytes are there: tells their digest. They can be read with `read` from now on. */
+  seal(signal: AbortSignal): Promise<Stat>
+  read(range: ByteRange, signal: AbortSignal): Readable
+  /**
+   * Makes the bytes a blob: synced, verified, visible under their digest all at once, and still there after a power cut.
+   * @throws Refusal DIGEST_INVALID when the bytes are not what was expected; they are discarded
+   */
+  publish(expected: Digest): Promise<Stat>
+  discard(): Promise<void>
+}
+
+/** Small records by key (`cvi/ubuntu/_tags/latest`): whole or absent, never half written. */
+export interface Records {
+  put(key: string, bytes: Uint8Array): Promise<void>
+  read(key: string): Promise<Uint8Array | null>
+  remove(key: string): Promise<void>
+  list(prefix: string): AsyncIterable<string>
+}

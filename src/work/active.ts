@@ -1,0 +1,71 @@
+/** Why a transfer is told to stop. */
+export class Stopped extends Error {
+  readonly why: 'deleted' | 'shutdown' | 'taken over' | 'expired'
+
+  constructor(why: Stopped['why']) {
+    super(`the transfer was stopped: ${why}`)
+    this.name = 'Stopped'
+    this.why = why
+  }
+}
+
+type Running = {
+  readonly controller: AbortController
+  readonly done: Promise<void>
+  readonly since: number
+  readonly who: string
+}
+
+/** The images whose bytes are on the move in this process: one transfer an image, each of which can be stopped. */
+export class Active {
+  readonly #now: () => number
+  readonly #running = new Map<string, Running>()
+  #closing = false
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  get size(): number {
+    return this.#running.size
+  }
+
+  holder(imageUid: string): { readonly who: string; readonly since: number } | null {
+    return this.#running.get(imageUid) ?? null
+  }
+
+  /**
+   * Runs a transfer unless the image has one already.
+   * @param who shown to whoever comes second
+   * @returns null when another one is running
+   */
+  async run<Result>(
+    imageUid: string,
+    who: string,
+    transfer: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<{ readonly result: Result } | null> {
+    if (this.#running.has(imageUid)) return null
+    const controller = new AbortController()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#running.set(imageUid, { controller, done: promise, since: this.#now(), who })
+    if (this.#closing) controller.abort(new Stopped('shutdown'))
+    try {
+      return { result: await transfer(controller.signal) }
+    } finally {
+      this.#running.delete(imageUid)
+      resolve()
+    }
+  }
+
+  /** Stops an image's transfer, if it has one, and waits until it has let go. */
+  async stop(imageUid: string, why: Stopped['why']): Promise<void> {
+    const running = this.#running.get(imageUid)
+    running?.controller.abort(new Stopped(why))
+    await running?.done
+  }
+
+  async stopAll(why: Stopped['why']): Promise<void> {
+    this.#closing = true
+    await Promise.all([...this.#running.keys()].map((uid) => this.stop(uid, why)))
+  }
+}

@@ -1,0 +1,41 @@
+import { addAbortSignal, type Readable } from 'node:stream'
+import { Refusal } from '../errors.ts'
+import { formatDuration } from '../image/duration.ts'
+
+/**
+ * Ends a body with a signal, even while nobody reads it. Its failure is kept for the reader: until someone reads, it must
+ * not stop the process.
+ */
+export function bindTo(signal: AbortSignal, body: Readable): void {
+  body.on('error', () => {})
+  addAbortSignal(signal, body)
+}
+
+/**
+ * A signal that ends with `signal`, or when a body has been silent for too long: the sender's silence, not ours, so the
+ * time while its bytes wait here for the disk does not count.
+ * @param limit milliseconds
+ */
+export function untilIdle(body: Readable, limit: number, signal: AbortSignal) {
+  const controller = new AbortController()
+  const ring = () => {
+    if (body.readableLength > 0) return timer.refresh()
+    controller.abort(
+      new Refusal(
+        'UPLOAD_TIMEOUT',
+        `no byte of the upload arrived for ${formatDuration(limit)}; ask for a new upload URL with retry`,
+      ),
+    )
+    return timer
+  }
+  const timer: NodeJS.Timeout = setTimeout(ring, limit).unref()
+  const heard = () => void timer.refresh()
+  body.on('readable', heard)
+  return {
+    signal: AbortSignal.any([controller.signal, signal]),
+    [Symbol.dispose]() {
+      clearTimeout(timer)
+      body.off('readable', heard)
+    },
+  }
+}

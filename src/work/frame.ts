@@ -1,0 +1,74 @@
+import type { Facts } from '../image/format.ts'
+import type { Inspection } from '../inspect/inspection.ts'
+import { headSize, layerHead, layerTail } from '../pack/tar-frame.ts'
+import type { Digester } from '../store/digester.ts'
+import type { Staging } from '../store/store.ts'
+
+export type Framed = {
+  /** Bytes of the disk. */
+  readonly size: number
+  readonly facts: Facts
+}
+
+type Disk = {
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Null when only the end will tell. */
+  readonly size: number | null
+  readonly inspection: Inspection
+  readonly digester: Digester
+}
+
+/**
+ * Puts the disk into its layer while it passes: head, disk, tail. The head names format and size; what is known of them
+ * after the first windows is written first, and the head is written once more when the end tells something else.
+ */
+export async function frame(disk: Disk, staging: Staging, signal: AbortSignal): Promise<Framed> {
+  const { inspection, digester } = disk
+  const passing = inspected(disk.bytes, inspection)
+  try {
+    const start = await firstWindows(passing, inspection)
+    const early = start.ended ? inspection.finish() : null
+    const size = start.ended ? start.size : disk.size
+    const format = early?.format ?? inspection.format
+    const head = size === null || format === null ? null : layerHead(format, size)
+    await staging.append([head ?? Buffer.alloc(headSize)], signal)
+    await staging.append(chain(start.chunks, passing), signal, [digester])
+    const framed = { size: staging.size - headSize, facts: early ?? inspection.finish() }
+    const right = layerHead(framed.facts.format, framed.size)
+    if (!head?.equals(right)) await staging.amend(right)
+    await staging.append([layerTail(framed.size)], signal)
+    return framed
+  } finally {
+    await passing.return(undefined)
+  }
+}
+
+type Passing = AsyncGenerator<Uint8Array, void, undefined>
+
+async function* inspected(bytes: AsyncIterable<Uint8Array>, inspection: Inspection): Passing {
+  for await (const chunk of bytes) {
+    inspection.push(chunk)
+    yield chunk
+  }
+}
+
+/** Holds back what has to be seen before the format is known: the inspection's windows at most. */
+async function firstWindows(passing: Passing, inspection: Inspection) {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  while (inspection.format === null) {
+    const { value, done } = await passing.next()
+    if (done) return { chunks, size, ended: true }
+    chunks.push(value)
+    size += value.length
+  }
+  return { chunks, size, ended: false }
+}
+
+async function* chain(first: Uint8Array[], rest: Passing): Passing {
+  while (first.length > 0) {
+    const chunk = first.shift()
+    if (chunk) yield chunk
+  }
+  yield* rest
+}

@@ -1,0 +1,186 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Image } from '../catalog/images.ts'
+import type { Job } from '../catalog/jobs.ts'
+import { asFailure, Bug, type Failure } from '../errors.ts'
+import { checksumsOf, type DataSource } from '../image/data-source.ts'
+import type { Log } from '../log.ts'
+import type { Source } from '../source/source.ts'
+import type { Store } from '../store/store.ts'
+import { Stopped, type Active } from './active.ts'
+import { backoff } from './backoff.ts'
+import type { Collector } from './collect.ts'
+import { ingest, type Station } from './ingest.ts'
+import { borrow } from './object-reference.ts'
+import type { Progress, Transfer } from './progress.ts'
+import { hang, leaseHolder, publish } from './publish.ts'
+import type { Worker } from './queue.ts'
+import { withSecrets } from './secrets.ts'
+import type { ServerKey } from './server-key.ts'
+
+export type ImporterOptions = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly station: Station
+  readonly collector: Collector
+  readonly active: Active
+  readonly progress: Progress
+  readonly sources: { readonly [type in DataSource['type']]?: Source }
+  readonly key: ServerKey
+  readonly retryFor: number
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: Log
+  /** An image became Ready: others may have waited for it. */
+  readonly onReady: (name: string) => void
+}
+
+/** Brings an image in from its source: one attempt a run, and a record of how it ended. */
+export class Importer implements Worker {
+  readonly #options: ImporterOptions
+
+  constructor(options: ImporterOptions) {
+    this.#options = options
+  }
+
+  async run(job: Job): Promise<void> {
+    const { active } = this.#options
+    const ran = await active.run(job.imageUid, 'the import', (signal) => this.#attempt(job, signal))
+    if (!ran) throw new Bug(`the image ${job.imageUid} has two transfers`)
+  }
+
+  progress(imageUid: string): number {
+    return this.#options.progress.floor(imageUid)
+  }
+
+  lose(imageUid: string): void {
+    void this.#options.active.stop(imageUid, 'taken over')
+  }
+
+  async #attempt(job: Job, signal: AbortSignal): Promise<void> {
+    const { catalog, progress, log } = this.#options
+    const image = await catalog.read.images.byUid(job.imageUid)
+    if (!image || image.phase === 'Terminating') return
+    const transfer = progress.begin(image.uid, job.progress)
+    try {
+      const ready = await this.#bring(image, transfer, signal)
+      log.info({ image: ready.name, digest: ready.stored?.manifest.digest }, 'image ready')
+      this.#options.onReady(ready.name)
+    } catch (error) {
+      await this.#record(image, job, error, signal)
+    } finally {
+      progress.end(image.uid, transfer)
+    }
+  }
+
+  async #bring(image: Image, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+    const { objectRef } = image.dataSource
+    if (!objectRef) return await this.#fetch(image, transfer, signal)
+    const stored = await borrow(image, objectRef.name, this.#options)
+    await this.#provisioning(image)
+    return await hang(image, stored, this.#options, signal)
+  }
+
+  async #fetch(image: Image, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+    const { sources, station, key } = this.#options
+    const { type } = image.dataSource
+    const source = sources[type]
+    if (!source) throw new Bug(`there is no source of type ${type}`)
+    await this.#provisioning(image)
+    const place = source.at(sectionOf(withSecrets(image, key)))
+    const opened = await place.open(null, signal)
+    transfer.expect(opened.size)
+    const { body, size, facts } = opened
+    try {
+      if (size !== null) await station.room.check(size)
+    } catch (error) {
+      body.destroy()
+      throw error
+    }
+    return await ingest(
+      {
+        body,
+        size,
+        checksums: checksumsOf(image.dataSource),
+        onBytes: (count) => transfer.add(count),
+      },
+      station,
+      (ingested) => publish(image, ingested, facts, this.#options, signal),
+      signal,
+    )
+  }
+
+  async #provisioning(image: Image): Promise<void> {
+    const changed = await this.#options.catalog.transaction(({ images }) =>
+      images.change(image.uid, {
+        phase: 'Provisioning',
+        ready: { reason: 'Provisioning', message: '' },
+        source: { reason: 'DatasourceReady', message: '' },
+        nextRetryAt: null,
+      }),
+    )
+    if (!changed) throw new Stopped('deleted')
+  }
+
+  async #record(image: Image, job: Job, error: unknown, signal: AbortSignal): Promise<void> {
+    const reason: unknown = signal.aborted ? signal.reason : error
+    if (reason instanceof Stopped) return await this.#stopped(image, reason)
+    const { now, retryFor, log, catalog } = this.#options
+    const failure = asFailure(error)
+    log.warn({ image: image.name, code: failure.code, err: error }, 'import failed')
+    const current = await catalog.read.images.byUid(image.uid)
+    if (!current || current.phase === 'Terminating') return
+    const until = job.retryUntil ?? now() + retryFor
+    const at = now() + backoff(current.retries + 1, failure.retryAfter, this.#options.random)
+    const again = failure.row.retry && at <= until
+    await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
+  }
+
+  /** Deleted images have no record any more; a stopping service leaves the job to its next start. */
+  async #stopped(image: Image, { why }: Stopped): Promise<void> {
+    if (why !== 'shutdown') return
+    await this.#options.catalog.transaction(({ jobs }) => jobs.release(image.uid))
+  }
+
+  async #postpone(image: Image, failure: Failure, at: number, until: number): Promise<void> {
+    const waiting = failure.code === 'SOURCE_NOT_READY'
+    const { catalog, collector } = this.#options
+    const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
+      await jobs.postpone(image.uid, at, until)
+      await images.change(image.uid, {
+        phase: waiting ? image.phase : 'Provisioning',
+        ready: {
+          reason: waiting ? 'ProvisioningNotStarted' : 'ProvisioningFailed',
+          message: failure.message,
+        },
+        source: {
+          reason: waiting ? 'ClusterImageNotReady' : 'DatasourceNotReady',
+          message: failure.message,
+        },
+        retries: image.retries + 1,
+        nextRetryAt: at,
+      })
+      return await blobs.endLeases(leaseHolder(image))
+    })
+    await collector.collect(left)
+  }
+
+  async #giveUp(image: Image, failure: Failure): Promise<void> {
+    const { catalog, collector } = this.#options
+    const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
+      await jobs.remove(image.uid)
+      await images.change(image.uid, {
+        phase: 'Failed',
+        ready: { reason: 'ProvisioningFailedTerminally', message: failure.message },
+        source: { reason: 'DatasourceNotReady', message: failure.message },
+        nextRetryAt: null,
+        secrets: null,
+      })
+      return await blobs.endLeases(leaseHolder(image))
+    })
+    await collector.collect(left)
+  }
+}
+
+function sectionOf(source: DataSource): unknown {
+  return source.http ?? source.containerImage
+}

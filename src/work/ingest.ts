@@ -1,0 +1,186 @@
+import { Readable } from 'node:stream'
+import { Bug, Flaw } from '../errors.ts'
+import type { Checksums } from '../image/data-source.ts'
+import { isDigest, type ChecksumAlgorithm, type Digest } from '../image/digest.ts'
+import type { Facts } from '../image/format.ts'
+import { Inspection } from '../inspect/inspection.ts'
+import { openDigester, openLocalDigester, type Digester, type Hashes } from '../store/digester.ts'
+import type { Staging, Stat, Store } from '../store/store.ts'
+import { peek } from '../unwrap/peek.ts'
+import { isWrapped } from '../unwrap/table.ts'
+import { unwrap } from '../unwrap/unwrap.ts'
+import { bindTo } from './body.ts'
+import { frame } from './frame.ts'
+import type { Room } from './room.ts'
+
+/** Bytes that are coming in, from wherever. */
+export type Incoming = {
+  readonly body: Readable
+  /** Bytes of the whole body, null when the sender does not tell. */
+  readonly size: number | null
+  readonly checksums: Checksums
+  /** Told of received bytes, as they were sent. */
+  readonly onBytes: (count: number) => void
+}
+
+export type Station = {
+  readonly store: Store
+  readonly room: Room
+  /** Bytes; see `formats.md`. */
+  readonly limits: { readonly maxImageSize: number; readonly maxVirtualSize: number }
+}
+
+/** Staged and judged, but nobody's yet. */
+export type Ingested = {
+  readonly staging: Staging
+  readonly layer: Stat
+  readonly disk: { readonly digest: Digest; readonly size: number }
+  readonly facts: Facts
+  readonly source: { readonly bytes: number; readonly sha256: Digest }
+}
+
+/**
+ * The journey of the bytes: hashed, unwrapped, judged and framed while they pass. What `keep` does not publish is gone
+ * afterwards.
+ * @throws Flaw when the bytes are bad; Refusal TOO_LARGE; Outage STORAGE_FULL; whatever the body fails with
+ */
+export async function ingest<Kept>(
+  incoming: Incoming,
+  station: Station,
+  keep: (ingested: Ingested) => Promise<Kept>,
+  signal: AbortSignal,
+): Promise<Kept> {
+  const { checksums } = incoming
+  bindTo(signal, incoming.body)
+  try {
+    const { head, body } = await peek(incoming.body)
+    using opened = isWrapped(head)
+      ? await openWrapped({ ...incoming, body }, station, signal)
+      : openPlain({ ...incoming, body }, station)
+    await using staging = await station.store.stage({ amended: opened.size === null })
+    const inspection = new Inspection(station.limits, opened.size)
+    const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
+    const ofDisk = await opened.digester.finish()
+    const ofSource = opened.outer ? await opened.outer.finish() : ofDisk
+    compare(ofSource, checksums)
+    const layer = await staging.seal(signal)
+    const source = { bytes: opened.received(), sha256: sha256(ofSource) }
+    return await keep({ staging, layer, disk: { digest: sha256(ofDisk), size }, facts, source })
+  } finally {
+    incoming.body.destroy()
+  }
+}
+
+type Opened = Disposable & {
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly size: number | null
+  /** Sees the disk. */
+  readonly digester: Digester
+  /** Sees what was sent, where that is not the disk. */
+  readonly outer: Digester | null
+  /** Bytes as they were sent, so far. */
+  readonly received: () => number
+}
+
+/** The disk is what was sent: one hash serves for both. */
+function openPlain(incoming: Incoming, { room }: Station): Opened {
+  const digester = openDigester(algorithms(incoming.checksums))
+  const meter = new Meter(incoming, room)
+  return {
+    bytes: meter.of(incoming.body),
+    size: incoming.size,
+    digester,
+    outer: null,
+    received: () => meter.received,
+    [Symbol.dispose]: () => digester.drop(),
+  }
+}
+
+/** The disk is inside what was sent. A decoder is slower than a hash, so the outer hash stays on this thread. */
+async function openWrapped(
+  incoming: Incoming,
+  { room, limits }: Station,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const outer = openLocalDigester(algorithms(incoming.checksums))
+  const meter = new Meter(incoming, room)
+  const sent = Readable.from(hashed(meter.of(incoming.body), outer), { objectMode: false })
+  const { body } = await unwrap(sent, { maxOutput: limits.maxImageSize }, signal)
+  const digester = openDigester(['sha256'])
+  return {
+    bytes: new Meter({ size: null, onBytes: () => {} }, room).of(body),
+    size: null,
+    digester,
+    outer,
+    received: () => meter.received,
+    [Symbol.dispose]: () => {
+      body.destroy()
+      digester.drop()
+    },
+  }
+}
+
+/** How often bytes of unknown length are held against the room that is left. */
+const askEvery = 64 * 1024 * 1024
+
+/** Counts bytes, and stops those that nobody announced when they become too many. */
+class Meter {
+  readonly #incoming: Pick<Incoming, 'size' | 'onBytes'>
+  readonly #room: Room
+  received = 0
+
+  constructor(incoming: Pick<Incoming, 'size' | 'onBytes'>, room: Room) {
+    this.#incoming = incoming
+    this.#room = room
+  }
+
+  async *of(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    let asked = 0
+    for await (const chunk of body) {
+      this.received += chunk.length
+      this.#incoming.onBytes(chunk.length)
+      this.#room.checkSize(this.received)
+      if (this.#incoming.size === null && this.received - asked >= askEvery) {
+        asked = this.received
+        await this.#room.check(0)
+      }
+      yield chunk
+    }
+  }
+}
+
+async function* hashed(bytes: AsyncIterable<Uint8Array>, digester: Digester) {
+  for await (const chunk of bytes) {
+    await digester.update(chunk)
+    yield chunk
+  }
+}
+
+function algorithms(checksums: Checksums): readonly ChecksumAlgorithm[] {
+  return [...new Set(['sha256' as const, ...expected(checksums).map(([algorithm]) => algorithm)])]
+}
+
+const known = ['md5', 'sha1', 'sha256', 'sha512'] as const
+
+function expected(checksums: Checksums): readonly (readonly [ChecksumAlgorithm, string])[] {
+  return known.flatMap((algorithm) => {
+    const hex = checksums[algorithm]
+    return hex === undefined ? [] : [[algorithm, hex] as const]
+  })
+}
+
+function compare(found: Hashes, checksums: Checksums): void {
+  for (const [algorithm, hex] of expected(checksums)) {
+    if (found[algorithm] === hex) continue
+    throw new Flaw(
+      'CHECKSUM_MISMATCH',
+      `${algorithm} of the source is ${found[algorithm]}, expected ${hex}; check the file and the checksum, then create the image again`,
+    )
+  }
+}
+
+function sha256(hashes: Hashes): Digest {
+  const digest = `sha256:${hashes.sha256}`
+  if (isDigest(digest)) return digest
+  throw new Bug('a transfer was not hashed')
+}

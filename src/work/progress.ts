@@ -1,0 +1,102 @@
+/** How far transfers are, in memory: what has to outlive a restart is written with the heartbeat of the job. */
+export type Snapshot = {
+  /** Bytes received in this attempt. */
+  readonly received: number
+  /** Bytes to come in all; null when the sender does not tell. */
+  readonly total: number | null
+  /** Tenths of a per cent, never less than before, 999 at most. Null without a total. */
+  readonly tenths: number | null
+  /** Bytes a second, since the beginning and over the last seconds. */
+  readonly average: number
+  readonly current: number
+}
+
+/** The current speed is that of the last five seconds, measured in half seconds. */
+const windowLength = 5000
+const sampleEvery = 500
+
+export class Transfer {
+  readonly #now: () => number
+  readonly #begun: number
+  readonly #samples: { at: number; received: number }[]
+  #received = 0
+  #total: number | null = null
+  #tenths: number
+
+  /** @param floor tenths of a per cent that were shown already, by an earlier attempt */
+  constructor(now: () => number, floor: number) {
+    this.#now = now
+    this.#begun = now()
+    this.#tenths = floor
+    this.#samples = [{ at: this.#begun, received: 0 }]
+  }
+
+  expect(total: number | null): void {
+    this.#total = total
+  }
+
+  add(bytes: number): void {
+    this.#received += bytes
+    const now = this.#now()
+    const last = this.#samples.at(-1)
+    if (last && now - last.at < sampleEvery) return
+    this.#samples.push({ at: now, received: this.#received })
+    while (this.#samples.length > 2 && now - (this.#samples[0]?.at ?? now) > windowLength) {
+      this.#samples.shift()
+    }
+  }
+
+  /** The highest progress so far, for the heartbeat. */
+  get floor(): number {
+    return this.snapshot().tenths ?? this.#tenths
+  }
+
+  snapshot(): Snapshot {
+    if (this.#total) {
+      const reached = Math.floor((this.#received / this.#total) * 1000)
+      this.#tenths = Math.max(this.#tenths, Math.min(reached, 999))
+    }
+    const now = this.#now()
+    const oldest = this.#samples[0] ?? { at: this.#begun, received: 0 }
+    return {
+      received: this.#received,
+      total: this.#total,
+      tenths: this.#total === null ? null : this.#tenths,
+      average: speed(this.#received, now - this.#begun),
+      current: speed(this.#received - oldest.received, now - oldest.at),
+    }
+  }
+}
+
+function speed(bytes: number, milliseconds: number): number {
+  return milliseconds > 0 ? Math.round((bytes * 1000) / milliseconds) : 0
+}
+
+/** The transfers that are running, by the image's uid. */
+export class Progress {
+  readonly #now: () => number
+  readonly #transfers = new Map<string, Transfer>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  begin(imageUid: string, floor: number): Transfer {
+    const transfer = new Transfer(this.#now, floor)
+    this.#transfers.set(imageUid, transfer)
+    return transfer
+  }
+
+  of(imageUid: string): Snapshot | null {
+    return this.#transfers.get(imageUid)?.snapshot() ?? null
+  }
+
+  /** Tenths of a per cent that were shown; 0 when nothing is running. */
+  floor(imageUid: string): number {
+    return this.#transfers.get(imageUid)?.floor ?? 0
+  }
+
+  end(imageUid: string, transfer: Transfer): void {
+    if (this.#transfers.get(imageUid) === transfer) this.#transfers.delete(imageUid)
+  }
+}

@@ -1,0 +1,162 @@
+import type { Catalog, Tables } from '../catalog/catalog.ts'
+import type { Image } from '../catalog/images.ts'
+import { Outage } from '../errors.ts'
+import { digestOf, parseDigest, type Digest } from '../image/digest.ts'
+import { mediaTypes } from '../image/media-type.ts'
+import { imageTag, repositoryOf } from '../image/name.ts'
+import type { Stored } from '../image/stored.ts'
+import { configBytes } from '../pack/config.ts'
+import { manifestBytes } from '../pack/manifest.ts'
+import type { SourceFacts } from '../source/source.ts'
+import type { Store } from '../store/store.ts'
+import type { Collector } from './collect.ts'
+import type { Ingested } from './ingest.ts'
+import { Stopped } from './active.ts'
+import { tagKey, tagRecord } from './tag-record.ts'
+
+/** From the first visible blob to the commit: three syncs and a transaction, on the slowest of disks. */
+const leaseFor = 10 * 60_000
+
+/** Tries to wait out the deletion of the very blob that has just come in again. */
+const patience = 100
+
+type Shelf = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly collector: Collector
+  readonly now: () => number
+}
+
+/**
+ * The last station: blobs, then the tag's record, then one transaction after which the image is Ready. A crash before
+ * that transaction leaves leased blobs, which the next attempt uses or the sweep removes.
+ * @returns the image, Ready
+ */
+export async function publish(
+  image: Image,
+  ingested: Ingested,
+  facts: SourceFacts,
+  shelf: Shelf,
+  signal: AbortSignal,
+): Promise<Image> {
+  const { stored, config, manifest } = artifactOf(ingested, facts, shelf.now())
+  const blobs = [stored.layer, stored.config, stored.manifest]
+  await reserve(image, blobs.map(reference), shelf)
+  signal.throwIfAborted()
+  await ingested.staging.publish(ingested.layer.digest)
+  for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
+  return await hang(image, stored, shelf, signal)
+}
+
+/** Puts an image's name on blobs that are there already, leased. */
+export async function hang(
+  image: Image,
+  stored: Stored,
+  shelf: Shelf,
+  signal: AbortSignal,
+): Promise<Image> {
+  signal.throwIfAborted()
+  await shelf.store.records.put(tagKey(image.name, imageTag), tagRecord(image, stored))
+  return await shelf.catalog.transaction(async (tables) => {
+    await link(image, stored, tables)
+    const ready = await tables.images.change(image.uid, {
+      phase: 'Ready',
+      ready: { reason: 'Ready', message: '' },
+      source: { reason: 'DatasourceReady', message: '' },
+      nextRetryAt: null,
+      secrets: null,
+      stored,
+    })
+    if (!ready) throw new Stopped('deleted')
+    return ready
+  })
+}
+
+/** Keeps blobs for an image that is about to be Ready. */
+export async function reserve(
+  image: Image,
+  blobs: readonly { digest: Digest; size: number }[],
+  { catalog, collector }: Pick<Shelf, 'catalog' | 'collector'>,
+): Promise<void> {
+  for (let tries = 0; tries < patience; tries += 1) {
+    if (await catalog.transaction((tables) => reserveAll(image, blobs, tables))) return
+    await collector.idle()
+  }
+  throw new Outage('STORAGE_UNAVAILABLE', 'the same blob is being deleted; try again')
+}
+
+async function reserveAll(
+  image: Image,
+  blobs: readonly { digest: Digest; size: number }[],
+  tables: Tables,
+): Promise<boolean> {
+  for (const blob of blobs) {
+    if (!(await tables.blobs.reserve(blob, leaseHolder(image), leaseFor))) return false
+  }
+  return true
+}
+
+export function leaseHolder(image: Pick<Image, 'uid'>): string {
+  return `image ${image.uid}`
+}
+
+async function link(image: Image, stored: Stored, tables: Tables): Promise<void> {
+  const repository = repositoryOf(image.name)
+  const manifest = { ...stored.manifest, digest: parseDigest(stored.manifest.digest) }
+  const needs = [stored.config, stored.layer].map(({ digest }) => parseDigest(digest))
+  await tables.manifests.put(repository, manifest, needs)
+  await tables.manifests.tag(repository, imageTag, manifest.digest)
+  await tables.blobs.endLeases(leaseHolder(image))
+  await tables.jobs.remove(image.uid)
+  const upload = await tables.uploads.ofImage(image.uid, image.attempt)
+  if (upload) await tables.uploads.change(upload.tokenHash, 'finished', null)
+}
+
+async function put(bytes: Buffer, store: Store, signal: AbortSignal): Promise<void> {
+  await using staging = await store.stage()
+  await staging.append([bytes], signal)
+  await staging.publish(digestOf(bytes))
+}
+
+function artifactOf(ingested: Ingested, from: SourceFacts, now: number) {
+  const { layer, disk, facts, source } = ingested
+  const packed = { layer: layer.digest, disk, facts }
+  const config = configBytes(packed, null)
+  const configRef = reference({ digest: digestOf(config), size: config.length })
+  const manifest = manifestBytes({
+    ...packed,
+    config: configRef,
+    source: {
+      ...source,
+      location: from.url ?? null,
+      etag: from.etag ?? null,
+      lastModified: from.lastModified ?? null,
+      resolved: null,
+    },
+    created: createdAt(from.lastModified, now),
+  })
+  const stored: Stored = {
+    ...facts,
+    layer,
+    disk,
+    config: configRef,
+    manifest: {
+      digest: digestOf(manifest),
+      size: manifest.length,
+      mediaType: mediaTypes.manifest,
+    },
+    source: { ...from, ...source },
+  }
+  return { stored, config, manifest }
+}
+
+/** The source's own date where it gives a sound one, for two imports of one file to give one manifest. */
+function createdAt(lastModified: string | undefined, now: number): Date {
+  const date = new Date(lastModified ?? NaN)
+  const year = date.getUTCFullYear()
+  return year >= 1970 && year <= 9999 ? date : new Date(now)
+}
+
+function reference({ digest, size }: { digest: string; size: number }) {
+  return { digest: parseDigest(digest), size }
+}

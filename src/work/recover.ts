@@ -1,0 +1,63 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Log } from '../log.ts'
+import type { Store } from '../store/store.ts'
+import type { Collector } from './collect.ts'
+import type { Intake } from './intake.ts'
+import { leaseHolder } from './publish.ts'
+
+type Remains = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly idle: number
+  readonly now: () => number
+}
+
+/**
+ * What the process before this one left, if it was killed. To be called before anything else runs, by whoever holds the
+ * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes are dropped.
+ */
+export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
+  await catalog.transaction(async ({ jobs, uploads, images, blobs }) => {
+    await jobs.releaseAll()
+    for (const image of await images.inPhase('Provisioning')) {
+      await blobs.endLeases(leaseHolder(image))
+    }
+    for (const upload of await uploads.inState('receiving')) {
+      await uploads.change(upload.tokenHash, 'interrupted', now() + idle)
+      await images.change(upload.imageUid, {
+        phase: 'Provisioning',
+        ready: {
+          reason: 'ProvisioningFailed',
+          message:
+            'the service was restarted during the upload; send the file again to the same URL',
+        },
+      })
+    }
+  })
+  for (const id of await store.staged()) await store.discard(id)
+}
+
+/** The rest of it, which may take its time while the service is already answering. */
+export async function tidy({
+  catalog,
+  intake,
+  collector,
+  log,
+}: {
+  catalog: Catalog
+  intake: Intake
+  collector: Collector
+  log: Log
+}): Promise<void> {
+  try {
+    for (const image of await catalog.read.images.inPhase('Terminating')) {
+      await intake.finishRemoval(image)
+    }
+    await collector.sweep()
+  } catch (error) {
+    log.error(
+      { err: error },
+      'what an earlier process left could not be removed; it is tried again at the next start',
+    )
+  }
+}

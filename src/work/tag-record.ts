@@ -1,0 +1,16 @@
+import type { Image } from '../catalog/images.ts'
+import { repositoryOf } from '../image/name.ts'
+import type { Stored } from '../image/stored.ts'
+
+/** Where a tag's record lies. No repository name begins with an underscore, so that the two cannot meet. */
+export function tagKey(imageName: string, tag: string): string {
+  return `${repositoryOf(imageName)}/_tags/${tag}`
+}
+
+/** What a tag names, and of the image what its manifest does not say: enough to make the catalog's row again. */
+export function tagRecord(image: Image, { manifest }: Stored): Buffer {
+  const { uid, createdAt, ownerUid, dataSource, hadSecrets } = image
+  return Buffer.from(
+    JSON.stringify({ manifest, image: { uid, createdAt, ownerUid, dataSource, hadSecrets } }),
+  )
+}

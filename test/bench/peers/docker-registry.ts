@@ -1,0 +1,64 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Bench } from '../bench.ts'
+import type { Program } from '../programs.ts'
+import { freePort, Server } from './server.ts'
+
+/** CNCF distribution as Debian packs it. */
+export const dockerRegistry: Program = { name: 'docker-registry', package: 'docker-registry' }
+
+export type DockerRegistry = {
+  readonly pid: number | null
+  /** Where one PUT uploads a blob. */
+  readonly begin: (digest: string) => Promise<string>
+  readonly blob: (digest: string) => string
+  /** Deletes the bytes of all blobs; the registry's own DELETE would leave them on the disk. */
+  readonly clear: () => Promise<void>
+}
+
+export async function startDockerRegistry(
+  folder: string,
+  { signal }: Bench,
+  resources: AsyncDisposableStack,
+): Promise<DockerRegistry> {
+  const address = `127.0.0.1:${await freePort()}`
+  const storage = join(folder, 'storage')
+  const config = join(folder, 'config.yml')
+  await mkdir(storage, { recursive: true })
+  await writeFile(config, configuration(address, storage))
+  const launch = {
+    program: dockerRegistry.name,
+    args: ['serve', config],
+    ready: `http://${address}/v2/`,
+  }
+  const { pid } = resources.use(await Server.start(launch, signal))
+  const repository = `http://${address}/v2/x`
+  return {
+    pid,
+    begin: (digest) => begin(`${repository}/blobs/uploads/`, digest, signal),
+    blob: (digest) => `${repository}/blobs/${digest}`,
+    clear: () => rm(join(storage, 'docker'), { recursive: true, force: true }),
+  }
+}
+
+/** YAML takes JSON. Without tracing and a cache it has nothing to do but its work. */
+function configuration(addr: string, rootdirectory: string): string {
+  return JSON.stringify({
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory } },
+    http: { addr },
+  })
+}
+
+const answerWithin = 30_000
+
+async function begin(url: string, digest: string, signal: AbortSignal): Promise<string> {
+  const bounded = AbortSignal.any([AbortSignal.timeout(answerWithin), signal])
+  const response = await fetch(url, { method: 'POST', signal: bounded })
+  const location = response.headers.get('location')
+  if (location === null) throw new Error(`${url} answered ${response.status}`)
+  const session = new URL(location, url)
+  session.searchParams.set('digest', digest)
+  return session.href
+}

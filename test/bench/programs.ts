@@ -1,0 +1,36 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+
+export type Program = {
+  readonly name: string
+  /** Debian's package. */
+  readonly package: string
+}
+
+export const curl: Program = { name: 'curl', package: 'curl' }
+export const openssl: Program = { name: 'openssl', package: 'openssl' }
+
+/** Servers lie where only root looks by itself. */
+const more = ['/usr/local/sbin', '/usr/sbin', '/sbin']
+
+async function isInstalled({ name }: Program): Promise<boolean> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...more]
+  const found = folders.map((folder) => access(join(folder, name), constants.X_OK))
+  return (await Promise.allSettled(found)).some(({ status }) => status === 'fulfilled')
+}
+
+/** Those that are not on this machine. */
+export async function missing(programs: readonly Program[]): Promise<readonly Program[]> {
+  const there = await Promise.all(programs.map(isInstalled))
+  return programs.filter((_, index) => !there[index])
+}
+
+export function installCommand(programs: readonly Program[]): string {
+  return `apt-get install ${programs.map((program) => program.package).join(' ')}`
+}
+
+/** What programs are started with, so that servers are found here, too. */
+export function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: [process.env['PATH'] ?? '', ...more].join(delimiter) }
+}

@@ -1,0 +1,76 @@
+import { formatSize } from '../../src/image/size.ts'
+import type { Machine } from './machine.ts'
+import type { Round } from './rounds.ts'
+import type { Column, Spread, Verdict } from './statistics.ts'
+
+export type Report = {
+  readonly machine: Machine
+  readonly size: number
+  readonly measurements: readonly Measured[]
+}
+
+export type Measured = {
+  readonly name: string
+  readonly title: string
+  /** Bytes that each round moved. */
+  readonly bytes: number
+  /** What was left out, and what to install for it. */
+  readonly leftOut: readonly string[]
+  readonly rounds: readonly Round[]
+  readonly columns: readonly Column[]
+  readonly targets: readonly Verdict[]
+}
+
+/** The report for people. */
+export function describeReport({ machine, size, measurements }: Report): string {
+  const { cores, cpu, memory, kernel, node, load } = machine
+  const head = [
+    `${cores} cores (${cpu}), ${formatSize(memory)} memory, ${kernel}, node ${node}`,
+    `load before: ${load.toFixed(2)}; file: ${formatSize(size)}`,
+  ]
+  return [...head, ...measurements.flatMap(describe)].join('\n')
+}
+
+function describe({ name, title, leftOut, columns, targets }: Measured): readonly string[] {
+  return [
+    '',
+    `${name}: ${title}`,
+    ...table([headings, ...columns.map(cells)]),
+    ...leftOut.map((line) => `  left out: ${line}`),
+    ...targets.map(verdict),
+  ]
+}
+
+const headings = ['', 'MiB/s', 'min to max', 'slipway is', 'min to max', 'CPU s/GiB', 'peak memory']
+
+const inMebibytes = (bytes: number) => (bytes / 1024 ** 2).toFixed(0)
+
+function cells({ contender, speed, ratio, cpuPerGiB, peakMemory }: Column): readonly string[] {
+  return [
+    contender,
+    ...spreadCells(speed, inMebibytes),
+    ...(ratio ? spreadCells(ratio, (value) => `${value.toFixed(2)}x`) : ['', '']),
+    cpuPerGiB?.toFixed(2) ?? '',
+    peakMemory === null ? '' : formatSize(peakMemory),
+  ]
+}
+
+function spreadCells({ median, min, max }: Spread, show: (value: number) => string) {
+  return [show(median), `${show(min)} to ${show(max)}`]
+}
+
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = headings.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
+  return rows.map((row) => {
+    const padded = row.map((cell, at) =>
+      at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+    )
+    return `  ${padded.join('  ')}`.trimEnd()
+  })
+}
+
+function verdict({ beside, atLeast, ratio, met }: Verdict): string {
+  const target = `  target: at least ${atLeast} times ${beside}`
+  if (ratio === null) return `${target}: not measured`
+  return `${target}: ${ratio.toFixed(2)}, ${met ? 'met' : 'MISSED'}`
+}

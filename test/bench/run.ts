@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import type { Bench, Measurement } from './bench.ts'
+import { describeMachine } from './machine.ts'
+import { pull } from './measure/pull.ts'
+import { upload } from './measure/upload.ts'
+import { readOptions, usage, type Options } from './options.ts'
+import { installCommand, missing, type Program } from './programs.ts'
+import { describeReport, type Measured, type Report } from './report.ts'
+import { alternate } from './rounds.ts'
+import { columnsOf, judge } from './statistics.ts'
+import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
+
+const measurements: readonly Measurement[] = [upload, pull]
+
+/** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
+const slowest = 20 * 1024 * 1024
+const atLeast = 60_000
+
+function chosen({ only }: Options): readonly Measurement[] {
+  const unknown = only?.find((name) => measurements.every((each) => each.name !== name))
+  if (unknown === undefined) return measurements.filter(({ name }) => only?.includes(name) ?? true)
+  const names = measurements.map(({ name }) => name).join(', ')
+  throw new Error(`--only names "${unknown}"; allowed: ${names}`)
+}
+
+type Ground = Omit<Bench, 'unlessMissing'>
+
+async function measureAll(options: Options, signal: AbortSignal): Promise<Report> {
+  const { dir, size, rounds } = options
+  const wanted = chosen(options)
+  const machine = describeMachine()
+  await assertRoom(dir, size)
+  await using workspace = await openWorkspace(dir)
+  const { folder } = workspace
+  const within = atLeast + (size / slowest) * 1000
+  say('writing random data')
+  const file = await writeRandomFile(join(folder, 'random'), size, signal)
+  const measured: Measured[] = []
+  for (const each of wanted) {
+    measured.push(await measure(each, { folder, file, rounds, within, signal, say }))
+  }
+  return { machine, size, measurements: measured }
+}
+
+async function measure(measurement: Measurement, ground: Ground): Promise<Measured> {
+  const { name, title, needs, targets } = measurement
+  const leftOut: string[] = []
+  const bench = { ...ground, unlessMissing: noting(leftOut) }
+  say(`${name}: ${title}`)
+  const found = await bench.unlessMissing(needs, async () => {
+    await using resources = new AsyncDisposableStack()
+    const { bytes, contenders } = await measurement.open(bench, resources)
+    const present = contenders.filter((each) => each !== null)
+    return { bytes, rounds: await alternate(present, bench) }
+  })
+  const { bytes, rounds } = found ?? { bytes: 0, rounds: [] }
+  const columns = columnsOf(rounds, bytes)
+  return { name, title, bytes, leftOut, rounds, columns, targets: judge(targets, columns) }
+}
+
+function noting(leftOut: string[]): Bench['unlessMissing'] {
+  return async (programs: readonly Program[], make) => {
+    const absent = await missing(programs)
+    if (absent.length === 0) return await make()
+    const line = `${absent.map(({ name }) => name).join(', ')}; ${installCommand(absent)}`
+    say(`not installed: ${line}`)
+    leftOut.push(line)
+    return null
+  }
+}
+
+/** Where it is, on standard error: standard output is for the result. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Aborted by the first signal, so that servers and files go; a second one ends the process. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort(new Error(`stopped by ${name}`)))
+  }
+  return controller.signal
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2))
+  if (options === 'help') return void process.stdout.write(usage)
+  const report = await measureAll(options, interrupted())
+  const json = `${JSON.stringify(report, null, 2)}\n`
+  if (options.output !== null) await writeFile(options.output, json)
+  process.stdout.write(options.json ? json : `${describeReport(report)}\n`)
+}
+
+try {
+  await main()
+} catch (error) {
+  say(error instanceof Error && error.cause === undefined ? error.message : inspect(error))
+  process.exitCode = 1
+}

@@ -1,0 +1,260 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { digestOf } from '../../src/image/digest.ts'
+import { openDigester } from '../../src/store/digester.ts'
+import { FilesystemStore } from '../../src/store/filesystem.ts'
+import type { Store } from '../../src/store/store.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+
+/** Every store keeps these promises. A new backend is a line in this table. */
+const stores: readonly { name: string; open: (folder: string) => Promise<Store> }[] = [
+  { name: 'filesystem', open: (folder) => FilesystemStore.open(folder) },
+]
+
+const signal = new AbortController().signal
+const slab = 256 * 1024
+
+async function put(store: Store, bytes: Uint8Array) {
+  await using staging = await store.stage()
+  await staging.append([bytes], signal)
+  return await staging.publish(digestOf(bytes))
+}
+
+const read = async (store: Store, bytes: Uint8Array, range = null as null | [number, number]) =>
+  buffer(await store.read(digestOf(bytes), range && { start: range[0], end: range[1] }, signal))
+
+describe.each(stores)('a store on $name', ({ open }) => {
+  test('gives back what was published, whole and in ranges', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(3 * slab + 17)
+    expect(await put(store, bytes)).toEqual({ digest: digestOf(bytes), size: bytes.length })
+    expect(await read(store, bytes)).toEqual(bytes)
+    expect(await read(store, bytes, [5, 5])).toEqual(bytes.subarray(5, 6))
+    expect(await read(store, bytes, [slab - 1, slab + 9])).toEqual(
+      bytes.subarray(slab - 1, slab + 10),
+    )
+    expect(await store.stat(digestOf(bytes))).toEqual({
+      digest: digestOf(bytes),
+      size: bytes.length,
+    })
+  })
+
+  test('takes any bytes in any pieces, zeros among them', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 400 }),
+      fc.nat({ max: 2 * slab }).map((length) => new Uint8Array(length)),
+      fc.nat({ max: 2 * slab }).map((length) => new Uint8Array(length).fill(7)),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 6 }), async (pieces) => {
+        const whole = Buffer.concat(pieces)
+        await using staging = await store.stage()
+        for (const bytes of pieces) await staging.append([bytes], signal)
+        expect(staging.size).toBe(whole.length)
+        expect(await staging.seal(signal)).toEqual({ digest: digestOf(whole), size: whole.length })
+        await staging.publish(digestOf(whole))
+        expect(await read(store, whole)).toEqual(whole)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('shows nothing under a digest before it is published', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(1000)
+    await using staging = await store.stage()
+    await staging.append([bytes], signal)
+    await staging.seal(signal)
+    expect(await store.stat(digestOf(bytes))).toBeNull()
+    await expect(store.read(digestOf(bytes), null, signal)).rejects.toMatchObject({
+      code: 'BLOB_UNKNOWN',
+    })
+    expect(await buffer(staging.read({ start: 10, end: 19 }, signal))).toEqual(
+      bytes.subarray(10, 20),
+    )
+  })
+
+  test('publishes nothing that is not what was expected, and keeps nothing of it', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const staging = await store.stage()
+    await staging.append([Buffer.from('one thing')], signal)
+    await expect(staging.publish(digestOf(Buffer.from('another')))).rejects.toMatchObject({
+      code: 'DIGEST_INVALID',
+    })
+    expect(await store.staged()).toEqual([])
+    expect(await Array.fromAsync(store.list())).toEqual([])
+  })
+
+  test('discards what is left without being published', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    {
+      await using staging = await store.stage()
+      await staging.append([randomBytes(1000)], signal)
+      expect(await store.staged()).toEqual([staging.id])
+    }
+    expect(await store.staged()).toEqual([])
+  })
+
+  test('amends the start, and tells the digest of what is there then', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const rest = randomBytes(2 * slab + 5)
+    for (const amended of [true, false]) {
+      await using staging = await store.stage({ amended })
+      await staging.append([Buffer.alloc(4096)], signal)
+      await staging.append([rest], signal)
+      await staging.amend(Buffer.alloc(4096, 9))
+      await staging.append([Buffer.from('end')], signal)
+      const whole = Buffer.concat([Buffer.alloc(4096, 9), rest, Buffer.from('end')])
+      expect((await staging.seal(signal)).digest).toBe(digestOf(whole))
+    }
+  })
+
+  test('lets others hash the same bytes while they pass', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(5 * slab)
+    const digester = openDigester(['md5', 'sha512'])
+    await using staging = await store.stage()
+    await staging.append([Buffer.from('before')], signal)
+    await staging.append([bytes.subarray(0, 100), bytes.subarray(100)], signal, [digester])
+    const hex = (name: string) => createHash(name).update(bytes).digest('hex')
+    expect(await digester.finish()).toEqual({ md5: hex('md5'), sha512: hex('sha512') })
+  })
+
+  test('keeps what arrived before a body broke, and goes on behind it', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(slab + 100)
+    await using staging = await store.stage()
+    const broken = async function* () {
+      yield bytes.subarray(0, slab + 3)
+      throw new Error('the cable')
+    }
+    await expect(staging.append(broken(), signal)).rejects.toThrow('the cable')
+    expect(staging.size).toBe(slab + 3)
+    await staging.append([bytes.subarray(slab + 3)], signal)
+    expect((await staging.seal(signal)).digest).toBe(digestOf(bytes))
+  })
+
+  test('goes on after a crash at the durable offset, with the same digest at the end', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(1024 * 1024)
+    const crashed = await store.stage()
+    const many = Array.from({ length: 160 }, () => bytes)
+    await crashed.append(many, signal)
+    const { id } = crashed
+    const again = await (await open(folder.path)).resume(id, signal)
+    await using staging = again
+    expect(staging?.offset).toBeGreaterThanOrEqual(64 * 1024 * 1024)
+    expect(staging?.size).toBe(staging?.offset)
+    const whole = Buffer.concat(many)
+    await staging?.append([whole.subarray(staging.offset)], signal)
+    expect((await staging?.seal(signal))?.digest).toBe(digestOf(whole))
+  })
+
+  test('resumes nothing that is not there', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    expect(await store.resume('00000000-0000-0000-0000-000000000000', signal)).toBeNull()
+  })
+
+  test('stops an append that is told to stop', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const controller = new AbortController()
+    const endless = async function* () {
+      for (;;) {
+        yield randomBytes(slab)
+        controller.abort(new Error('enough'))
+      }
+    }
+    await using staging = await store.stage()
+    await expect(staging.append(endless(), controller.signal)).rejects.toThrow('enough')
+  })
+
+  test('repairs a damaged blob when the same bytes come again', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(5000)
+    await put(store, bytes)
+    const names = await readdir(folder.path, { recursive: true })
+    const path = names.find((name) => name.endsWith(digestOf(bytes).slice(7))) ?? ''
+    await truncate(join(folder.path, path), 10)
+    await put(store, bytes)
+    expect(await read(store, bytes)).toEqual(bytes)
+  })
+
+  test('removes a blob, once', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(100)
+    await put(store, bytes)
+    expect(await Array.fromAsync(store.list())).toEqual([{ digest: digestOf(bytes), size: 100 }])
+    expect(await store.remove(digestOf(bytes))).toBe(true)
+    expect(await store.remove(digestOf(bytes))).toBe(false)
+    expect(await store.stat(digestOf(bytes))).toBeNull()
+  })
+
+  test('keeps records whole, lists them, and leaves nothing of those that are removed', async () => {
+    await using folder = await temporaryFolder()
+    const { records } = await open(folder.path)
+    expect(await records.read('cvi/a/_tags/latest')).toBeNull()
+    await records.put('cvi/a/_tags/latest', Buffer.from('one'))
+    await records.put('cvi/a/_tags/latest', Buffer.from('two'))
+    await records.put('cvi/b/_tags/latest', Buffer.from('three'))
+    expect(Buffer.from((await records.read('cvi/a/_tags/latest')) ?? []).toString()).toBe('two')
+    expect((await Array.fromAsync(records.list('cvi'))).toSorted()).toEqual([
+      'cvi/a/_tags/latest',
+      'cvi/b/_tags/latest',
+    ])
+    await records.remove('cvi/a/_tags/latest')
+    await records.remove('cvi/a/_tags/latest')
+    await records.remove('cvi/b/_tags/latest')
+    expect(await Array.fromAsync(records.list(''))).toEqual([])
+  })
+
+  test('keeps a record that comes while its folder is emptied', async () => {
+    await using folder = await temporaryFolder()
+    const { records } = await open(folder.path)
+    for (let round = 0; round < 50; round += 1) {
+      await records.put('cvi/a/_tags/old', Buffer.from('old'))
+      await Promise.all([
+        records.remove('cvi/a/_tags/old'),
+        records.put('cvi/a/_tags/new', Buffer.from('new')),
+      ])
+      expect(await records.read('cvi/a/_tags/new')).not.toBeNull()
+      await records.remove('cvi/a/_tags/new')
+    }
+  })
+
+  test('tells how much can still be written', async () => {
+    await using folder = await temporaryFolder()
+    expect(await (await open(folder.path)).free()).toBeGreaterThan(0)
+  })
+})
+
+describe('the filesystem store', () => {
+  test('takes an unreadable offset for nothing at all', async () => {
+    await using folder = await temporaryFolder()
+    const store = await FilesystemStore.open(folder.path)
+    const crashed = await store.stage()
+    await crashed.append([randomBytes(1000)], signal)
+    const path = join(folder.path, 'staging', crashed.id, 'offset')
+    await writeFile(path, '0000000000000000100x')
+    await using again = await store.resume(crashed.id, signal)
+    expect(again?.size).toBe(0)
+    expect(await readFile(join(folder.path, 'staging', crashed.id, 'data'))).toHaveLength(0)
+  })
+})

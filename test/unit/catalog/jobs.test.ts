@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { newImage, openCatalog } from '../../support/catalog.ts'
+
+const lease = 60_000
+
+async function withJobs(...names: string[]) {
+  const opened = await openCatalog()
+  await opened.catalog.transaction(async ({ images, jobs }) => {
+    for (const name of names) {
+      await images.add(newImage(name))
+      await jobs.add(`uid-${name}`)
+      opened.clock.advance(1)
+    }
+  })
+  const claim = (owner: string) =>
+    opened.catalog.transaction(({ jobs }) => jobs.claim(owner, lease))
+  return { ...opened, claim }
+}
+
+describe('jobs', () => {
+  test('are taken oldest first, each by one worker', async () => {
+    await using opened = await withJobs('b', 'a')
+    const { claim } = opened
+    expect((await claim('one'))?.imageUid).toBe('uid-b')
+    expect((await claim('two'))?.imageUid).toBe('uid-a')
+    expect(await claim('three')).toBeNull()
+  })
+
+  test('go to another worker when theirs was not heard of for the length of its lease', async () => {
+    await using opened = await withJobs('a')
+    const { claim, clock, catalog } = opened
+    await claim('dead')
+    clock.advance(lease)
+    expect(await claim('late')).toBeNull()
+    clock.advance(1)
+    expect((await claim('late'))?.imageUid).toBe('uid-a')
+    const beat = (owner: string) =>
+      catalog.transaction(({ jobs }) => jobs.beat('uid-a', owner, lease, 500))
+    expect(await beat('dead')).toBe(false)
+    expect(await beat('late')).toBe(true)
+  })
+
+  test('stay with a worker that is heard of, and remember how far it was', async () => {
+    await using opened = await withJobs('a')
+    const { claim, clock, catalog } = opened
+    await claim('alive')
+    for (let beat = 0; beat < 5; beat += 1) {
+      clock.advance(lease)
+      await catalog.transaction(({ jobs }) => jobs.beat('uid-a', 'alive', lease, 420))
+      expect(await claim('other')).toBeNull()
+    }
+    await catalog.transaction(({ jobs }) => jobs.release('uid-a'))
+    expect((await claim('other'))?.progress).toBe(420)
+  })
+
+  test('wait for their next attempt, unless they are hurried', async () => {
+    await using opened = await openCatalog()
+    const { catalog, clock } = opened
+    await catalog.transaction(async ({ images, jobs }) => {
+      const dataSource = {
+        type: 'ObjectRef',
+        objectRef: { kind: 'ClusterVirtualImage', name: 'other' },
+      } as const
+      await images.add(newImage('a', { dataSource }))
+      await jobs.add('uid-a')
+      await jobs.postpone('uid-a', clock.time + 5000, clock.time + 9000)
+    })
+    const claim = () => catalog.transaction(({ jobs }) => jobs.claim('w', lease))
+    expect(await claim()).toBeNull()
+    expect(await catalog.read.jobs.nextTurn()).toBe(clock.time + 5000)
+    await catalog.transaction(({ jobs }) => jobs.hurryReferring('somebody-else'))
+    expect(await claim()).toBeNull()
+    await catalog.transaction(({ jobs }) => jobs.hurryReferring('other'))
+    expect(await claim()).toMatchObject({ imageUid: 'uid-a', retryUntil: clock.time + 9000 })
+  })
+
+  test('are all free again after a crash of their only process', async () => {
+    await using opened = await withJobs('a', 'b')
+    const { claim, catalog } = opened
+    await claim('dead')
+    await claim('dead')
+    await catalog.transaction(({ jobs }) => jobs.releaseAll())
+    expect((await claim('new'))?.imageUid).toBe('uid-a')
+  })
+})

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { describeSettings, readSettings } from '../../src/env.ts'
+
+describe('settings', () => {
+  test('have defaults that start a service on a laptop', () => {
+    const { settings } = readSettings({})
+    expect(settings).toMatchObject({
+      listen: { host: '127.0.0.1', port: 8080 },
+      uploadTtl: 900_000,
+      maxImageSize: 1024 ** 4,
+      storageLimit: null,
+      auth: null,
+    })
+  })
+
+  test('are read from their variables; an empty one counts as not given', () => {
+    const { settings } = readSettings({
+      SLIPWAY_LISTEN: '[::1]:0',
+      SLIPWAY_UPLOAD_TTL: '2s',
+      SLIPWAY_MAX_IMAGE_SIZE: '20Gi',
+      SLIPWAY_PUBLIC_URL: 'https://images.example.com/',
+      SLIPWAY_SOURCE_ALLOW: '127.0.0.0/8, ::1,mirror.example.com,*.local',
+      SLIPWAY_LOG_FORMAT: '',
+    })
+    expect(settings).toMatchObject({
+      listen: { host: '::1', port: 0 },
+      uploadTtl: 2000,
+      maxImageSize: 20 * 1024 ** 3,
+      publicUrl: 'https://images.example.com',
+      sourceAllow: ['127.0.0.0/8', '::1', 'mirror.example.com', '*.local'],
+      logFormat: null,
+    })
+  })
+
+  test('that are wrong are told all together, each with variable, value and what is allowed', () => {
+    const { problems } = readSettings({
+      SLIPWAY_LISTEN: '0.0.0.0:8080',
+      SLIPWAY_UPLOAD_TTL: 'soon',
+      SLIPWAY_IMPORT_CONCURRENCY: '0',
+    })
+    expect(problems).toHaveLength(3)
+    expect(problems?.join('\n')).toContain(
+      'SLIPWAY_UPLOAD_TTL is "soon"; allowed: a duration such as 30s, 15m or 24h',
+    )
+    expect(problems?.join('\n')).toContain(
+      'SLIPWAY_IMPORT_CONCURRENCY is "0"; allowed: a whole number from 1 to 1000',
+    )
+    expect(problems?.join('\n')).toContain('SLIPWAY_LISTEN is "0.0.0.0:8080", but no credentials')
+  })
+
+  test.each([
+    ['SLIPWAY_LISTEN', 'localhost'],
+    ['SLIPWAY_LISTEN', '127.0.0.1:70000'],
+    ['SLIPWAY_LISTEN', 'example.com:80'],
+    ['SLIPWAY_PUBLIC_URL', 'https://user:pw@example.com'],
+    ['SLIPWAY_PUBLIC_URL', 'example.com'],
+    ['SLIPWAY_REGISTRY_HOST', 'https://example.com'],
+    ['SLIPWAY_SOURCE_DENY', '10/8'],
+    ['SLIPWAY_SOURCE_DENY', '10.0.0.0/33'],
+    ['SLIPWAY_SOURCE_DENY', '10.0.0.*'],
+    ['SLIPWAY_STORAGE', 'tape'],
+    ['SLIPWAY_AUTH', 'no'],
+    ['SLIPWAY_LOG_LEVEL', 'loud'],
+    ['SLIPWAY_STORAGE_LIMIT', '1G'],
+  ])('%s does not take %j', (variable, value) => {
+    expect(readSettings({ [variable]: value }).problems?.join()).toContain(
+      `${variable} is "${value}"`,
+    )
+  })
+
+  test('an open listener is meant when that is said', () => {
+    const { settings } = readSettings({ SLIPWAY_LISTEN: '0.0.0.0:80', SLIPWAY_AUTH: 'none' })
+    expect(settings?.listen).toEqual({ host: '0.0.0.0', port: 80 })
+  })
+
+  test('stand in the README, each with its default and its meaning', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const rows = new Map(
+      [...readme.matchAll(/^\| `(SLIPWAY_[A-Z_0-9]+)` \| (.*?) \| (.*) \|$/gm)].map(
+        ([, variable, fallback, meaning]) => [variable, { fallback, meaning }],
+      ),
+    )
+    const wanted = describeSettings({}).map(({ variable, fallback, meaning }) => {
+      // The number of cores differs between machines, so the README says it in words.
+      const shown = variable === 'SLIPWAY_IMPORT_CONCURRENCY' ? '2 × cores' : fallback
+      return [
+        variable,
+        {
+          fallback: shown === null ? 'none' : shown === '2 × cores' ? shown : `\`${shown}\``,
+          meaning,
+        },
+      ] as const
+    })
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(wanted))
+  })
+})
