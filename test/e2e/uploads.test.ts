@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { imageSchema } from '../../src/serve/api/schema.ts'
+import { disk, mebibyte } from '../support/disks.ts'
+import { expectNothing, expectOnly, stagedIn } from '../support/leftovers.ts'
+import { needs } from '../support/programs.ts'
+import { get, problemOf, readiness, send, uploadUrl } from '../support/rest.ts'
+import { startService } from '../support/service.ts'
+import { attempt, run } from '../support/shell.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+import { request } from '../support/wire.ts'
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+const stateSchema = z.object({
+  phase: z.string(),
+  offset: z.string(),
+  expiresAt: z.iso.datetime().optional(),
+})
+
+async function stateOf(url: string) {
+  return stateSchema.parse(await (await get(url)).json())
+}
+
+describe('an upload', () => {
+  test('is answered with the image, Ready, and its location', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const bytes = disk(mebibyte)
+    const answer = await send(await rest.createUpload('whole'), bytes)
+    expect(answer.status).toBe(201)
+    expect(answer.headers.get('location')).toBe('/api/v1/images/whole')
+    const { status } = imageSchema.parse(await answer.json())
+    expect(status).toMatchObject({
+      phase: 'Ready',
+      format: 'raw',
+      size: { unpackedBytes: String(mebibyte) },
+      source: { bytes: String(mebibyte), sha256: sha256(bytes) },
+    })
+    expect(status).not.toHaveProperty('uploadCommand')
+    const read = await get(rest.url('/whole/disk'))
+    expect(Buffer.from(await read.arrayBuffer()).equals(bytes)).toBe(true)
+    await expectOnly(service.folder, ['whole'])
+  })
+
+  test('may be a POST, and of unknown length', async () => {
+    await using service = await startService()
+    const { rest } = service
+    using wire = await request('POST', await rest.createUpload('chunked'), {
+      'Transfer-Encoding': 'chunked',
+    })
+    const bytes = disk(65_536)
+    await wire.send('10000\r\n')
+    await wire.send(bytes)
+    await wire.send('\r\n0\r\n\r\n')
+    expect((await wire.answer()).status).toBe(201)
+    const { source } = (await rest.image('chunked')).status
+    expect(source).toMatchObject({ bytes: '65536', sha256: sha256(bytes) })
+  })
+
+  test('is told to send its bytes once everything has been checked that can be', async () => {
+    await using service = await startService()
+    using wire = await request('PUT', await service.rest.createUpload('polite'), {
+      'Content-Length': mebibyte,
+      Expect: '100-continue',
+    })
+    await wire.hears('HTTP/1.1 100 Continue\r\n\r\n')
+    await wire.send(disk(mebibyte))
+    expect((await wire.answer()).text).toContain('HTTP/1.1 201 Created')
+  })
+
+  test('goes through when all of its checksums match, in either case', async () => {
+    await using service = await startService()
+    const bytes = disk(mebibyte)
+    const url = await service.rest.createUpload('checked', {
+      checksum: {
+        sha256: sha256(bytes).toUpperCase(),
+        md5: createHash('md5').update(bytes).digest('hex'),
+      },
+    })
+    expect((await send(url, bytes)).status).toBe(201)
+  })
+
+  test('can be looked at while it waits and while it runs', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const url = await rest.createUpload('watched')
+    expect(await stateOf(url)).toMatchObject({ phase: 'WaitForUserUpload', offset: '0' })
+    using wire = await request('PUT', url, { 'Content-Length': 4 * mebibyte })
+    await wire.send(disk(mebibyte))
+    const moving = await rest.until(
+      'watched',
+      ({ status }) => status.receivedBytes === String(mebibyte),
+    )
+    expect(moving.status).toMatchObject({ phase: 'Provisioning', progress: '25%' })
+    expect(moving.status.downloadSpeed?.avg).toMatch(/^[\d.]+(?:B|Ki|Mi|Gi)\/s$/)
+    expect(await stateOf(url)).toEqual({ phase: 'Provisioning', offset: String(mebibyte) })
+  })
+
+  test('that broke off can be sent again to the same URL', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const bytes = disk(2 * mebibyte)
+    const url = await rest.createUpload('again')
+    using wire = await request('PUT', url, { 'Content-Length': bytes.length })
+    await wire.send(bytes.subarray(0, mebibyte))
+    await rest.until('again', ({ status }) => status.receivedBytes === String(mebibyte))
+    wire.breakOff()
+    const broken = await rest.until('again', ({ status }) => status.upload !== undefined)
+    expect(broken.status.phase).toBe('Provisioning')
+    expect(broken.status.upload?.resumeCommand).toBe(`curl ${url} -T example.iso`)
+    expect(readiness(broken)).toMatchObject({
+      reason: 'ProvisioningFailed',
+      message: expect.stringContaining('send the file again to the same URL within 15m'),
+    })
+    expect(await stagedIn(service.folder)).toEqual([])
+    expect((await send(url, bytes)).status).toBe(201)
+    await expectOnly(service.folder, ['again'])
+  })
+
+  test('that falls silent fails, and what had come is removed', async () => {
+    await using service = await startService({ SLIPWAY_UPLOAD_IDLE: '1s' })
+    const { rest } = service
+    using wire = await request('PUT', await rest.createUpload('silent'), {
+      'Content-Length': mebibyte,
+    })
+    await wire.send(disk(65_536))
+    expect(await wire.answer()).toMatchObject({
+      status: 410,
+      text: expect.stringContaining('no byte of the upload arrived for 1s'),
+    })
+    const image = await rest.image('silent')
+    expect(image.status.phase).toBe('Failed')
+    expect(readiness(image)).toMatchObject({
+      reason: 'WaitForUserUploadTimeout',
+      message: expect.stringContaining('ask for a new upload URL with retry'),
+    })
+    await rest.delete('silent')
+    await expectNothing(service.folder)
+  })
+
+  test('that broke off and is not sent again in time fails', async () => {
+    await using service = await startService({ SLIPWAY_UPLOAD_IDLE: '1s' })
+    const { rest } = service
+    const url = await rest.createUpload('forgotten')
+    using wire = await request('PUT', url, { 'Content-Length': mebibyte })
+    await wire.send(disk(65_536))
+    await rest.reaches('forgotten', 'Provisioning')
+    wire.breakOff()
+    const image = await rest.reaches('forgotten', 'Failed')
+    expect(readiness(image)).toMatchObject({
+      reason: 'WaitForUserUploadTimeout',
+      message: expect.stringMatching(/broke off and was not sent again within 1s; ask for/),
+    })
+    expect((await send(url, disk(512))).status).toBe(410)
+    await rest.delete('forgotten')
+    await expectNothing(service.folder)
+  })
+
+  test('gets a fresh URL by retry, and the old one stays shut', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const old = await rest.createUpload('retried')
+    const text = Buffer.from('this is no disk at all\n')
+    expect(await problemOf(await send(old, text))).toMatchObject({ code: 'NOT_AN_IMAGE' })
+    const fresh = uploadUrl(await rest.retry('retried'))
+    expect(fresh).not.toBe(old)
+    expect((await send(old, disk(512))).status).toBe(410)
+    expect((await send(fresh, disk(512))).status).toBe(201)
+    await expectOnly(service.folder, ['retried'])
+  })
+
+  test('shows the public names that the service was given', async () => {
+    await using service = await startService({
+      SLIPWAY_PUBLIC_URL: 'https://virtualization.example.com',
+      SLIPWAY_INTERNAL_URL: 'http://slipway.d8-virtualization.svc',
+      SLIPWAY_REGISTRY_HOST: 'dvcr.d8-virtualization.svc',
+    })
+    const { status } = await service.rest.create('named', { type: 'Upload' })
+    expect(status.uploadCommand).toMatch(
+      /^curl https:\/\/virtualization\.example\.com\/upload\/[A-Za-z0-9]{32} -T example\.iso$/,
+    )
+    const path = new URL(uploadUrl({ name: 'named', status })).pathname
+    expect(status.imageUploadURLs).toEqual({
+      external: `https://virtualization.example.com${path}`,
+      inCluster: `http://slipway.d8-virtualization.svc${path}`,
+    })
+    expect(status.target.registryURL).toBe('dvcr.d8-virtualization.svc/cvi/named')
+  })
+})
+
+describe.skipIf(!needs('curl', 'apt-get install curl'))('curl', () => {
+  test('shows its user the sentence that matters when the file is refused', async () => {
+    await using service = await startService()
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'notes.iso')
+    await writeFile(path, '# what I did last summer\n')
+    const url = await service.rest.createUpload('notes')
+    const { stdout } = await attempt('curl', ['-s', url, '-T', path])
+    expect(stdout).toMatch(/^\{"detail":"the file is no disk image but a text; send [^\n]+\}\n$/)
+  })
+
+  test('sends what it reads from a pipe', async () => {
+    await using service = await startService()
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'disk.img')
+    await writeFile(path, disk(3 * mebibyte))
+    const url = await service.rest.createUpload('piped')
+    await run('sh', ['-c', `cat disk.img | curl -fsS -T - ${url}`], { cwd: folder.path })
+    const { status } = await service.rest.image('piped')
+    expect(status).toMatchObject({ phase: 'Ready', source: { bytes: String(3 * mebibyte) } })
+  })
+})
