@@ -1,31 +1,39 @@
 import { createHash, type Hash } from 'node:crypto'
-import { parentPort } from 'node:worker_threads'
-import { z } from 'zod'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Answer, Request } from './digest-messages.ts'
 
-/** The far side of `digester.ts`: sessions of running hashes, messages in the order in which they were sent. */
-const request = z.object({
-  ticket: z.number().optional(),
-  session: z.number(),
-  open: z.array(z.string()).optional(),
-  bytes: z.instanceof(Uint8Array).optional(),
-  finish: z.boolean().optional(),
-  drop: z.boolean().optional(),
-})
+/** The far side of `digester.ts`: sessions of running hashes. It imports little, since every thread pays for it. */
+const memory: SharedArrayBuffer = workerData
+const sessions = new Map<number, ReadonlyMap<string, Hash>>()
 
-const sessions = new Map<number, Map<string, Hash>>()
+parentPort?.on('message', (request: Request) => serve(request))
 
-function hex(running: Map<string, Hash>): Record<string, string> {
-  return Object.fromEntries([...running].map(([name, hash]) => [name, hash.digest('hex')]))
+function serve(request: Request): void {
+  const running = sessions.get(request.session)
+  if ('open' in request) sessions.set(request.session, opened(request.open))
+  else if ('drop' in request) sessions.delete(request.session)
+  else if ('finish' in request) {
+    sessions.delete(request.session)
+    reply({ ticket: request.ticket, hashes: results(running) })
+  } else {
+    const bytes = 'copy' in request ? request.copy : slab(request)
+    for (const hash of running?.values() ?? []) hash.update(bytes)
+    reply({ ticket: request.ticket })
+  }
 }
 
-function serve(message: unknown): void {
-  const { ticket, session, open, bytes, finish, drop } = request.parse(message)
-  if (open) sessions.set(session, new Map(open.map((name) => [name, createHash(name)])))
-  const running = sessions.get(session)
-  if (bytes && running) for (const hash of running.values()) hash.update(bytes)
-  const hashes = finish && running ? hex(running) : undefined
-  if (finish || drop) sessions.delete(session)
-  if (ticket !== undefined) parentPort?.postMessage({ ticket, hashes })
+function opened(algorithms: readonly string[]): ReadonlyMap<string, Hash> {
+  return new Map(algorithms.map((algorithm) => [algorithm, createHash(algorithm)]))
 }
 
-parentPort?.on('message', serve)
+function slab({ offset, length }: { offset: number; length: number }): Uint8Array {
+  return new Uint8Array(memory, offset, length)
+}
+
+function results(running: ReadonlyMap<string, Hash> | undefined): Record<string, string> {
+  return Object.fromEntries([...(running ?? [])].map(([name, hash]) => [name, hash.digest('hex')]))
+}
+
+function reply(answer: Answer): void {
+  parentPort?.postMessage(answer)
+}

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { z } from 'zod'
 import { Bug } from '../errors.ts'
 import type { ChecksumAlgorithm } from '../image/digest.ts'
+import type { Answer, Request } from './digest-messages.ts'
+import { isSlab, slabMemory } from './slabs.ts'
 
 /**
  * Hashing beside the event loop. sha-256 runs at about 1.4 GiB/s on a core; done in worker threads the loop stays free
@@ -21,52 +22,59 @@ export interface Digester {
 
 export type Hashes = { readonly [algorithm in ChecksumAlgorithm]?: string }
 
-const hashes = z.partialRecord(z.enum(['md5', 'sha1', 'sha256', 'sha512']), z.string())
-const answer = z.object({ ticket: z.number(), hashes: hashes.optional() })
-
 type Waiting = { resolve: (value: Hashes) => void; reject: (error: Error) => void }
+type Asked = Request extends infer R
+  ? R extends { ticket: number }
+    ? Omit<R, 'ticket'>
+    : never
+  : never
 
 /** One worker thread and the sessions that hash in it. */
 class Lane {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   #ticket = 0
+  #failure: Bug | null = null
   sessions = 0
 
   constructor() {
     // A published package holds compiled files, a checkout the sources: the worker lies beside this file either way.
     this.#worker = new Worker(
       new URL(`./digest-worker${extname(import.meta.filename)}`, import.meta.url),
+      { workerData: slabMemory, resourceLimits: { maxYoungGenerationSizeMb: 2 } },
     )
     this.#worker.unref()
-    this.#worker.on('message', (message: unknown) => this.#settle(message))
+    this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('messageerror', (error) => this.#fail(error))
   }
 
-  ask(request: object): Promise<Hashes> {
+  ask(request: Asked): Promise<Hashes> {
+    if (this.#failure) return Promise.reject(this.#failure)
     const ticket = (this.#ticket += 1)
     const { promise, resolve, reject } = Promise.withResolvers<Hashes>()
     this.#waiting.set(ticket, { resolve, reject })
     if (this.#waiting.size === 1) this.#worker.ref()
-    this.#worker.postMessage({ ticket, ...request })
+    this.tell({ ...request, ticket })
     return promise
   }
 
-  tell(request: object): void {
+  tell(request: Request): void {
     this.#worker.postMessage(request)
   }
 
-  #settle(message: unknown): void {
-    const { ticket, hashes } = answer.parse(message)
+  #settle({ ticket, hashes }: Answer): void {
     this.#waiting.get(ticket)?.resolve(hashes ?? {})
     this.#waiting.delete(ticket)
     if (this.#waiting.size === 0) this.#worker.unref()
   }
 
+  /** What it had hashed is lost with it: its sessions end, and the next ones get another thread. */
   #fail(cause: unknown): void {
+    if (this.#failure) return
+    this.#failure = new Bug('a hashing thread failed', cause)
     lanes.splice(lanes.indexOf(this), 1)
-    for (const { reject } of this.#waiting.values())
-      reject(new Bug('a hashing thread failed', cause))
+    for (const { reject } of this.#waiting.values()) reject(this.#failure)
     this.#waiting.clear()
   }
 }
@@ -74,11 +82,14 @@ class Lane {
 const lanes: Lane[] = []
 let sessions = 0
 
+/** One core is left to the thread that receives. */
+const mostLanes = Math.max(1, availableParallelism() - 1)
+
 /** The lane with the fewest sessions; a new one while there are cores without. */
 function shortestLane(): Lane {
   const idle = lanes.find((lane) => lane.sessions === 0)
   if (idle) return idle
-  if (lanes.length < availableParallelism()) {
+  if (lanes.length < mostLanes) {
     const lane = new Lane()
     lanes.push(lane)
     return lane
@@ -86,7 +97,7 @@ function shortestLane(): Lane {
   return lanes.reduce((shortest, lane) => (lane.sessions < shortest.sessions ? lane : shortest))
 }
 
-/** Hashes that arrive in memory shared between threads are handed over without a copy; others are copied. */
+/** Slabs are handed over where they are; other bytes are copied. */
 export function openDigester(algorithms: readonly ChecksumAlgorithm[]): Digester {
   const lane = shortestLane()
   const session = (sessions += 1)
@@ -100,7 +111,8 @@ export function openDigester(algorithms: readonly ChecksumAlgorithm[]): Digester
   }
   return {
     async update(bytes) {
-      await lane.ask({ session, bytes })
+      if (!isSlab(bytes)) await lane.ask({ session, copy: bytes })
+      else await lane.ask({ session, offset: bytes.byteOffset, length: bytes.length })
     },
     async finish() {
       const result = lane.ask({ session, finish: true })

@@ -7,7 +7,7 @@ import { openDigester, type Digester } from './digester.ts'
 import { DurableOffset } from './durable-offset.ts'
 import { makeFolders, syncFolder } from './folders.ts'
 import { SlabWriter } from './slab-writer.ts'
-import { slabSize } from './slabs.ts'
+import { giveSlab, slabSize, spareSlab, takeSlab } from './slabs.ts'
 import type { ByteRange, Bytes, Staging, Stat } from './store.ts'
 
 type Parts = {
@@ -150,19 +150,21 @@ export class FilesystemStaging implements Staging {
   /** Reads everything from the disk once more. */
   async #hashFile(signal: AbortSignal): Promise<Digester> {
     const digester = (this.#digester = openDigester([this.#parts.algorithm]))
-    const slabs = [0, 1].map(() => ({
-      bytes: Buffer.from(new SharedArrayBuffer(slabSize)),
-      free: Promise.resolve(),
-    }))
-    for (let position = 0, turn = 0; position < this.size; turn += 1) {
-      signal.throwIfAborted()
-      const slab = slabs[turn % slabs.length]
-      if (!slab) break
-      await slab.free
-      const { bytesRead } = await this.#parts.file.read(slab.bytes, 0, slabSize, position)
-      if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
-      position += bytesRead
-      slab.free = digester.update(slab.bytes.subarray(0, bytesRead))
+    const slabs = [0, 1].map(() => ({ bytes: takeSlab() ?? spareSlab(), free: Promise.resolve() }))
+    try {
+      for (let position = 0, turn = 0; position < this.size; turn += 1) {
+        signal.throwIfAborted()
+        const slab = slabs[turn % slabs.length]
+        if (!slab) break
+        await slab.free
+        const { bytesRead } = await this.#parts.file.read(slab.bytes, 0, slabSize, position)
+        if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
+        position += bytesRead
+        slab.free = digester.update(slab.bytes.subarray(0, bytesRead))
+      }
+    } finally {
+      await Promise.allSettled(slabs.map((slab) => slab.free))
+      for (const { bytes } of slabs) giveSlab(bytes)
     }
     await Promise.all(slabs.map((slab) => slab.free))
     return digester

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Digester } from './digester.ts'
 import type { Bytes } from './store.ts'
-import { giveSlab, slabSize, slabsPerTransfer, takeSlab } from './slabs.ts'
+import { giveSlab, slabSize, slabsPerTransfer, spareSlab, takeSlab } from './slabs.ts'
 
 const zeros = Buffer.alloc(slabSize)
 
@@ -53,34 +53,43 @@ export class SlabWriter {
   }
 
   async #fill(filling: Filling, chunk: Uint8Array, from: number): Promise<number> {
-    if (filling.isEmpty && this.#inFlight.size >= slabsPerTransfer)
+    if (filling.isEmpty) filling.begin(await this.#slab())
+    return filling.take(chunk, from)
+  }
+
+  /** Waits for nothing but what this transfer has in flight, so that no transfer can hold up another. */
+  async #slab(): Promise<Buffer> {
+    for (;;) {
+      const slab = this.#inFlight.size < slabsPerTransfer ? takeSlab() : null
+      if (slab) return slab
+      if (this.#inFlight.size === 0) return spareSlab()
       await Promise.race(this.#inFlight)
-    return filling.take(chunk, from, this.#inFlight.size)
+    }
   }
 
   #flush(slab: Buffer, length: number, digesters: readonly Digester[]): void {
     const bytes = slab.subarray(0, length)
     const position = this.#position
     this.#position += length
-    const work = Promise.all([
-      this.#store(bytes, position),
-      ...digesters.map((digester) => digester.update(bytes)),
-    ]).then(
-      () => giveSlab(slab),
-      (error: unknown) => this.#fail(error, slab),
-    )
-    this.#track(work, this.#position)
+    const work = this.#process(bytes, position, digesters).finally(() => {
+      giveSlab(slab)
+      this.#inFlight.delete(work)
+    })
+    this.#inFlight.add(work)
+    this.#order = this.#settleAfter(this.#order, work, this.#position)
   }
 
-  #track(work: Promise<void>, end: number): void {
-    this.#inFlight.add(work)
-    this.#order = this.#settleAfter(this.#order, work, end)
+  /** Never throws: a failure is kept for the next write. */
+  async #process(bytes: Buffer, position: number, digesters: readonly Digester[]): Promise<void> {
+    const hashed = digesters.map((digester) => digester.update(bytes))
+    const all = await Promise.allSettled([this.#store(bytes, position), ...hashed])
+    const failed = all.find((one) => one.status === 'rejected')
+    if (failed) this.#failure ??= { error: failed.reason }
   }
 
   async #settleAfter(earlier: Promise<void>, work: Promise<void>, end: number): Promise<void> {
     await earlier
     await work
-    this.#inFlight.delete(work)
     if (!this.#failure) this.#onWritten(end)
   }
 
@@ -95,11 +104,6 @@ export class SlabWriter {
       )
       done += bytesWritten
     }
-  }
-
-  #fail(error: unknown, slab: Buffer): void {
-    this.#failure ??= { error }
-    giveSlab(slab)
   }
 
   #throwFailure(): void {
@@ -121,11 +125,14 @@ class Filling {
     return this.#slab === null
   }
 
+  begin(slab: Buffer): void {
+    this.#slab = slab
+  }
+
   /** Copies what fits; returns how many bytes that was. */
-  async take(chunk: Uint8Array, from: number, held: number): Promise<number> {
-    this.#slab ??= await takeSlab(held)
+  take(chunk: Uint8Array, from: number): number {
     const length = Math.min(chunk.length - from, slabSize - this.#length)
-    this.#slab.set(chunk.subarray(from, from + length), this.#length)
+    this.#slab?.set(chunk.subarray(from, from + length), this.#length)
     this.#length += length
     if (this.#length === slabSize) this.end()
     return length

@@ -1,32 +1,38 @@
 /**
- * Memory for bytes on their way to the disk: 256 KiB pieces, shared between threads, used again. Larger pieces hash no
- * faster; smaller ones cost more messages than hashing.
+ * Memory for bytes on their way to the disk: pieces of one buffer that the hashing threads see too, so that a message to
+ * them is two numbers. The system gives memory only to pieces that were used, and the last one given back is used first.
  */
+
+/** 256 KiB: larger pieces hash no faster, smaller ones cost more messages than hashing. */
 export const slabSize = 256 * 1024
 
 /** One transfer: 2 MiB keep a disk and a hashing thread busy at the same time. */
 export const slabsPerTransfer = 8
 
-/** All transfers together: 64 MiB. A transfer that holds none is always served, so that nobody starves. */
+/** All transfers together: 64 MiB. */
 const slabsInAll = 256
 
-const free: Buffer[] = []
-const waiting: (() => void)[] = []
-let out = 0
+export const slabMemory = new SharedArrayBuffer(slabsInAll * slabSize)
 
-/** @param held how many slabs the caller holds already */
-export async function takeSlab(held: number): Promise<Buffer> {
-  if (held > 0) while (isSpent()) await new Promise<void>((resolve) => waiting.push(resolve))
-  out += 1
-  return free.pop() ?? Buffer.from(new SharedArrayBuffer(slabSize))
+const free: Buffer[] = Array.from({ length: slabsInAll }, (_, index) =>
+  Buffer.from(slabMemory, index * slabSize, slabSize),
+).reverse()
+
+/** Null when all are in use. */
+export function takeSlab(): Buffer | null {
+  return free.pop() ?? null
 }
 
-function isSpent(): boolean {
-  return out >= slabsInAll
+/** Memory of its own for a transfer that holds no slab when all are in use, so that nobody waits for another's bytes. */
+export function spareSlab(): Buffer {
+  return Buffer.allocUnsafeSlow(slabSize)
 }
 
 export function giveSlab(slab: Buffer): void {
-  out -= 1
-  if (out + free.length < slabsInAll) free.push(slab)
-  waiting.shift()?.()
+  if (isSlab(slab)) free.push(slab)
+}
+
+/** Whether the hashing threads see these bytes where they are. */
+export function isSlab(bytes: Uint8Array): boolean {
+  return bytes.buffer === slabMemory
 }

@@ -57,10 +57,15 @@ export class Active {
     }
   }
 
-  /** Stops an image's transfer, if it has one, and waits until it has let go. */
+  /** Tells an image's transfer, if it has one, to stop. */
+  halt(imageUid: string, why: Stopped['why']): void {
+    this.#running.get(imageUid)?.controller.abort(new Stopped(why))
+  }
+
+  /** The same, and waits until it has let go. */
   async stop(imageUid: string, why: Stopped['why']): Promise<void> {
     const running = this.#running.get(imageUid)
-    running?.controller.abort(new Stopped(why))
+    this.halt(imageUid, why)
     await running?.done
   }
 

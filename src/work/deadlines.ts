@@ -67,7 +67,7 @@ export class Deadlines {
       return true
     })
     // Only a client that has not sent its first byte can still be there.
-    if (ended) await active.stop(upload.imageUid, 'expired')
+    if (ended) active.halt(upload.imageUid, 'expired')
   }
 
   async #endAll(): Promise<void> {

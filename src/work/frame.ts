@@ -65,10 +65,18 @@ async function firstWindows(passing: Passing, inspection: Inspection) {
   return { chunks, size, ended: false }
 }
 
+/** The writer copies a chunk before it asks for the next; its memory is then given back at once. */
 async function* chain(first: Uint8Array[], rest: Passing): Passing {
   while (first.length > 0) {
     const chunk = first.shift()
     if (chunk) yield chunk
   }
-  yield* rest
+  for await (const chunk of rest) {
+    yield chunk
+    free(chunk)
+  }
+}
+
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0)
 }

@@ -53,7 +53,7 @@ export class Importer implements Worker {
   }
 
   lose(imageUid: string): void {
-    void this.#options.active.stop(imageUid, 'taken over')
+    this.#options.active.halt(imageUid, 'taken over')
   }
 
   async #attempt(job: Job, signal: AbortSignal): Promise<void> {

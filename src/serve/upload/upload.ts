@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { asFailure, Refusal, type Failure } from '../../errors.ts'
@@ -7,6 +6,7 @@ import type { UploadDoor } from '../../work/upload-door.ts'
 import type { Reception } from '../../work/upload.ts'
 import type { Presenter } from '../api/present.ts'
 import type { Call, Env, Routes } from '../context.ts'
+import { RequestBody } from './body.ts'
 import { failureHeaders, logFailure, problemBody } from '../problem.ts'
 
 export type UploadOptions = {
@@ -30,7 +30,7 @@ async function take(c: Call, { door, reception, presenter }: UploadOptions): Pro
     const admission = await door.admit(c.req.param('token') ?? '', lengthOf(incoming))
     // Only now is a client that waits for it (Expect: 100-continue) told to send.
     if (expectsContinue(incoming)) outgoing.writeContinue()
-    const image = await reception.receive(admission, bodyOf(incoming), addressOf(incoming))
+    const image = await reception.receive(admission, new RequestBody(incoming), addressOf(incoming))
     answer(outgoing, 201, 'application/json', {
       location: `/api/v1/images/${image.name}`,
     }).end(`${JSON.stringify(await presenter.show(image))}\n`)
@@ -49,14 +49,6 @@ async function tell(c: Call, { door }: UploadOptions): Promise<Response> {
     offset: String(received),
     ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
   })
-}
-
-/**
- * The body as a stream of its own: whoever takes it in may end it at any time, and the request lives on for the answer.
- */
-function bodyOf(incoming: IncomingMessage): Readable {
-  const chunks = incoming.iterator({ destroyOnReturn: false })
-  return Readable.from(chunks, { objectMode: false, highWaterMark: 1024 * 1024 })
 }
 
 /** A part of a file must never be taken for the whole. */

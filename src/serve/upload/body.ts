@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+
+/**
+ * The body of a request as a stream of its own: whoever takes it in may end it at any time, at once even while the client
+ * is silent, and the request lives on for the answer. What breaks the request breaks the body with ECONNRESET.
+ */
+export class RequestBody extends Readable {
+  readonly #incoming: IncomingMessage
+  readonly #take = (chunk: Buffer) => {
+    if (!this.push(chunk)) this.#incoming.pause()
+  }
+  readonly #end = () => void this.push(null)
+  readonly #fail = (error: Error) => void this.destroy(error)
+  readonly #close = () => {
+    if (!this.#incoming.complete) this.destroy(connectionReset())
+  }
+
+  constructor(incoming: IncomingMessage) {
+    super({ highWaterMark: 256 * 1024 })
+    this.#incoming = incoming
+    incoming.on('data', this.#take)
+    incoming.on('end', this.#end)
+    incoming.on('error', this.#fail)
+    incoming.on('close', this.#close)
+    incoming.pause()
+  }
+
+  override _read(): void {
+    this.#incoming.resume()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const incoming = this.#incoming
+    incoming.off('data', this.#take)
+    incoming.off('end', this.#end)
+    incoming.off('close', this.#close)
+    incoming.pause()
+    // The request's own failure comes after ours at times, and has nobody else to go to.
+    incoming.on('error', () => {})
+    incoming.off('error', this.#fail)
+    done(error)
+  }
+}
+
+function connectionReset(): Error {
+  return Object.assign(new Error('the connection broke'), { code: 'ECONNRESET' })
+}
