@@ -54,7 +54,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const work = assemble(settings, { catalog, store, key, now, log })
-  const { intake, door, reception, queue, deadlines, active, collector, progress } = work
+  const { intake, door, reception, queue, deadlines, active, collector, progress, room } = work
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const presenter = new Presenter({
@@ -70,6 +70,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     door,
     reception,
     presenter,
+    room,
     log,
     version: programVersion(),
     loopbackOnly: settings.auth === null,
@@ -80,11 +81,12 @@ export async function openService(settings: Settings, log: Log): Promise<Service
 
   queue.start()
   deadlines.look()
-  const tidying = tidy({ catalog, intake, collector, log })
-  const sweeping = setInterval(
-    () => void tidy({ catalog, intake, collector, log }),
-    sweepEvery,
-  ).unref()
+  let tidying = Promise.resolve()
+  const sweep = () => {
+    tidying = tidying.then(() => tidy({ catalog, intake, collector, log }))
+  }
+  sweep()
+  const sweeping = setInterval(sweep, sweepEvery).unref()
   const held = resources.move()
   return {
     address: listener.address,
@@ -158,7 +160,7 @@ function assemble(settings: Settings, ground: Ground) {
     check,
     uploadTtl: settings.uploadTtl,
   })
-  return { intake, door, reception, queue, deadlines, active, collector, progress }
+  return { intake, door, reception, queue, deadlines, active, collector, progress, room }
 }
 
 export function addressRules({ sourceDeny, sourceAllow }: Settings) {

@@ -25,7 +25,14 @@ type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never
 
 export type Listen = { readonly host: string; readonly port: number }
 
-const duration = (text: string) => parseDuration(text) ?? undefined
+/** The longest that a timer of the platform takes is a little less than 25 days. */
+const longest = 24 * 86_400_000
+const duration = (text: string) => {
+  const milliseconds = parseDuration(text)
+  return milliseconds !== null && milliseconds > 0 && milliseconds <= longest
+    ? milliseconds
+    : undefined
+}
 const size = (text: string) => parseSize(text) ?? undefined
 
 /** Texts that a schema takes, as they come out of it. */
@@ -63,7 +70,7 @@ function isPlace(text: string): boolean {
   return prefix === undefined && glob.test(text) && /[a-z]/i.test(text)
 }
 
-const aDuration = 'a duration such as 30s, 15m or 24h'
+const aDuration = 'a duration up to 24d, such as 30s, 15m or 24h'
 const aSize = 'bytes, also as 64Mi, 20Gi or 1Ti'
 
 /** A row whose value may be missing. */

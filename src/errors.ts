@@ -142,17 +142,26 @@ export class Bug extends Failure {
 /** Any thrown value as a Failure: what is none of the four classes is a bug. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
-  const full = outOfSpace(error)
-  if (full) return full
+  const storage = storageFailure(error)
+  if (storage) return storage
   return new Bug('something went wrong inside the service; the log has the details', error)
 }
 
-function outOfSpace(error: unknown): Outage | null {
-  const code = errno(error)
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
-  return new Outage('STORAGE_FULL', 'the storage is full; free space or enlarge it', {
-    cause: error,
-  })
+const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL'])
+const brokenCodes =
+  /^(?:EIO|EROFS|EMFILE|ENFILE|ESTALE|SQLITE_IOERR.*|SQLITE_READONLY.*|SQLITE_CANTOPEN.*|SQLITE_BUSY.*)$/
+
+function storageFailure(cause: unknown): Outage | null {
+  const code = errno(cause) ?? ''
+  if (fullCodes.has(code)) {
+    return new Outage('STORAGE_FULL', 'the storage is full; free space or enlarge it', { cause })
+  }
+  if (!brokenCodes.test(code)) return null
+  return new Outage(
+    'STORAGE_UNAVAILABLE',
+    `the storage cannot be read or written (${code}); try again, and look at the disk`,
+    { cause },
+  )
 }
 
 /** The system error name (`ENOENT`, `ECONNRESET`) of a thrown value, null when it has none. */

@@ -74,11 +74,9 @@ export class Catalog implements AsyncDisposable {
     return () => this.#changes.off(topic(name), changed)
   }
 
-  /** Throws when the catalog cannot be written. */
+  /** Writes a row as it is. Throws when the catalog cannot be written. */
   async probe(): Promise<void> {
-    await this.#db.transaction().execute(async (tx) => {
-      await sql`update jobs set progress = progress where image_uid = ''`.execute(tx)
-    })
+    await sql`update kysely_migration_lock set is_locked = is_locked`.execute(this.#db)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

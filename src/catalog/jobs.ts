@@ -36,21 +36,28 @@ export class Jobs {
       .execute()
   }
 
-  /** Takes the oldest job whose turn has come and whose worker, if it had one, is dead. */
-  async claim(owner: string, leaseFor: number): Promise<Job | null> {
+  /**
+   * Takes the oldest job whose turn has come and whose worker, if it had one, is dead.
+   * @param except images whose jobs run here, whatever their leases say: a process that stood still may find them over
+   */
+  async claim(
+    owner: string,
+    leaseFor: number,
+    except: readonly string[] = [],
+  ): Promise<Job | null> {
     const now = this.#now()
+    let free = this.#db
+      .selectFrom('jobs')
+      .select('image_uid')
+      .where('run_after', '<=', now)
+      .where((is) => is.or([is('owner', 'is', null), is('lease_until', '<', now)]))
+      .orderBy('created_at')
+      .limit(1)
+    if (except.length > 0) free = free.where('image_uid', 'not in', except)
     const row = await this.#db
       .updateTable('jobs')
       .set({ owner, lease_until: now + leaseFor })
-      .where('image_uid', '=', (from) =>
-        from
-          .selectFrom('jobs')
-          .select('image_uid')
-          .where('run_after', '<=', now)
-          .where((is) => is.or([is('owner', 'is', null), is('lease_until', '<', now)]))
-          .orderBy('created_at')
-          .limit(1),
-      )
+      .where('image_uid', '=', free)
       .returningAll()
       .executeTakeFirst()
     return row ? fromRow(row) : null
@@ -68,19 +75,28 @@ export class Jobs {
   }
 
   /** Gives a job back, to be taken again after a while. */
-  async postpone(imageUid: string, runAfter: number, retryUntil: number | null): Promise<void> {
+  async postpone(
+    imageUid: string,
+    { runAfter, retryUntil, progress }: Omit<Job, 'imageUid'>,
+  ): Promise<void> {
     await this.#db
       .updateTable('jobs')
-      .set({ owner: null, lease_until: null, run_after: runAfter, retry_until: retryUntil })
+      .set({
+        owner: null,
+        lease_until: null,
+        run_after: runAfter,
+        retry_until: retryUntil,
+        progress,
+      })
       .where('image_uid', '=', imageUid)
       .execute()
   }
 
   /** Gives a job back as it is: its process stops. */
-  async release(imageUid: string): Promise<void> {
+  async release(imageUid: string, progress: number): Promise<void> {
     await this.#db
       .updateTable('jobs')
-      .set({ owner: null, lease_until: null })
+      .set({ owner: null, lease_until: null, progress })
       .where('image_uid', '=', imageUid)
       .execute()
   }
@@ -88,6 +104,16 @@ export class Jobs {
   /** For a start after a crash: whoever holds the data folder knows that all earlier owners are dead. */
   async releaseAll(): Promise<void> {
     await this.#db.updateTable('jobs').set({ owner: null, lease_until: null }).execute()
+  }
+
+  /** Tenths of a per cent that were shown of an image whose job waits; null when it has none. */
+  async progress(imageUid: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select('progress')
+      .where('image_uid', '=', imageUid)
+      .executeTakeFirst()
+    return row?.progress ?? null
   }
 
   async remove(imageUid: string): Promise<void> {

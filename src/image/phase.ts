@@ -44,6 +44,5 @@ export type ReadyReason =
   | 'ProvisioningFailedTerminally'
   | 'Ready'
   | 'ImageLost'
-  | 'Terminating'
 
 export type SourceReason = 'DatasourceReady' | 'DatasourceNotReady' | 'ClusterImageNotReady'

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Refusal } from '../errors.ts'
+import { Bug, errno, Refusal } from '../errors.ts'
 import type { ByteRange } from '../store/store.ts'
 import type { Call } from './context.ts'
 import { contentRange, parseRanges } from './ranges.ts'
@@ -61,7 +61,7 @@ async function sendOne(c: Call, file: Sendable, range: ByteRange | null, base: H
   const signal = gone(c.env.outgoing)
   const body = await file.open({ start, end: last }, signal)
   c.env.outgoing.writeHead(status, headers)
-  return await send(c, body)
+  return await send(c, body, last - start + 1)
 }
 
 async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], base: Headers) {
@@ -80,7 +80,8 @@ async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], b
   if (c.req.method === 'HEAD') return end(c.env.outgoing, 206, headers)
   const signal = gone(c.env.outgoing)
   c.env.outgoing.writeHead(206, headers)
-  return await send(c, multipart(parts, close, file, signal))
+  const body = Readable.from(multipart(parts, close, file, signal), { objectMode: false })
+  return await send(c, body, length)
 }
 
 function partHead(boundary: string, file: Sendable, range: ByteRange): string {
@@ -100,12 +101,22 @@ async function* multipart(
   yield Buffer.from(close)
 }
 
-/** The head is out: a failure can only cut the connection, which the client sees by the missing bytes. */
-async function send(c: Call, body: AsyncIterable<Uint8Array>): Promise<Response> {
+/**
+ * The head is out: a failure can only cut the connection, which the client sees by the missing bytes. A file that is
+ * shorter than it should be is such a failure; the client would wait for the rest for ever.
+ */
+async function send(c: Call, body: Readable, length: number): Promise<Response> {
+  let sent = 0
+  body.on('data', (chunk: Buffer) => {
+    sent += chunk.length
+  })
   try {
-    await pipeline(body, c.env.outgoing)
+    await pipeline(body, c.env.outgoing, { end: false })
+    if (sent !== length) throw new Bug(`${sent} of ${length} bytes were there to be sent`)
+    c.env.outgoing.end()
   } catch (error) {
-    c.get('log').debug({ err: error }, 'the client went away, or the bytes could not be read')
+    const gone = errno(error) === 'ERR_STREAM_PREMATURE_CLOSE' || errno(error) === 'ABORT_ERR'
+    c.get('log')[gone ? 'debug' : 'error']({ err: error }, 'the bytes could not be sent')
     c.env.outgoing.destroy()
   }
   return RESPONSE_ALREADY_SENT

@@ -1,11 +1,11 @@
 import { Hono } from 'hono'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { Store } from '../store/store.ts'
+import type { Room } from '../work/room.ts'
 import type { Env, Routes } from './context.ts'
 
 export type HealthOptions = {
   readonly catalog: Catalog
-  readonly store: Store
+  readonly room: Room
   readonly closing: AbortSignal
 }
 
@@ -20,11 +20,11 @@ export function healthRoutes(options: HealthOptions): Routes {
     })
 }
 
-async function problemsOf({ catalog, store, closing }: HealthOptions): Promise<readonly string[]> {
+async function problemsOf({ catalog, room, closing }: HealthOptions): Promise<readonly string[]> {
   if (closing.aborted) return ['the service is shutting down']
   const checks = [
     ['the catalog cannot be written', catalog.probe()],
-    ['the storage cannot be reached', store.free()],
+    ['nothing can be stored', room.check(0)],
   ] as const
   const results = await Promise.all(
     checks.map(([problem, check]) =>

@@ -52,11 +52,13 @@ function portOf(server: Server): number {
 async function close(server: Server, grace: number): Promise<void> {
   const closed = once(server, 'close')
   server.close()
-  server.closeIdleConnections()
+  // A connection becomes idle when its answer is out; kept alive, it would hold up the end.
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
   const cut = setTimeout(() => server.closeAllConnections(), grace)
   try {
     await closed
   } finally {
+    clearInterval(idle)
     clearTimeout(cut)
   }
 }

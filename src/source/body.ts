@@ -32,6 +32,8 @@ export class SourceBody extends Readable {
     this.#signal = signal
     this.#position = extent.offset
     signal.addEventListener('abort', this.#abort)
+    // A connection may break before the reader has come; the failure waits for it and must not stop the process.
+    this.on('error', () => {})
     answer.body
       .on('data', this.#take)
       .on('end', this.#finish)

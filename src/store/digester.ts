@@ -43,10 +43,11 @@ class Lane {
       new URL(`./digest-worker${extname(import.meta.filename)}`, import.meta.url),
       { workerData: slabMemory, resourceLimits: { maxYoungGenerationSizeMb: 2 } },
     )
-    this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))
     this.#worker.on('messageerror', (error) => this.#fail(error))
+    // After the listeners: each of them would keep the process alive again.
+    this.#worker.unref()
   }
 
   ask(request: Asked): Promise<Hashes> {

@@ -16,7 +16,7 @@ export const slabMemory = new SharedArrayBuffer(slabsInAll * slabSize)
 
 const free: Buffer[] = Array.from({ length: slabsInAll }, (_, index) =>
   Buffer.from(slabMemory, index * slabSize, slabSize),
-).reverse()
+).toReversed()
 
 /** Null when all are in use. */
 export function takeSlab(): Buffer | null {

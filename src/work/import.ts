@@ -3,6 +3,7 @@ import type { Image } from '../catalog/images.ts'
 import type { Job } from '../catalog/jobs.ts'
 import { asFailure, Bug, type Failure } from '../errors.ts'
 import { checksumsOf, type DataSource } from '../image/data-source.ts'
+import { imageTag } from '../image/name.ts'
 import type { Log } from '../log.ts'
 import type { Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
@@ -16,6 +17,7 @@ import { hang, leaseHolder, publish } from './publish.ts'
 import type { Worker } from './queue.ts'
 import { withSecrets } from './secrets.ts'
 import type { ServerKey } from './server-key.ts'
+import { tagKey } from './tag-record.ts'
 
 export type ImporterOptions = {
   readonly catalog: Catalog
@@ -90,12 +92,6 @@ export class Importer implements Worker {
     const opened = await place.open(null, signal)
     transfer.expect(opened.size)
     const { body, size, facts } = opened
-    try {
-      if (size !== null) await station.room.check(size)
-    } catch (error) {
-      body.destroy()
-      throw error
-    }
     return await ingest(
       {
         body,
@@ -138,14 +134,16 @@ export class Importer implements Worker {
   /** Deleted images have no record any more; a stopping service leaves the job to its next start. */
   async #stopped(image: Image, { why }: Stopped): Promise<void> {
     if (why !== 'shutdown') return
-    await this.#options.catalog.transaction(({ jobs }) => jobs.release(image.uid))
+    const progress = this.progress(image.uid)
+    await this.#options.catalog.transaction(({ jobs }) => jobs.release(image.uid, progress))
   }
 
   async #postpone(image: Image, failure: Failure, at: number, until: number): Promise<void> {
     const waiting = failure.code === 'SOURCE_NOT_READY'
     const { catalog, collector } = this.#options
+    const progress = this.progress(image.uid)
     const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
-      await jobs.postpone(image.uid, at, until)
+      await jobs.postpone(image.uid, { runAfter: at, retryUntil: until, progress })
       await images.change(image.uid, {
         phase: waiting ? image.phase : 'Provisioning',
         ready: {
@@ -162,10 +160,20 @@ export class Importer implements Worker {
       return await blobs.endLeases(leaseHolder(image))
     })
     await collector.collect(left)
+    if (waiting) await this.#lookOnceMore(image)
+  }
+
+  /** The image that this one refers to may have become Ready while this one was being told to wait. */
+  async #lookOnceMore({ dataSource }: Image): Promise<void> {
+    const { catalog, onReady } = this.#options
+    const name = dataSource.objectRef?.name
+    const other = name === undefined ? null : await catalog.read.images.byName(name)
+    if (other?.phase === 'Ready') onReady(other.name)
   }
 
   async #giveUp(image: Image, failure: Failure): Promise<void> {
-    const { catalog, collector } = this.#options
+    const { catalog, collector, store } = this.#options
+    await store.records.remove(tagKey(image.name, imageTag))
     const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
       await jobs.remove(image.uid)
       await images.change(image.uid, {

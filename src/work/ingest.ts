@@ -11,7 +11,7 @@ import { isWrapped } from '../unwrap/table.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
 import { bindTo } from './body.ts'
 import { frame } from './frame.ts'
-import type { Room } from './room.ts'
+import type { Claim, Room } from './room.ts'
 
 /** Bytes that are coming in, from wherever. */
 export type Incoming = {
@@ -53,10 +53,11 @@ export async function ingest<Kept>(
   const { checksums } = incoming
   bindTo(signal, incoming.body)
   try {
+    using claim = await station.room.claim(incoming.size)
     const { head, body } = await peek(incoming.body)
     using opened = isWrapped(head)
-      ? await openWrapped({ ...incoming, body }, station, signal)
-      : openPlain({ ...incoming, body }, station)
+      ? await openWrapped({ ...incoming, body }, station, claim, signal)
+      : openPlain({ ...incoming, body }, station, claim)
     await using staging = await station.store.stage({ amended: opened.size === null })
     const inspection = new Inspection(station.limits, opened.size)
     const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
@@ -83,9 +84,9 @@ type Opened = Disposable & {
 }
 
 /** The disk is what was sent: one hash serves for both. */
-function openPlain(incoming: Incoming, { room }: Station): Opened {
+function openPlain(incoming: Incoming, { room }: Station, claim: Claim): Opened {
   const digester = openDigester(algorithms(incoming.checksums))
-  const meter = new Meter(incoming, room)
+  const meter = new Meter(incoming, room, claim)
   return {
     bytes: meter.of(incoming.body),
     size: incoming.size,
@@ -100,15 +101,16 @@ function openPlain(incoming: Incoming, { room }: Station): Opened {
 async function openWrapped(
   incoming: Incoming,
   { room, limits }: Station,
+  claim: Claim,
   signal: AbortSignal,
 ): Promise<Opened> {
   const outer = openLocalDigester(algorithms(incoming.checksums))
-  const meter = new Meter(incoming, room)
+  const meter = new Meter(incoming, room, null)
   const sent = Readable.from(hashed(meter.of(incoming.body), outer), { objectMode: false })
   const { body } = await unwrap(sent, { maxOutput: limits.maxImageSize }, signal)
   const digester = openDigester(['sha256'])
   return {
-    bytes: new Meter({ size: null, onBytes: () => {} }, room).of(body),
+    bytes: new Meter({ size: null, onBytes: () => {} }, room, claim).of(body),
     size: null,
     digester,
     outer,
@@ -127,11 +129,14 @@ const askEvery = 64 * 1024 * 1024
 class Meter {
   readonly #incoming: Pick<Incoming, 'size' | 'onBytes'>
   readonly #room: Room
+  /** Told of the bytes when they are those that are written. */
+  readonly #claim: Claim | null
   received = 0
 
-  constructor(incoming: Pick<Incoming, 'size' | 'onBytes'>, room: Room) {
+  constructor(incoming: Pick<Incoming, 'size' | 'onBytes'>, room: Room, claim: Claim | null) {
     this.#incoming = incoming
     this.#room = room
+    this.#claim = claim
   }
 
   async *of(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -140,9 +145,10 @@ class Meter {
       this.received += chunk.length
       this.#incoming.onBytes(chunk.length)
       this.#room.checkSize(this.received)
-      if (this.#incoming.size === null && this.received - asked >= askEvery) {
+      if (this.#claim) this.#claim.received = this.received
+      if (this.#claim && this.#incoming.size === null && this.received - asked >= askEvery) {
         asked = this.received
-        await this.#room.check(0)
+        await this.#room.check(0, this.#claim)
       }
       yield chunk
     }

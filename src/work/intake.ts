@@ -103,7 +103,7 @@ export class Intake {
       if (!before) throw unknownImage(name)
       return await images.change(before.uid, {
         phase: 'Terminating',
-        ready: { reason: 'Terminating', message: 'the image is being deleted' },
+        ready: { reason: before.ready.reason, message: 'the image is being deleted' },
         secrets: null,
       })
     })
@@ -123,13 +123,16 @@ export class Intake {
 
   async #removeAll(image: Image): Promise<void> {
     const { active, store, catalog, collector } = this.#options
-    await active.stop(image.uid, 'deleted')
+    const { uid } = image
+    // The name may belong to a newer image by now; the row keeps it until all of this one is gone.
+    if ((await catalog.read.images.byUid(uid))?.phase !== 'Terminating') return
+    await active.stop(uid, 'deleted')
     await store.records.remove(tagKey(image.name, imageTag))
     const left = await catalog.transaction(async (tables) => {
       const needed = await tables.manifests.removeAll(repositoryOf(image.name))
       const leased = await tables.blobs.endLeases(leaseHolder(image))
-      await tables.jobs.remove(image.uid)
-      await tables.uploads.removeOf(image.uid)
+      await tables.jobs.remove(uid)
+      await tables.uploads.removeOf(uid)
       await tables.images.remove(image)
       return [...needed, ...leased]
     })

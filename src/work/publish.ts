@@ -104,12 +104,22 @@ async function link(image: Image, stored: Stored, tables: Tables): Promise<void>
   const repository = repositoryOf(image.name)
   const manifest = { ...stored.manifest, digest: parseDigest(stored.manifest.digest) }
   const needs = [stored.config, stored.layer].map(({ digest }) => parseDigest(digest))
+  for (const digest of [...needs, manifest.digest]) await assertKept(digest, tables)
   await tables.manifests.put(repository, manifest, needs)
   await tables.manifests.tag(repository, imageTag, manifest.digest)
   await tables.blobs.endLeases(leaseHolder(image))
   await tables.jobs.remove(image.uid)
   const upload = await tables.uploads.ofImage(image.uid, image.attempt)
   if (upload) await tables.uploads.change(upload.tokenHash, 'finished', null)
+}
+
+/** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */
+async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
+  if ((await blobs.size(digest)) !== null) return
+  throw new Outage(
+    'STORAGE_UNAVAILABLE',
+    `the storage took so long that ${digest} was given up; try again`,
+  )
 }
 
 async function put(bytes: Buffer, store: Store, signal: AbortSignal): Promise<void> {

@@ -73,12 +73,15 @@ export class Queue {
   async #fill(): Promise<void> {
     const { catalog, concurrency, now } = this.#options
     while (!this.#stopped && this.#running.size < concurrency) {
-      const job = await catalog.transaction(({ jobs }) => jobs.claim(this.#owner, leaseFor))
+      const mine = [...this.#running.keys()]
+      const job = await catalog.transaction(({ jobs }) => jobs.claim(this.#owner, leaseFor, mine))
       if (!job) break
       this.#begin(job)
     }
     if (this.#stopped) return
-    const turn = await catalog.read.jobs.nextTurn()
+    // With all hands full, the end of a job is the next time to look.
+    const isFull = this.#running.size >= concurrency
+    const turn = isFull ? null : await catalog.read.jobs.nextTurn()
     this.#alarm.set(Math.min(turn ?? Infinity, now() + lookEvery))
   }
 

@@ -49,15 +49,18 @@ export async function tidy({
   collector: Collector
   log: Log
 }): Promise<void> {
-  try {
-    for (const image of await catalog.read.images.inPhase('Terminating')) {
-      await intake.finishRemoval(image)
+  const each = async (what: object, work: Promise<void>) => {
+    try {
+      await work
+    } catch (error) {
+      log.error({ err: error, ...what }, 'what was left could not be removed; it is tried again')
     }
-    await collector.sweep()
-  } catch (error) {
-    log.error(
-      { err: error },
-      'what an earlier process left could not be removed; it is tried again at the next start',
-    )
   }
+  const removed = async () => {
+    for (const image of await catalog.read.images.inPhase('Terminating')) {
+      await each({ image: image.name }, intake.finishRemoval(image))
+    }
+  }
+  await each({}, removed())
+  await each({}, collector.sweep())
 }

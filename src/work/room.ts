@@ -13,11 +13,24 @@ export type RoomLimits = {
   readonly storageLimit: number | null
 }
 
-/** Whether bytes still fit: asked before they are taken where their number is known, and while they come where not. */
+/** A transfer's share of the room, from its announcement to its end. */
+export type Claim = Disposable & {
+  /** Bytes that have come. */
+  received: number
+}
+
+type Held = Claim & { readonly size: number | null }
+
+/**
+ * Whether bytes still fit: asked before they are taken where their number is known, and while they come where not. What
+ * other transfers were promised counts as taken.
+ */
 export class Room {
   readonly #catalog: Catalog
   readonly #store: Store
   readonly #limits: RoomLimits
+  readonly #claims = new Set<Held>()
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(catalog: Catalog, store: Store, limits: RoomLimits) {
     this.#catalog = catalog
@@ -37,28 +50,60 @@ export class Room {
 
   /**
    * @param size bytes that are about to be written
+   * @param own the claim of whoever asks, if it has one
    * @throws Refusal TOO_LARGE; Outage STORAGE_FULL
    */
-  async check(size: number): Promise<void> {
+  async check(size: number, own?: Claim): Promise<void> {
     this.checkSize(size)
+    const others = [...this.#claims].filter((claim) => claim !== own)
+    const promised = sum(others.map(left))
     const free = await this.#store.free()
-    if (free !== null && size + reserve > free) {
+    if (free !== null && size + promised + reserve > free) {
       throw new Outage(
         'STORAGE_FULL',
-        `the image needs ${formatSize(size)}, but the storage has only ${formatSize(Math.max(0, free - reserve))} left; delete images or enlarge the storage`,
+        `the image needs ${formatSize(size)}, but the storage has only ${formatSize(Math.max(0, free - promised - reserve))} left; delete images or enlarge the storage`,
       )
     }
-    await this.#checkLimit(size)
+    await this.#checkLimit(size + (own?.received ?? 0), sum(others.map(whole)))
   }
 
-  async #checkLimit(size: number): Promise<void> {
+  /**
+   * Keeps room for a transfer. One asks at a time, so that two never get the same room.
+   * @param size bytes, null when the sender does not tell
+   */
+  async claim(size: number | null): Promise<Claim> {
+    const claims = this.#claims
+    const turn = this.#turn.then(async (): Promise<Claim> => {
+      await this.check(size ?? 0)
+      const claim: Held = { size, received: 0, [Symbol.dispose]: () => claims.delete(claim) }
+      claims.add(claim)
+      return claim
+    })
+    this.#turn = turn.catch(() => {})
+    return await turn
+  }
+
+  async #checkLimit(size: number, promised: number): Promise<void> {
     const { storageLimit } = this.#limits
     if (storageLimit === null) return
-    const used = await this.#catalog.read.blobs.total()
+    const used = (await this.#catalog.read.blobs.total()) + promised
     if (used + size <= storageLimit) return
     throw new Outage(
       'STORAGE_FULL',
       `the image needs ${formatSize(size)}, but ${formatSize(used)} of ${formatSize(storageLimit)} are in use (SLIPWAY_STORAGE_LIMIT); delete images or raise the limit`,
     )
   }
+}
+
+/** Bytes of a claim that are not written yet. */
+function left({ size, received }: Held): number {
+  return Math.max(0, (size ?? 0) - received)
+}
+
+function whole({ size, received }: Held): number {
+  return Math.max(size ?? 0, received)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }

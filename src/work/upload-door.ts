@@ -47,9 +47,10 @@ export class UploadDoor {
   }
 
   /** What a look at the door tells, without opening it. */
-  async state(token: string): Promise<{ image: Image; upload: Upload; received: number }> {
+  async state(token: string) {
     const found = await this.#find(token)
-    return { ...found, received: this.#options.progress.of(found.image.uid)?.received ?? 0 }
+    const moved = this.#options.progress.of(found.image.uid)
+    return { ...found, received: moved?.received ?? 0, length: moved?.total ?? null }
   }
 
   async #find(token: string): Promise<{ upload: Upload; image: Image }> {

@@ -5,6 +5,7 @@ import type { Upload } from '../catalog/uploads.ts'
 import { asFailure, Outage, Refusal, type Failure } from '../errors.ts'
 import { checksumsOf } from '../image/data-source.ts'
 import { formatDuration } from '../image/duration.ts'
+import { imageTag } from '../image/name.ts'
 import { formatSize } from '../image/size.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
@@ -15,6 +16,7 @@ import { ingest, type Station } from './ingest.ts'
 import type { Progress } from './progress.ts'
 import { leaseHolder, publish } from './publish.ts'
 import { empty, gone, type Admission, type UploadDoor } from './upload-door.ts'
+import { tagKey } from './tag-record.ts'
 import { bindTo, untilIdle } from './body.ts'
 import { peek } from '../unwrap/peek.ts'
 
@@ -143,7 +145,8 @@ export class Reception {
   }
 
   async #giveUp(image: Image, upload: Upload, failure: Failure): Promise<void> {
-    const { catalog, collector } = this.#options
+    const { catalog, collector, store } = this.#options
+    await store.records.remove(tagKey(image.name, imageTag))
     const late = failure.code === 'UPLOAD_TIMEOUT'
     const left = await catalog.transaction(async ({ uploads, images, blobs }) => {
       const still = await images.byUid(image.uid)

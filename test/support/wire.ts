@@ -13,13 +13,13 @@ export async function request(
   url: string,
   headers: { readonly [name: string]: string | number } = {},
 ): Promise<Wire> {
-  const { hostname, port, host, pathname } = new URL(url)
+  const { hostname, port, host, pathname, search } = new URL(url)
   const socket = connect(Number(port), hostname)
   await within(usually, 'the connection', once(socket, 'connect'))
   const fields = Object.entries({ Host: host, Connection: 'close', ...headers })
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)
   const wire = new Wire(socket)
-  await wire.send(`${method} ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  await wire.send(`${method} ${pathname}${search} HTTP/1.1\r\n${lines.join('')}\r\n`)
   return wire
 }
 

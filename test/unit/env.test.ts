@@ -41,7 +41,7 @@ describe('settings', () => {
     })
     expect(problems).toHaveLength(3)
     expect(problems?.join('\n')).toContain(
-      'SLIPWAY_UPLOAD_TTL is "soon"; allowed: a duration such as 30s, 15m or 24h',
+      'SLIPWAY_UPLOAD_TTL is "soon"; allowed: a duration up to 24d, such as 30s, 15m or 24h',
     )
     expect(problems?.join('\n')).toContain(
       'SLIPWAY_IMPORT_CONCURRENCY is "0"; allowed: a whole number from 1 to 1000',

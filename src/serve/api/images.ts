@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
+import { only } from '../methods.ts'
 import { sendDisk } from './disk.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
@@ -56,6 +57,10 @@ export function imageRoutes(options: ApiOptions): Routes {
     .get('/:name/disk', async (c) =>
       sendDisk(c, await find(options, c.req.param('name')), options.store),
     )
+    .all('/', only('GET', 'HEAD', 'POST'))
+    .all('/:name', only('GET', 'HEAD', 'DELETE'))
+    .all('/:name/retry', only('POST'))
+    .all('/:name/disk', only('GET', 'HEAD'))
 }
 
 async function find({ catalog }: ApiOptions, name: string): Promise<Image> {
@@ -71,12 +76,11 @@ async function one(c: Call, options: ApiOptions): Promise<Response> {
   const known = c.req.header('if-none-match')
   let body = await look()
   if (wait !== undefined && matches(known, etagOf(body))) {
-    const signal = AbortSignal.any([options.closing, c.req.raw.signal])
     const changed = async () => {
       body = await look()
       return !matches(known, etagOf(body))
     }
-    await untilChanged(options.catalog, name, wait, changed, signal)
+    await untilChanged(options.catalog, name, wait, changed, [options.closing, c.req.raw.signal])
   }
   return matches(known, etagOf(body)) ? notModified(c, body) : shown(c, body, 200)
 }

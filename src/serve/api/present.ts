@@ -52,7 +52,7 @@ export class Presenter {
     const registryURL = `${registryHost}/${repositoryOf(image.name)}`
     return {
       phase,
-      ...this.#movement(image),
+      ...(await this.#movement(image)),
       ...(stored && { ...known(stored) }),
       target: { registryURL, ...(digest !== undefined && { digest }) },
       ...(await this.#upload(image)),
@@ -62,11 +62,14 @@ export class Presenter {
     }
   }
 
-  #movement({ uid, phase }: Image): Partial<Status> {
+  async #movement({ uid, phase }: Image): Promise<Partial<Status>> {
     if (phase === 'Ready') return { progress: '100%' }
     if (phase === 'Pending' || phase === 'WaitForUserUpload') return { progress: '0%' }
-    const snapshot = phase === 'Provisioning' ? this.#options.progress.of(uid) : null
-    return snapshot ? moving(snapshot) : {}
+    if (phase !== 'Provisioning') return {}
+    const snapshot = this.#options.progress.of(uid)
+    if (snapshot) return moving(snapshot)
+    const tenths = await this.#options.catalog.read.jobs.progress(uid)
+    return tenths ? { progress: percent(tenths) } : {}
   }
 
   async #upload(image: Image): Promise<Partial<Status>> {

@@ -6,13 +6,14 @@ const lookEvery = 1000
 /**
  * Waits until `changed` says so, looking after each change of the image in the catalog and every second.
  * @param limit milliseconds
+ * @param signals end the waiting early; they may outlive it by far
  */
 export async function untilChanged(
   catalog: Catalog,
   name: string,
   limit: number,
   changed: () => Promise<boolean>,
-  signal: AbortSignal,
+  signals: readonly AbortSignal[],
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const look = () => {
@@ -21,12 +22,14 @@ export async function untilChanged(
   const unwatch = catalog.watch(name, look)
   const ticking = setInterval(look, lookEvery)
   const over = setTimeout(resolve, limit)
-  signal.addEventListener('abort', () => resolve(), { once: true })
+  const stop = () => resolve()
+  for (const signal of signals) signal.addEventListener('abort', stop)
   try {
-    if (!signal.aborted) await promise
+    if (!signals.some((signal) => signal.aborted)) await promise
   } finally {
     unwatch()
     clearInterval(ticking)
     clearTimeout(over)
+    for (const signal of signals) signal.removeEventListener('abort', stop)
   }
 }

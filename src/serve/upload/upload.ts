@@ -7,6 +7,7 @@ import type { Reception } from '../../work/upload.ts'
 import type { Presenter } from '../api/present.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { RequestBody } from './body.ts'
+import { only } from '../methods.ts'
 import { failureHeaders, logFailure, problemBody } from '../problem.ts'
 
 export type UploadOptions = {
@@ -20,6 +21,7 @@ export function uploadRoutes(options: UploadOptions): Routes {
   return new Hono<Env>()
     .on(['PUT', 'POST'], '/:token', (c) => take(c, options))
     .get('/:token', (c) => tell(c, options))
+    .all('/:token', only('GET', 'HEAD', 'PUT', 'POST'))
 }
 
 /** The whole body becomes the image; the answer comes when it is Ready. */
@@ -41,12 +43,13 @@ async function take(c: Call, { door, reception, presenter }: UploadOptions): Pro
 }
 
 async function tell(c: Call, { door }: UploadOptions): Promise<Response> {
-  const { image, upload, received } = await door.state(c.req.param('token') ?? '')
+  const { image, upload, received, length } = await door.state(c.req.param('token') ?? '')
   const { expiresAt } = upload
   c.header('cache-control', 'no-store')
   return c.json({
     phase: image.phase,
     offset: String(received),
+    ...(length !== null && { length: String(length) }),
     ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
   })
 }

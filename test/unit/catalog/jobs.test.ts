@@ -49,8 +49,8 @@ describe('jobs', () => {
       await catalog.transaction(({ jobs }) => jobs.beat('uid-a', 'alive', lease, 420))
       expect(await claim('other')).toBeNull()
     }
-    await catalog.transaction(({ jobs }) => jobs.release('uid-a'))
-    expect((await claim('other'))?.progress).toBe(420)
+    await catalog.transaction(({ jobs }) => jobs.release('uid-a', 425))
+    expect((await claim('other'))?.progress).toBe(425)
   })
 
   test('wait for their next attempt, unless they are hurried', async () => {
@@ -63,7 +63,11 @@ describe('jobs', () => {
       } as const
       await images.add(newImage('a', { dataSource }))
       await jobs.add('uid-a')
-      await jobs.postpone('uid-a', clock.time + 5000, clock.time + 9000)
+      await jobs.postpone('uid-a', {
+        runAfter: clock.time + 5000,
+        retryUntil: clock.time + 9000,
+        progress: 7,
+      })
     })
     const claim = () => catalog.transaction(({ jobs }) => jobs.claim('w', lease))
     expect(await claim()).toBeNull()
@@ -71,7 +75,11 @@ describe('jobs', () => {
     await catalog.transaction(({ jobs }) => jobs.hurryReferring('somebody-else'))
     expect(await claim()).toBeNull()
     await catalog.transaction(({ jobs }) => jobs.hurryReferring('other'))
-    expect(await claim()).toMatchObject({ imageUid: 'uid-a', retryUntil: clock.time + 9000 })
+    expect(await claim()).toMatchObject({
+      imageUid: 'uid-a',
+      retryUntil: clock.time + 9000,
+      progress: 7,
+    })
   })
 
   test('are all free again after a crash of their only process', async () => {

@@ -1,0 +1,13 @@
+import { Refusal } from '../errors.ts'
+import type { Call } from './context.ts'
+
+/** The last handler of a path: whatever came this far asks with another method (RFC 9110 section 15.5.6). */
+export function only(...methods: readonly string[]) {
+  return (c: Call): never => {
+    c.header('allow', methods.join(', '))
+    throw new Refusal(
+      'METHOD_NOT_ALLOWED',
+      `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}; /openapi.json lists what there is`,
+    )
+  }
+}
