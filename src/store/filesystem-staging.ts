@@ -1,4 +1,4 @@
-import { open, rm, mkdir, rename, type FileHandle } from 'node:fs/promises'
+import { rm, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Bug, Refusal } from '../errors.ts'
@@ -6,6 +6,7 @@ import { parseDigest, type Digest, type DigestAlgorithm } from '../image/digest.
 import { openDigester, type Digester } from './digester.ts'
 import { DurableOffset } from './durable-offset.ts'
 import { makeFolders, syncFolder } from './folders.ts'
+import { StagedFile } from './staged-file.ts'
 import { SlabWriter } from './slab-writer.ts'
 import { giveSlab, slabSize, spareSlab, takeSlab } from './slabs.ts'
 import type { ByteRange, Bytes, Staging, Stat } from './store.ts'
@@ -13,7 +14,7 @@ import type { ByteRange, Bytes, Staging, Stat } from './store.ts'
 type Parts = {
   readonly id: string
   readonly folder: string
-  readonly file: FileHandle
+  readonly file: StagedFile
   readonly durable: DurableOffset
   readonly algorithm: DigestAlgorithm
   readonly amended: boolean
@@ -39,17 +40,17 @@ export class FilesystemStaging implements Staging {
   static async create(folder: string, id: string, rest: Chosen) {
     const own = join(folder, id)
     await mkdir(own)
-    const file = await open(join(own, 'data'), 'wx+')
-    const durable = await DurableOffset.create(join(own, 'offset'), file)
+    const file = await StagedFile.open(join(own, 'data'), 'wx+')
+    const durable = await DurableOffset.create(join(own, 'offset'), file.handle)
     return new FilesystemStaging({ id, folder: own, file, durable, ...rest })
   }
 
   /** Goes on at the durable offset: what lies beyond may be damaged and is cut off, what lies below is hashed again. */
   static async reopen(folder: string, id: string, rest: Chosen, signal: AbortSignal) {
     const own = join(folder, id)
-    const file = await open(join(own, 'data'), 'r+')
-    const durable = await DurableOffset.reopen(join(own, 'offset'), file)
-    await file.truncate(durable.offset)
+    const file = await StagedFile.open(join(own, 'data'), 'r+')
+    const durable = await DurableOffset.reopen(join(own, 'offset'), file.handle)
+    await file.handle.truncate(durable.offset)
     const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })
     staging.#writer.startAt(durable.offset)
     try {
@@ -92,12 +93,12 @@ export class FilesystemStaging implements Staging {
     if (bytes.length > this.size) throw new Bug(`staging ${this.id} is shorter than the amendment`)
     this.#digester?.drop()
     this.#digester = null
-    await this.#parts.file.write(bytes, 0, bytes.length, 0)
+    await this.#parts.file.handle.write(bytes, 0, bytes.length, 0)
   }
 
   async seal(signal: AbortSignal): Promise<Stat> {
     if (this.#sealed) return this.#sealed
-    await this.#parts.file.truncate(this.size)
+    await this.#parts.file.handle.truncate(this.size)
     const { algorithm } = this.#parts
     const digester = this.#digester ?? (await this.#hashFile(signal))
     const hashes = await digester.finish()
@@ -106,7 +107,7 @@ export class FilesystemStaging implements Staging {
   }
 
   read(range: ByteRange, signal: AbortSignal): Readable {
-    return this.#parts.file.createReadStream({ ...range, autoClose: false, signal })
+    return this.#parts.file.handle.createReadStream({ ...range, autoClose: false, signal })
   }
 
   async publish(expected: Digest): Promise<Stat> {
@@ -116,7 +117,7 @@ export class FilesystemStaging implements Staging {
       throw new Refusal('DIGEST_INVALID', `the bytes are ${sealed.digest}, expected ${expected}`)
     }
     await this.#parts.durable.stop()
-    await this.#parts.file.datasync()
+    await this.#parts.file.handle.datasync()
     await this.#moveTo(this.#parts.blobPath(expected))
     return sealed
   }
@@ -144,7 +145,7 @@ export class FilesystemStaging implements Staging {
     this.#digester?.drop()
     await this.#writer.settle()
     await this.#parts.durable.close()
-    await this.#parts.file.close()
+    await this.#parts.file[Symbol.asyncDispose]()
   }
 
   /** Reads everything from the disk once more. */
@@ -157,7 +158,7 @@ export class FilesystemStaging implements Staging {
         const slab = slabs[turn % slabs.length]
         if (!slab) break
         await slab.free
-        const { bytesRead } = await this.#parts.file.read(slab.bytes, 0, slabSize, position)
+        const { bytesRead } = await this.#parts.file.handle.read(slab.bytes, 0, slabSize, position)
         if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
         position += bytesRead
         slab.free = digester.update(slab.bytes.subarray(0, bytesRead))

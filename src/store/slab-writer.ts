@@ -1,6 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { Digester } from './digester.ts'
 import type { Bytes } from './store.ts'
+import type { StagedFile } from './staged-file.ts'
+import { WriteQueue } from './write-queue.ts'
 import { giveSlab, slabSize, slabsPerTransfer, spareSlab, takeSlab } from './slabs.ts'
 
 const zeros = Buffer.alloc(slabSize)
@@ -10,7 +11,7 @@ const zeros = Buffer.alloc(slabSize)
  * out, so that an empty disk stays a sparse file; the digest is the same.
  */
 export class SlabWriter {
-  readonly #file: FileHandle
+  readonly #queue: WriteQueue
   readonly #onWritten: (contiguous: number) => void
   readonly #inFlight = new Set<Promise<void>>()
   #order: Promise<void> = Promise.resolve()
@@ -18,8 +19,8 @@ export class SlabWriter {
   #position = 0
 
   /** @param onWritten told how many bytes from the start have reached the file, without a gap */
-  constructor(file: FileHandle, onWritten: (contiguous: number) => void) {
-    this.#file = file
+  constructor(file: StagedFile, onWritten: (contiguous: number) => void) {
+    this.#queue = new WriteQueue(file)
     this.#onWritten = onWritten
   }
 
@@ -95,15 +96,7 @@ export class SlabWriter {
 
   async #store(bytes: Buffer, position: number): Promise<void> {
     if (bytes.equals(zeros.subarray(0, bytes.length))) return
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(
-        bytes,
-        done,
-        bytes.length - done,
-        position + done,
-      )
-      done += bytesWritten
-    }
+    await this.#queue.write(bytes, position)
   }
 
   #throwFailure(): void {

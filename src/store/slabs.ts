@@ -12,7 +12,10 @@ export const slabsPerTransfer = 8
 /** All transfers together: 64 MiB. */
 const slabsInAll = 256
 
-export const slabMemory = new SharedArrayBuffer(slabsInAll * slabSize)
+/** One that may grow begins at a page, as direct writes want it; this one never does. */
+export const slabMemory = new SharedArrayBuffer(slabsInAll * slabSize, {
+  maxByteLength: slabsInAll * slabSize,
+})
 
 const free: Buffer[] = Array.from({ length: slabsInAll }, (_, index) =>
   Buffer.from(slabMemory, index * slabSize, slabSize),
