@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Bug, errno, Refusal } from '../errors.ts'
-import type { ByteRange } from '../store/store.ts'
+import { Bug, Refusal } from '../errors.ts'
+import type { ByteRange, Opened } from '../store/store.ts'
 import type { Call } from './context.ts'
 import { contentRange, parseRanges } from './ranges.ts'
 
@@ -15,7 +13,7 @@ export type Sendable = {
   readonly etag: string
   readonly contentType: string
   readonly headers: { readonly [name: string]: string }
-  readonly open: (range: ByteRange, signal: AbortSignal) => Promise<Readable>
+  readonly open: (range: ByteRange, signal: AbortSignal) => Promise<Opened>
 }
 
 /**
@@ -58,10 +56,10 @@ async function sendOne(c: Call, file: Sendable, range: ByteRange | null, base: H
   }
   const status = range ? 206 : 200
   if (c.req.method === 'HEAD' || file.size === 0) return end(c.env.outgoing, status, headers)
-  const signal = gone(c.env.outgoing)
-  const body = await file.open({ start, end: last }, signal)
-  c.env.outgoing.writeHead(status, headers)
-  return await send(c, body, last - start + 1)
+  const { outgoing } = c.env
+  await using body = await file.open({ start, end: last }, gone(outgoing))
+  outgoing.writeHead(status, headers)
+  return await send(c, last - start + 1, () => body.sendTo(outgoing))
 }
 
 async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], base: Headers) {
@@ -78,46 +76,54 @@ async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], b
     'content-length': String(length),
   }
   if (c.req.method === 'HEAD') return end(c.env.outgoing, 206, headers)
-  const signal = gone(c.env.outgoing)
-  c.env.outgoing.writeHead(206, headers)
-  const body = Readable.from(multipart(parts, close, file, signal), { objectMode: false })
-  return await send(c, body, length)
+  const { outgoing } = c.env
+  const signal = gone(outgoing)
+  outgoing.writeHead(206, headers)
+  return await send(c, length, () => writeParts(parts, close, file, outgoing, signal))
 }
 
 function partHead(boundary: string, file: Sendable, range: ByteRange): string {
   return `\r\n--${boundary}\r\nContent-Type: ${file.contentType}\r\nContent-Range: ${contentRange(range, file.size)}\r\n\r\n`
 }
 
-async function* multipart(
-  parts: readonly { readonly range: ByteRange; readonly head: string }[],
+type Part = { readonly range: ByteRange; readonly head: string }
+
+/** @returns how many bytes that were */
+async function writeParts(
+  parts: readonly Part[],
   close: string,
   file: Sendable,
+  outgoing: ServerResponse,
   signal: AbortSignal,
-) {
-  for (const { range, head } of parts) {
-    yield Buffer.from(head)
-    yield* await file.open(range, signal)
+): Promise<number> {
+  let sent = 0
+  const text = (words: string) => {
+    outgoing.write(words)
+    sent += words.length
   }
-  yield Buffer.from(close)
+  for (const { range, head } of parts) {
+    text(head)
+    await using body = await file.open(range, signal)
+    sent += await body.sendTo(outgoing)
+  }
+  text(close)
+  return sent
 }
 
 /**
  * The head is out: a failure can only cut the connection, which the client sees by the missing bytes. A file that is
  * shorter than it should be is such a failure; the client would wait for the rest for ever.
  */
-async function send(c: Call, body: Readable, length: number): Promise<Response> {
-  let sent = 0
-  body.on('data', (chunk: Buffer) => {
-    sent += chunk.length
-  })
+async function send(c: Call, length: number, write: () => Promise<number>): Promise<Response> {
+  const { outgoing } = c.env
   try {
-    await pipeline(body, c.env.outgoing, { end: false })
+    const sent = await write()
     if (sent !== length) throw new Bug(`${sent} of ${length} bytes were there to be sent`)
-    c.env.outgoing.end()
+    outgoing.end()
   } catch (error) {
-    const gone = errno(error) === 'ERR_STREAM_PREMATURE_CLOSE' || errno(error) === 'ABORT_ERR'
-    c.get('log')[gone ? 'debug' : 'error']({ err: error }, 'the bytes could not be sent')
-    c.env.outgoing.destroy()
+    const level = outgoing.destroyed ? 'debug' : 'error'
+    c.get('log')[level]({ err: error }, 'the bytes could not be sent')
+    outgoing.destroy()
   }
   return RESPONSE_ALREADY_SENT
 }

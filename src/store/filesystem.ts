@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
-import { errno, Refusal } from '../errors.ts'
+import { errno, Outage, Refusal } from '../errors.ts'
 import { algorithmOf, hexOf, isDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
+import { FileBody } from './file-body.ts'
 import { FilesystemRecords } from './filesystem-records.ts'
 import { FilesystemStaging } from './filesystem-staging.ts'
 import { makeFolders, syncFolder } from './folders.ts'
-import type { ByteRange, StageOptions, Staging, Stat, Store } from './store.ts'
-
-/** Large reads keep a pull near the disk's speed; two of them are in memory for one reader. */
-const readAhead = 1024 * 1024
+import type { ByteRange, Opened, StageOptions, Staging, Stat, Store } from './store.ts'
 
 /**
  * Blobs as `blobs/<algorithm>/<first two hex>/<hex>`, staged bytes as `staging/<id>/`, records under `repositories/`.
@@ -39,11 +36,19 @@ export class FilesystemStore implements Store {
     return found && { digest, size: found.size }
   }
 
-  async read(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Readable> {
+  async open(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Opened> {
     signal.throwIfAborted()
     const file = await orNull(open(this.#path(digest), 'r'))
     if (!file) throw new Refusal('BLOB_UNKNOWN', `the blob ${digest} is not here`)
-    return file.createReadStream({ ...range, highWaterMark: readAhead, signal })
+    try {
+      const { size } = await file.stat()
+      const { start, end } = range ?? { start: 0, end: size - 1 }
+      if (end >= size) throw tooShort(digest, size, end + 1)
+      return new FileBody(file, { start, end }, signal)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 
   async stage({ algorithm = 'sha256', amended = false }: StageOptions = {}): Promise<Staging> {
@@ -95,6 +100,13 @@ export class FilesystemStore implements Store {
     const hex = hexOf(digest)
     return join(this.#blobs, algorithmOf(digest), hex.slice(0, 2), hex)
   }
+}
+
+function tooShort(digest: Digest, size: number, wanted: number): Outage {
+  return new Outage(
+    'STORAGE_UNAVAILABLE',
+    `the blob ${digest} has ${size} bytes where ${wanted} were stored; delete the image and create it again`,
+  )
 }
 
 /** Null for a file that is not there; every other error stays one. */

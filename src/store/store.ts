@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Digest, DigestAlgorithm } from '../image/digest.ts'
 import type { Digester } from './digester.ts'
 
@@ -6,8 +6,11 @@ import type { Digester } from './digester.ts'
 export interface Store {
   /** Null when the blob is not there. */
   stat(digest: Digest): Promise<Stat | null>
-  /** @throws Refusal BLOB_UNKNOWN */
-  read(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
+  /**
+   * A blob, or a part of it, to be read once; whoever has opened it can read it to its end, even when it is removed.
+   * @throws Refusal BLOB_UNKNOWN; Outage STORAGE_UNAVAILABLE when the blob is too short for the range
+   */
+  open(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Opened>
   stage(options?: StageOptions): Promise<Staging>
   /** What an earlier process staged, from its durable offset on; null when nothing is left of it. */
   resume(id: string, signal: AbortSignal): Promise<Staging | null>
@@ -21,6 +24,13 @@ export interface Store {
   /** Bytes that can still be written, null where that cannot be known. */
   free(): Promise<number | null>
   readonly records: Records
+}
+
+/** The signal ends a reading that is under way. */
+export interface Opened extends AsyncDisposable {
+  stream(): Readable
+  /** Writes all bytes and does not end the writable; returns how many there were. */
+  sendTo(writable: Writable): Promise<number>
 }
 
 export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>

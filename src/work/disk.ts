@@ -1,8 +1,7 @@
-import type { Readable } from 'node:stream'
 import { parseDigest } from '../image/digest.ts'
 import type { Stored } from '../image/stored.ts'
 import { headSize } from '../pack/tar-frame.ts'
-import type { ByteRange, Store } from '../store/store.ts'
+import type { ByteRange, Opened, Store } from '../store/store.ts'
 
 /**
  * The disk's own bytes, out of the layer around it.
@@ -14,8 +13,8 @@ export async function readDisk(
   range: ByteRange,
   store: Store,
   signal: AbortSignal,
-): Promise<Readable> {
+): Promise<Opened> {
   const { start, end } = range
   const inLayer = { start: headSize + start, end: headSize + end }
-  return await store.read(parseDigest(layer.digest), inLayer, signal)
+  return await store.open(parseDigest(layer.digest), inLayer, signal)
 }

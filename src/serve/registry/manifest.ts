@@ -26,7 +26,7 @@ export async function readManifest(
       'docker-distribution-api-version': 'registry/2.0',
       'cache-control': isDigest(reference) ? 'public, max-age=31536000, immutable' : 'no-cache',
     },
-    open: (range, signal) => store.read(digest, range, signal),
+    open: (range, signal) => store.open(digest, range, signal),
   })
 }
 

@@ -64,7 +64,7 @@ async function sendBlob(
       'docker-distribution-api-version': 'registry/2.0',
       'cache-control': 'public, max-age=31536000, immutable',
     },
-    open: (range, signal) => store.read(digest, range, signal),
+    open: (range, signal) => store.open(digest, range, signal),
   })
 }
 
