@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import type { Readable, Writable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import type { ByteRange, Opened } from './store.ts'
 
 /** Two of these are in memory for one reader. Larger ones fall out of the processor's cache between disk and socket. */
@@ -19,6 +19,7 @@ export class FileBody implements Opened {
   }
 
   stream(): Readable {
+    if (this.#range.end < this.#range.start) return Readable.from([], { objectMode: false })
     return this.#file.createReadStream({ ...this.#range, signal: this.#signal, autoClose: true })
   }
 
