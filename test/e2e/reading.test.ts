@@ -149,7 +149,8 @@ describe.skipIf(skipQemu)('qemu-img', () => {
     await using folder = await temporaryFolder()
     const copy = join(folder.path, 'copy.raw')
     const raw = service.rest.url('/alpha/disk')
-    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', raw, copy])
+    // With more than one request at a time QEMU 7.2's client hangs now and then, with nginx as with us.
+    await run('qemu-img', ['convert', '-m', '1', '-f', 'raw', '-O', 'raw', raw, copy])
     const original = join(folder.path, 'original.raw')
     await writeFile(original, bytes)
     expect(await run('cmp', [copy, original])).toBe('')
