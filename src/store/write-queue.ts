@@ -1,5 +1,8 @@
 import type { StagedFile } from './staged-file.ts'
 
+/** What takes the bytes, perhaps a part of them only. */
+type Target = Pick<StagedFile, 'write'>
+
 type Waiting = {
   readonly bytes: Buffer
   readonly position: number
@@ -12,11 +15,11 @@ type Waiting = {
  * came in the meantime and lies side by side goes in one call.
  */
 export class WriteQueue {
-  readonly #file: StagedFile
+  readonly #file: Target
   readonly #waiting: Waiting[] = []
   #running = false
 
-  constructor(file: StagedFile) {
+  constructor(file: Target) {
     this.#file = file
   }
 

@@ -27,12 +27,12 @@ type Held = Claim & { readonly size: number | null }
  */
 export class Room {
   readonly #catalog: Catalog
-  readonly #store: Store
+  readonly #store: Pick<Store, 'free'>
   readonly #limits: RoomLimits
   readonly #claims = new Set<Held>()
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(catalog: Catalog, store: Store, limits: RoomLimits) {
+  constructor(catalog: Catalog, store: Pick<Store, 'free'>, limits: RoomLimits) {
     this.#catalog = catalog
     this.#store = store
     this.#limits = limits
