@@ -83,7 +83,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   deadlines.look()
   let tidying = Promise.resolve()
   const sweep = () => {
-    tidying = tidying.then(() => tidy({ catalog, intake, collector, log }))
+    tidying = tidying.then(() => tidy({ catalog, intake, reception, collector, log }))
   }
   sweep()
   const sweeping = setInterval(sweep, sweepEvery).unref()

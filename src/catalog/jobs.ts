@@ -120,13 +120,14 @@ export class Jobs {
     await this.#db.deleteFrom('jobs').where('image_uid', '=', imageUid).execute()
   }
 
-  /** When the next job may be taken, null when none waits. */
-  async nextTurn(): Promise<number | null> {
-    const row = await this.#db
+  /** When the next job may be taken, those of `except` left out; null when none waits. */
+  async nextTurn(except: readonly string[] = []): Promise<number | null> {
+    let waiting = this.#db
       .selectFrom('jobs')
       .select((is) => is.fn.min('run_after').as('turn'))
       .where('owner', 'is', null)
-      .executeTakeFirst()
+    if (except.length > 0) waiting = waiting.where('image_uid', 'not in', except)
+    const row = await waiting.executeTakeFirst()
     return row?.turn ?? null
   }
 

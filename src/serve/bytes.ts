@@ -57,6 +57,7 @@ async function sendOne(c: Call, file: Sendable, range: ByteRange | null, base: H
   const status = range ? 206 : 200
   if (c.req.method === 'HEAD' || file.size === 0) return end(c.env.outgoing, status, headers)
   const { outgoing } = c.env
+  await turnOf(outgoing)
   await using body = await file.open({ start, end: last }, gone(outgoing))
   outgoing.writeHead(status, headers)
   return await send(c, last - start + 1, () => body.sendTo(outgoing))
@@ -77,6 +78,7 @@ async function sendMany(c: Call, file: Sendable, ranges: readonly ByteRange[], b
   }
   if (c.req.method === 'HEAD') return end(c.env.outgoing, 206, headers)
   const { outgoing } = c.env
+  await turnOf(outgoing)
   const signal = gone(outgoing)
   outgoing.writeHead(206, headers)
   return await send(c, length, () => writeParts(parts, close, file, outgoing, signal))
@@ -131,6 +133,15 @@ async function send(c: Call, length: number, write: () => Promise<number>): Prom
 function end(outgoing: ServerResponse, status: number, headers: Headers): Response {
   outgoing.writeHead(status, headers).end()
   return RESPONSE_ALREADY_SENT
+}
+
+/**
+ * Requests that were sent one behind the other are answered in that order: what stands behind opens no file and takes no
+ * memory before. When the connection breaks first its turn never comes, and nothing is left of it.
+ */
+async function turnOf(outgoing: ServerResponse): Promise<void> {
+  if (outgoing.socket) return
+  await new Promise<void>((resolve) => outgoing.once('socket', () => resolve()))
 }
 
 function gone(outgoing: ServerResponse): AbortSignal {

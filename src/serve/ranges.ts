@@ -5,7 +5,7 @@ const most = 64
 
 /**
  * The ranges of a `Range` header over `size` bytes (RFC 9110 section 14): `null` when the header is to be ignored (another
- * unit, bad syntax, too many ranges), an empty list when none of them can be satisfied (416).
+ * unit, bad syntax, too many ranges, more bytes than the whole has), an empty list when none of them can be satisfied (416).
  */
 export function parseRanges(header: string | undefined, size: number): ByteRange[] | null {
   const list = /^bytes=(.+)$/i.exec(header?.trim() ?? '')?.[1]?.split(',')
@@ -16,7 +16,8 @@ export function parseRanges(header: string | undefined, size: number): ByteRange
     if (range === 'bad') return null
     if (range) ranges.push(range)
   }
-  return ranges
+  const sum = ranges.reduce((total, { start, end }) => total + end - start + 1, 0)
+  return sum > size ? null : ranges
 }
 
 function parseRange(text: string, size: number): ByteRange | null | 'bad' {

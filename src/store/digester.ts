@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { Bug } from '../errors.ts'
+import { Outage } from '../errors.ts'
 import type { ChecksumAlgorithm } from '../image/digest.ts'
 import type { Answer, Request } from './digest-messages.ts'
 import { isSlab, slabMemory } from './slabs.ts'
@@ -34,7 +34,7 @@ class Lane {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   #ticket = 0
-  #failure: Bug | null = null
+  #failure: Outage | null = null
   sessions = 0
 
   constructor() {
@@ -73,7 +73,9 @@ class Lane {
   /** What it had hashed is lost with it: its sessions end, and the next ones get another thread. */
   #fail(cause: unknown): void {
     if (this.#failure) return
-    this.#failure = new Bug('a hashing thread failed', cause)
+    this.#failure = new Outage('STORAGE_UNAVAILABLE', 'a hashing thread failed; try again', {
+      cause,
+    })
     lanes.splice(lanes.indexOf(this), 1)
     for (const { reject } of this.#waiting.values()) reject(this.#failure)
     this.#waiting.clear()

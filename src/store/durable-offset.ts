@@ -7,6 +7,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 const step = 64 * 1024 * 1024
 /** Decimal digits, one sector: it is written whole or not at all. */
 const width = 20
+const zero = Buffer.alloc(1)
 
 /** How much of a staged file survives a power cut, kept in a small file beside it. */
 export class DurableOffset {
@@ -68,7 +69,9 @@ export class DurableOffset {
 
   async #sync(written: number): Promise<void> {
     const { size } = await this.#file.stat()
-    if (size < written) await this.#file.truncate(written)
+    // Zeros at the end were left out, and more may be arriving behind them: one more zero makes the file long enough,
+    // where a truncate would cut off what came since.
+    if (size < written) await this.#file.write(zero, 0, 1, written - 1)
     await this.#file.datasync()
     await this.#record.write(String(written).padStart(width, '0'), 0, 'latin1')
     await this.#record.datasync()

@@ -57,6 +57,15 @@ export class FilesystemRecords implements Records {
     }
   }
 
+  /** Removes what a crash left half-written. To be called before anything is put. */
+  async sweep(): Promise<void> {
+    for (const entry of await entriesBelow(this.#folder)) {
+      if (!entry.isFile() || !entry.name.startsWith(unfinished)) continue
+      await rm(join(entry.parentPath, entry.name), { force: true })
+      await removeEmptyFolders(entry.parentPath, this.#folder)
+    }
+  }
+
   /** Keys are made of checked repository names, tags and digests; a dot segment can only be our mistake. */
   #path(key: string): string {
     if (key.split('/').some((part) => part === '.' || part === '..')) {

@@ -40,18 +40,25 @@ export class FilesystemStaging implements Staging {
   static async create(folder: string, id: string, rest: Chosen) {
     const own = join(folder, id)
     await mkdir(own)
-    const file = await StagedFile.open(join(own, 'data'), 'wx+')
+    await using undo = new AsyncDisposableStack()
+    undo.defer(() => rm(own, { recursive: true, force: true }))
+    const file = undo.use(await StagedFile.open(join(own, 'data'), 'wx+'))
     const durable = await DurableOffset.create(join(own, 'offset'), file.handle)
-    return new FilesystemStaging({ id, folder: own, file, durable, ...rest })
+    const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })
+    undo.move()
+    return staging
   }
 
   /** Goes on at the durable offset: what lies beyond may be damaged and is cut off, what lies below is hashed again. */
   static async reopen(folder: string, id: string, rest: Chosen, signal: AbortSignal) {
     const own = join(folder, id)
-    const file = await StagedFile.open(join(own, 'data'), 'r+')
+    await using undo = new AsyncDisposableStack()
+    const file = undo.use(await StagedFile.open(join(own, 'data'), 'r+'))
     const durable = await DurableOffset.reopen(join(own, 'offset'), file.handle)
+    undo.defer(() => durable.close())
     await file.handle.truncate(durable.offset)
     const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })
+    undo.move()
     staging.#writer.startAt(durable.offset)
     try {
       await staging.#hashFile(signal)
@@ -162,6 +169,8 @@ export class FilesystemStaging implements Staging {
         if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
         position += bytesRead
         slab.free = digester.update(slab.bytes.subarray(0, bytesRead))
+        // It is awaited two turns later, and may fail before.
+        slab.free.catch(() => {})
       }
     } finally {
       await Promise.allSettled(slabs.map((slab) => slab.free))

@@ -28,6 +28,7 @@ export class FilesystemStore implements Store {
     const store = new FilesystemStore(folder)
     await makeFolders(store.#blobs)
     await makeFolders(store.#staging)
+    await store.records.sweep()
     return store
   }
 

@@ -22,7 +22,12 @@ export class StagedFile implements AsyncDisposable {
   /** @param flags `wx+` for a new file, `r+` for one that is there */
   static async open(path: string, flags: 'wx+' | 'r+'): Promise<StagedFile> {
     const handle = await open(path, flags)
-    return new StagedFile(handle, await openDirect(path))
+    try {
+      return new StagedFile(handle, await openDirect(path))
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 
   /** May write a part only, as a disk does that is nearly full; returns how many bytes. */
@@ -41,8 +46,11 @@ export class StagedFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#direct?.close()
-    await this.handle.close()
+    try {
+      await this.#direct?.close()
+    } finally {
+      await this.handle.close()
+    }
   }
 }
 

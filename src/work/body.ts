@@ -19,6 +19,8 @@ export function bindTo(signal: AbortSignal, body: Readable): void {
 export function untilIdle(body: Readable, limit: number, signal: AbortSignal) {
   const controller = new AbortController()
   const ring = () => {
+    // All of it has come; what is still done with it takes its own time.
+    if (body.readableEnded || body.destroyed) return timer
     if (body.readableLength > 0) return timer.refresh()
     controller.abort(
       new Refusal(

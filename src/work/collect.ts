@@ -56,9 +56,13 @@ export class Collector {
 
   async #removeCondemned(): Promise<void> {
     for (const digest of await this.#catalog.read.blobs.condemned()) {
-      await this.#store.remove(digest)
-      await this.#catalog.transaction(({ blobs }) => blobs.forget(digest))
-      this.#log.info({ digest }, 'blob removed')
+      try {
+        await this.#store.remove(digest)
+        await this.#catalog.transaction(({ blobs }) => blobs.forget(digest))
+        this.#log.info({ digest }, 'blob removed')
+      } catch (error) {
+        this.#log.error({ err: error, digest }, 'a blob could not be removed; it is tried again')
+      }
     }
   }
 }

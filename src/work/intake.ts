@@ -10,6 +10,7 @@ import type { Active } from './active.ts'
 import type { Collector } from './collect.ts'
 import type { Deadlines } from './deadlines.ts'
 import { leaseHolder } from './publish.ts'
+import type { Progress } from './progress.ts'
 import type { Queue } from './queue.ts'
 import { sealSecrets, splitSecrets } from './secrets.ts'
 import { tokenHash, type ServerKey } from './server-key.ts'
@@ -29,6 +30,7 @@ export type IntakeOptions = {
   readonly queue: Queue
   readonly deadlines: Deadlines
   readonly key: ServerKey
+  readonly progress: Progress
   /** The types of data source that can be imported. */
   readonly types: ReadonlySet<SourceType>
   /** Checks what only the source itself knows of its section; opens nothing. */
@@ -51,7 +53,7 @@ export class Intake {
    * @throws Refusal SPEC_DIFFERS, OWNER_DIFFERS, BEING_DELETED, UNSUPPORTED_SOURCE; what the source says of its section
    */
   async create(wanted: Wanted): Promise<{ readonly image: Image; readonly created: boolean }> {
-    this.#checkSource(wanted.dataSource)
+    this.#checkSource(wanted)
     const { shown, secrets } = splitSecrets(wanted.dataSource)
     const { catalog, key } = this.#options
     const uid = randomUUID()
@@ -89,6 +91,7 @@ export class Intake {
       await this.#begin(after, tables)
       return after
     })
+    this.#options.progress.forget(image.uid)
     this.#wake()
     return image
   }
@@ -127,6 +130,7 @@ export class Intake {
     // The name may belong to a newer image by now; the row keeps it until all of this one is gone.
     if ((await catalog.read.images.byUid(uid))?.phase !== 'Terminating') return
     await active.stop(uid, 'deleted')
+    this.#options.progress.forget(uid)
     await store.records.remove(tagKey(image.name, imageTag))
     const left = await catalog.transaction(async (tables) => {
       const needed = await tables.manifests.removeAll(repositoryOf(image.name))
@@ -139,8 +143,11 @@ export class Intake {
     await collector.collect(left)
   }
 
-  #checkSource(source: DataSource): void {
+  #checkSource({ name, dataSource: source }: Wanted): void {
     const { types, check } = this.#options
+    if (source.objectRef?.name === name) {
+      throw new Refusal('INVALID_REQUEST', `the image "${name}" cannot be made of itself`)
+    }
     if (!types.has(source.type)) {
       throw new Refusal(
         'UNSUPPORTED_SOURCE',

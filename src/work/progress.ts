@@ -76,6 +76,8 @@ function speed(bytes: number, milliseconds: number): number {
 export class Progress {
   readonly #now: () => number
   readonly #transfers = new Map<string, Transfer>()
+  /** What was shown of images whose next attempt goes on from there. */
+  readonly #shown = new Map<string, number>()
 
   constructor(now: () => number) {
     this.#now = now
@@ -91,12 +93,22 @@ export class Progress {
     return this.#transfers.get(imageUid)?.snapshot() ?? null
   }
 
-  /** Tenths of a per cent that were shown; 0 when nothing is running. */
+  /** Tenths of a per cent that were shown by the transfer that runs, or by one before that broke off; 0 without any. */
   floor(imageUid: string): number {
-    return this.#transfers.get(imageUid)?.floor ?? 0
+    return this.#transfers.get(imageUid)?.floor ?? this.#shown.get(imageUid) ?? 0
   }
 
   end(imageUid: string, transfer: Transfer): void {
     if (this.#transfers.get(imageUid) === transfer) this.#transfers.delete(imageUid)
+  }
+
+  /** The transfer breaks off; the next one of the image goes on from what was shown. */
+  keep(imageUid: string): void {
+    this.#shown.set(imageUid, this.floor(imageUid))
+  }
+
+  /** What comes next begins at nothing, or nothing comes. */
+  forget(imageUid: string): void {
+    this.#shown.delete(imageUid)
   }
 }

@@ -81,7 +81,7 @@ export class Queue {
     if (this.#stopped) return
     // With all hands full, the end of a job is the next time to look.
     const isFull = this.#running.size >= concurrency
-    const turn = isFull ? null : await catalog.read.jobs.nextTurn()
+    const turn = isFull ? null : await catalog.read.jobs.nextTurn([...this.#running.keys()])
     this.#alarm.set(Math.min(turn ?? Infinity, now() + lookEvery))
   }
 

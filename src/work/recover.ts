@@ -3,7 +3,10 @@ import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import type { Intake } from './intake.ts'
+import { imageTag } from '../image/name.ts'
 import { leaseHolder } from './publish.ts'
+import { tagKey } from './tag-record.ts'
+import type { Reception } from './upload.ts'
 
 type Remains = {
   readonly catalog: Catalog
@@ -17,6 +20,9 @@ type Remains = {
  * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes are dropped.
  */
 export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
+  for (const image of await catalog.read.images.inPhase('Provisioning')) {
+    await store.records.remove(tagKey(image.name, imageTag))
+  }
   await catalog.transaction(async ({ jobs, uploads, images, blobs }) => {
     await jobs.releaseAll()
     for (const image of await images.inPhase('Provisioning')) {
@@ -41,11 +47,13 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
 export async function tidy({
   catalog,
   intake,
+  reception,
   collector,
   log,
 }: {
   catalog: Catalog
   intake: Intake
+  reception: Reception
   collector: Collector
   log: Log
 }): Promise<void> {
@@ -62,5 +70,6 @@ export async function tidy({
     }
   }
   await each({}, removed())
+  await each({}, reception.reclaim())
   await each({}, collector.sweep())
 }

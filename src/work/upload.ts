@@ -50,10 +50,11 @@ export class Reception {
    * @returns the image, Ready
    */
   async receive(admission: Admission, body: Readable, who: string): Promise<Image> {
-    const { active, log, onReady } = this.#options
+    const { active, progress, log, onReady } = this.#options
     const { image } = admission
     const ran = await active.run(image.uid, who, (signal) => this.#take(admission, body, signal))
     if (!ran) throw this.#options.door.busy(image)
+    progress.forget(image.uid)
     log.info({ image: image.name, digest: ran.result.stored?.manifest.digest }, 'image ready')
     onReady(image.name)
     return ran.result
@@ -62,7 +63,7 @@ export class Reception {
   async #take(admission: Admission, body: Readable, signal: AbortSignal): Promise<Image> {
     const { image, upload, size } = admission
     const { progress, station, idle } = this.#options
-    const transfer = progress.begin(image.uid, 0)
+    const transfer = progress.begin(image.uid, progress.floor(image.uid))
     transfer.expect(size)
     using watched = untilIdle(body, idle, signal)
     bindTo(watched.signal, body)
@@ -118,15 +119,30 @@ export class Reception {
     const { log, catalog } = this.#options
     const failure = asFailure(explained(error, signal, received))
     log.warn({ image: image.name, code: failure.code, err: error, received }, 'upload failed')
-    const current = await catalog.read.uploads.byTokenHash(upload.tokenHash)
-    if (current?.state !== 'receiving') return failure
-    const again = failure.row.kind === 'outage'
-    await (again ? this.#interrupt(image, upload, failure) : this.#giveUp(image, upload, failure))
+    try {
+      const current = await catalog.read.uploads.byTokenHash(upload.tokenHash)
+      if (current?.state !== 'receiving') return failure
+      const again = failure.row.kind === 'outage'
+      await (again ? this.#interrupt(image, upload, failure) : this.#giveUp(image, upload, failure))
+    } catch (cause) {
+      log.error({ image: image.name, err: cause }, 'the end of an upload could not be recorded')
+    }
     return failure
   }
 
+  /** Uploads whose end could not be recorded, because the catalog could not be written then, can be sent again. */
+  async reclaim(): Promise<void> {
+    const { catalog, active } = this.#options
+    for (const upload of await catalog.read.uploads.inState('receiving')) {
+      const image = await catalog.read.images.byUid(upload.imageUid)
+      if (!image || active.holder(image.uid)) continue
+      await this.#interrupt(image, upload, new Outage('UPLOAD_INTERRUPTED', 'the upload broke off'))
+    }
+  }
+
   async #interrupt(image: Image, upload: Upload, failure: Failure): Promise<void> {
-    const { catalog, deadlines, collector, now, idle } = this.#options
+    const { catalog, deadlines, collector, progress, now, idle } = this.#options
+    progress.keep(image.uid)
     const left = await catalog.transaction(async ({ uploads, images, blobs }) => {
       const still = await images.byUid(image.uid)
       if (still?.phase !== 'Provisioning') return []

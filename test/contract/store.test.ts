@@ -86,6 +86,29 @@ describe.each(stores)('a store on $name', ({ open }) => {
     )
   })
 
+  test('keeps every byte when zeros and others take turns, over many syncs', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const [zeros, other] = [Buffer.alloc(slab), randomBytes(slab)]
+    const hash = createHash('sha256')
+    function* turns() {
+      for (let turn = 0; turn < 1400; turn += 1) {
+        const piece = turn % 2 === 0 ? other : zeros
+        hash.update(piece)
+        yield piece
+      }
+    }
+    await using staging = await store.stage()
+    await staging.append(turns(), signal)
+    const { digest } = await staging.seal(signal)
+    expect(digest).toBe(`sha256:${hash.digest('hex')}`)
+    await staging.publish(digest)
+    const found = createHash('sha256')
+    await using kept = await store.open(digest, null, signal)
+    for await (const piece of kept.stream()) found.update(piece)
+    expect(`sha256:${found.digest('hex')}`).toBe(digest)
+  })
+
   test('publishes nothing that is not what was expected, and keeps nothing of it', async () => {
     await using folder = await temporaryFolder()
     const store = await open(folder.path)

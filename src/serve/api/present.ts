@@ -68,7 +68,8 @@ export class Presenter {
     if (phase !== 'Provisioning') return {}
     const snapshot = this.#options.progress.of(uid)
     if (snapshot) return moving(snapshot)
-    const tenths = await this.#options.catalog.read.jobs.progress(uid)
+    const { catalog, progress } = this.#options
+    const tenths = (await catalog.read.jobs.progress(uid)) ?? progress.floor(uid)
     return tenths ? { progress: percent(tenths) } : {}
   }
 

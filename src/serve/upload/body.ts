@@ -23,7 +23,11 @@ export class RequestBody extends Readable {
     incoming.on('end', this.#end)
     incoming.on('error', this.#fail)
     incoming.on('close', this.#close)
-    incoming.pause()
+    // Nobody may be listening when the connection breaks; the failure waits for the reader.
+    this.on('error', () => {})
+    // A client that went away before tells nothing any more.
+    if (incoming.destroyed && !incoming.complete) this.destroy(connectionReset())
+    else incoming.pause()
   }
 
   override _read(): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { asFailure, Refusal, type Failure } from '../../errors.ts'
-import type { UploadDoor } from '../../work/upload-door.ts'
+import type { Admission, UploadDoor } from '../../work/upload-door.ts'
 import type { Reception } from '../../work/upload.ts'
 import type { Presenter } from '../api/present.ts'
 import type { Call, Env, Routes } from '../context.ts'
@@ -32,7 +32,7 @@ async function take(c: Call, { door, reception, presenter }: UploadOptions): Pro
     const admission = await door.admit(c.req.param('token') ?? '', lengthOf(incoming))
     // Only now is a client that waits for it (Expect: 100-continue) told to send.
     if (expectsContinue(incoming)) outgoing.writeContinue()
-    const image = await reception.receive(admission, new RequestBody(incoming), addressOf(incoming))
+    const image = await receive(admission, incoming, reception)
     answer(outgoing, 201, 'application/json', {
       location: `/api/v1/images/${image.name}`,
     }).end(`${JSON.stringify(await presenter.show(image))}\n`)
@@ -40,6 +40,15 @@ async function take(c: Call, { door, reception, presenter }: UploadOptions): Pro
     refuse(c, asFailure(error))
   }
   return RESPONSE_ALREADY_SENT
+}
+
+async function receive(admission: Admission, incoming: IncomingMessage, reception: Reception) {
+  const body = new RequestBody(incoming)
+  try {
+    return await reception.receive(admission, body, addressOf(incoming))
+  } finally {
+    body.destroy()
+  }
 }
 
 async function tell(c: Call, { door }: UploadOptions): Promise<Response> {
