@@ -45,6 +45,45 @@ describe('an upload', () => {
     await expectOnly(service.folder, ['whole'])
   })
 
+  test('is taken after any number of clients that broke off at any moment', async () => {
+    await using service = await startService()
+    const url = await service.rest.createUpload('stormy')
+    const bytes = disk(mebibyte)
+    for (let round = 0; round < 20; round += 1) {
+      const head = { 'Content-Length': bytes.length }
+      const clients = await Promise.all(Array.from({ length: 12 }, () => request('PUT', url, head)))
+      if (round % 2 === 0) await clients[0]?.send(bytes.subarray(0, 10_000))
+      for (const client of clients) client.breakOff()
+    }
+    // Whoever came before is told to be gone as soon as the connection says so.
+    let answer = await send(url, bytes)
+    while (answer.status === 423) answer = await send(url, bytes)
+    expect(answer.status).toBe(201)
+    await expectOnly(service.folder, ['stormy'])
+  })
+
+  test('that is sent again shows no less progress than before', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const url = await rest.createUpload('twice')
+    const bytes = disk(4 * mebibyte)
+    const upTo = async (length: number) => {
+      const wire = await request('PUT', url, { 'Content-Length': bytes.length })
+      await wire.send(bytes.subarray(0, length))
+      await rest.until('twice', ({ status }) => status.receivedBytes === String(length))
+      return wire
+    }
+    const first = await upTo(3 * mebibyte)
+    expect((await rest.image('twice')).status.progress).toBe('75%')
+    first.breakOff()
+    const broken = await rest.until('twice', ({ status }) => status.upload !== undefined)
+    expect(broken.status.progress).toBe('75%')
+    using second = await upTo(mebibyte)
+    expect((await rest.image('twice')).status.progress).toBe('75%')
+    await second.send(bytes.subarray(mebibyte))
+    expect((await second.answer()).status).toBe(201)
+  })
+
   test('may be a POST, and of unknown length', async () => {
     await using service = await startService()
     const { rest } = service

@@ -64,6 +64,17 @@ describe('progress', () => {
     expect(transfer.snapshot().current).toBeLessThanOrEqual(1000)
   })
 
+  test('is kept of a transfer that breaks off, until it is forgotten', () => {
+    const { progress, transfer } = begin()
+    transfer.expect(1000)
+    transfer.add(300)
+    progress.keep('a')
+    progress.end('a', transfer)
+    expect(progress.floor('a')).toBe(300)
+    progress.forget('a')
+    expect(progress.floor('a')).toBe(0)
+  })
+
   test('of an attempt that was replaced does not end its successor', () => {
     const { progress, transfer } = begin()
     const next = progress.begin('a', 0)
