@@ -56,7 +56,6 @@ export const recognised: readonly Stranger[] = [
   convertible('VMDK (COWD)', 'vmdk', 'COWD'),
   // The constant 0xCAFEBABE is 64 bits long and little-endian there; the bytes CA FE BA BE begin a Mach-O or Java file.
   convertible('VMDK (seSparse)', 'vmdk', [0xbe, 0xba, 0xfe, 0xca, 0, 0, 0, 0]),
-  convertible('VDI', 'vdi', [0x7f, 0x10, 0xda, 0xbe], 0x40),
   vhd,
   convertible('VHDX', 'vhdx', 'vhdxfile'),
   convertible('qcow (version 1)', 'qcow', 'QFI\xfb\0\0\0\x01'),

@@ -3,9 +3,10 @@ import { iso } from './iso.ts'
 import { qcow2 } from './qcow2.ts'
 import { raw } from './raw.ts'
 import { recognised } from './recognised.ts'
+import { vdi } from './vdi.ts'
 
 /** Formats with a signature. A new one is a file and a line here (and a line less in `recognised`). */
-const containers: readonly Inspector[] = [qcow2, iso]
+const containers: readonly Inspector[] = [qcow2, vdi, iso]
 
 /** All formats that are accepted. The last is what nothing else matched. */
 export const inspectors: readonly Inspector[] = [...containers, raw]

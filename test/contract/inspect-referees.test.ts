@@ -106,7 +106,7 @@ describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a qcow2 of qe
     await expect(facts('aes.qcow2')).rejects.toMatchObject({ code: 'ENCRYPTED_IMAGE' })
   })
 
-  test.each(['vmdk', 'vdi', 'vpc', 'vhdx', 'qcow', 'qed', 'parallels'])(
+  test.each(['vmdk', 'vpc', 'vhdx', 'qcow', 'qed', 'parallels'])(
     'is what a %s is to become',
     async (format) => {
       run('qemu-img', 'create', '-q', '-f', format, 'other', '64M')
@@ -134,6 +134,25 @@ function tree(): void {
 
 const bios = ['-b', 'boot/bios.img', '-c', 'boot/cat', '-no-emul-boot', '-boot-load-size', '4']
 const efi = ['-eltorito-alt-boot', '-e', 'boot/efi.img', '-no-emul-boot']
+
+describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a VDI of qemu-img', () => {
+  test.each([
+    ['dynamic', '-o', 'static=off'],
+    ['static', '-o', 'static=on'],
+  ])('of type %s has the size that qemu-img tells', async (type, ...options) => {
+    writeFileSync(at('noise.raw'), Buffer.concat([Buffer.alloc(3_000_320), noise(700_416)]))
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'vdi', ...options, 'noise.raw', 'full.vdi')
+    expect(await facts('full.vdi')).toMatchObject({ format: 'vdi', unpackedBytes: 3_700_736 })
+    for (const size of ['512', '1048576', '67109376', '4398046511104']) {
+      if (type === 'static' && size.length > 10) continue
+      run('qemu-img', 'create', '-q', '-f', 'vdi', ...options, 'disk.vdi', size)
+      const told = JSON.parse(run('qemu-img', 'info', '-f', 'vdi', '--output=json', 'disk.vdi'))
+      const found = await facts('disk.vdi')
+      expect(found.unpackedBytes).toBe(told['virtual-size'])
+      expect(found.details).toEqual({ type })
+    }
+  })
+})
 
 describe.skipIf(!needs('xorriso', 'apt-get install xorriso'))('an ISO of xorriso', () => {
   beforeAll(tree)

@@ -18,7 +18,6 @@ describe('a file of a format that is not read', () => {
     ],
     ['COWD', bytesAt(0, 'COWD'), 'UNSUPPORTED_FORMAT'],
     ['seSparse', bytesAt(0, [0xbe, 0xba, 0xfe, 0xca, 0, 0, 0, 0]), 'UNSUPPORTED_FORMAT'],
-    ['VDI', bytesAt(0x40, [0x7f, 0x10, 0xda, 0xbe]), 'UNSUPPORTED_FORMAT'],
     ['VHD', bytesAt(0, 'conectix'), 'UNSUPPORTED_FORMAT'],
     ['VHD', bytesAt(5_000_000 - 512, 'conectix', 5_000_000), 'UNSUPPORTED_FORMAT'],
     ['VHD', bytesAt(5_000_000 - 511, 'conectix', 5_000_000), 'UNSUPPORTED_FORMAT'],
