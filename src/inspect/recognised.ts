@@ -23,14 +23,11 @@ function atTheEnd(windows: Windows, distance: number, magic: Magic): boolean {
   return windows.ended && windows.has(windows.received - distance, magic)
 }
 
-/** The footer of early versions is 511 bytes long. */
-const vhd: Stranger = {
-  ...convertible('VHD', 'vpc', 'conectix'),
+/** Before 2004 the footer was 511 bytes long. A dynamic image of that time has a copy at its start, which is read. */
+const earlyVhd: Stranger = {
+  ...convertible('VHD (before 2004)', 'vpc', 'conectix'),
   regions: [start, end],
-  matches: (windows) =>
-    windows.has(0, 'conectix') ||
-    atTheEnd(windows, 512, 'conectix') ||
-    atTheEnd(windows, 511, 'conectix'),
+  matches: (windows) => !windows.has(0, 'conectix') && atTheEnd(windows, 511, 'conectix'),
 }
 
 const dmg: Stranger = {
@@ -56,7 +53,7 @@ export const recognised: readonly Stranger[] = [
   convertible('VMDK (COWD)', 'vmdk', 'COWD'),
   // The constant 0xCAFEBABE is 64 bits long and little-endian there; the bytes CA FE BA BE begin a Mach-O or Java file.
   convertible('VMDK (seSparse)', 'vmdk', [0xbe, 0xba, 0xfe, 0xca, 0, 0, 0, 0]),
-  vhd,
+  earlyVhd,
   convertible('VHDX', 'vhdx', 'vhdxfile'),
   convertible('qcow (version 1)', 'qcow', 'QFI\xfb\0\0\0\x01'),
   convertible('QED', 'qed', 'QED\0'),

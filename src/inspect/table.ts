@@ -4,9 +4,10 @@ import { qcow2 } from './qcow2.ts'
 import { raw } from './raw.ts'
 import { recognised } from './recognised.ts'
 import { vdi } from './vdi.ts'
+import { vhd } from './vhd.ts'
 
 /** Formats with a signature. A new one is a file and a line here (and a line less in `recognised`). */
-const containers: readonly Inspector[] = [qcow2, vdi, iso]
+const containers: readonly Inspector[] = [qcow2, vdi, vhd, iso]
 
 /** All formats that are accepted. The last is what nothing else matched. */
 export const inspectors: readonly Inspector[] = [...containers, raw]
