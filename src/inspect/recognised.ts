@@ -54,7 +54,6 @@ export const recognised: readonly Stranger[] = [
   // The constant 0xCAFEBABE is 64 bits long and little-endian there; the bytes CA FE BA BE begin a Mach-O or Java file.
   convertible('VMDK (seSparse)', 'vmdk', [0xbe, 0xba, 0xfe, 0xca, 0, 0, 0, 0]),
   earlyVhd,
-  convertible('VHDX', 'vhdx', 'vhdxfile'),
   convertible('qcow (version 1)', 'qcow', 'QFI\xfb\0\0\0\x01'),
   convertible('QED', 'qed', 'QED\0'),
   convertible('Parallels', 'parallels', 'WithoutFreeSpace'),

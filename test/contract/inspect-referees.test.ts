@@ -106,16 +106,13 @@ describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a qcow2 of qe
     await expect(facts('aes.qcow2')).rejects.toMatchObject({ code: 'ENCRYPTED_IMAGE' })
   })
 
-  test.each(['vmdk', 'vhdx', 'qcow', 'qed', 'parallels'])(
-    'is what a %s is to become',
-    async (format) => {
-      run('qemu-img', 'create', '-q', '-f', format, 'other', '64M')
-      await expect(facts('other')).rejects.toMatchObject({
-        code: 'UNSUPPORTED_FORMAT',
-        message: expect.stringContaining(`-f ${format}`),
-      })
-    },
-  )
+  test.each(['vmdk', 'qcow', 'qed', 'parallels'])('is what a %s is to become', async (format) => {
+    run('qemu-img', 'create', '-q', '-f', format, 'other', '64M')
+    await expect(facts('other')).rejects.toMatchObject({
+      code: 'UNSUPPORTED_FORMAT',
+      message: expect.stringContaining(`-f ${format}`),
+    })
+  })
 })
 
 function tree(): void {
@@ -170,6 +167,25 @@ describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a VHD of qemu
     for (const size of type === 'fixed' ? sizes.slice(0, 3) : sizes) {
       run('qemu-img', 'create', '-q', '-f', 'vpc', ...options, 'disk.vhd', size)
       expect((await facts('disk.vhd')).unpackedBytes).toBe(told('disk.vhd'))
+    }
+  })
+})
+
+describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a VHDX of qemu-img', () => {
+  test.each([
+    ['dynamic', '-o', 'subformat=dynamic'],
+    ['fixed', '-o', 'subformat=fixed'],
+    ['of small blocks', '-o', 'block_size=1M'],
+    ['of large blocks', '-o', 'block_size=256M'],
+  ])('(%s) has the size that qemu-img tells', async (what, ...options) => {
+    writeFileSync(at('noise.raw'), Buffer.concat([Buffer.alloc(3_000_320), noise(700_416)]))
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'vhdx', ...options, 'noise.raw', 'full.vhdx')
+    expect(await facts('full.vhdx')).toMatchObject({ format: 'vhdx', unpackedBytes: 3_700_736 })
+    for (const size of ['512', '67109376', '2199023256064']) {
+      if (what === 'fixed' && size.length > 10) continue
+      run('qemu-img', 'create', '-q', '-f', 'vhdx', ...options, 'disk.vhdx', size)
+      const told = JSON.parse(run('qemu-img', 'info', '-f', 'vhdx', '--output=json', 'disk.vhdx'))
+      expect((await facts('disk.vhdx')).unpackedBytes).toBe(told['virtual-size'])
     }
   })
 })
