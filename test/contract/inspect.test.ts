@@ -39,6 +39,29 @@ describe.each(inspectors)('the inspector of $format', (inspector) => {
     fc.assert(property, { numRuns: 100, seed: 4 })
   })
 
+  test('judges a file whose bits were flipped, and fails only in the known ways', () => {
+    const headers = [1024, 4096, 0x3_1000, 0x20_1000].map((end) => Math.min(end, file.length))
+    const position = fc.oneof(
+      ...headers.map((end) => fc.integer({ min: Math.max(0, end - 4096), max: end - 1 })),
+      fc.integer({ min: Math.max(0, file.length - 1024), max: file.length - 1 }),
+    )
+    const flips = fc.array(fc.tuple(position, fc.integer({ min: 1, max: 255 })), {
+      minLength: 1,
+      maxLength: 4,
+    })
+    const property = fc.property(flips, (flips) => {
+      const copy = Buffer.from(file)
+      for (const [at, mask] of flips) copy[at] = (copy[at] ?? 0) ^ mask
+      try {
+        inspect(copy)
+      } catch (error) {
+        expect(error).toBeInstanceOf(Failure)
+        expect(error).not.toBeInstanceOf(Bug)
+      }
+    })
+    fc.assert(property, { numRuns: 150, seed: 5 })
+  })
+
   test('declares what it is refused for', () => {
     const names = inspector.checks.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
