@@ -1,5 +1,6 @@
 import type { Facts } from '../image/format.ts'
-import type { Check, Inspector, Limits } from './inspector.ts'
+import { checksOver, claimsTooMuch } from './checks.ts'
+import type { Check, Inspector } from './inspector.ts'
 import { findExtension, readExtensions } from './qcow2-extensions.ts'
 import {
   autoclear,
@@ -20,17 +21,7 @@ const flatten = 'make one file of it: qemu-img convert -O qcow2 <file> disk.qcow
 const compressions = ['zlib', 'zstd']
 const knownBits = Object.values(incompatible).reduce((all, bit) => all | bit, 0n)
 
-function check(
-  name: string,
-  code: Check['code'],
-  problem: (header: Header, windows: Windows, limits: Limits) => string | null,
-): Check {
-  return {
-    name,
-    code,
-    problem: (windows, limits) => problem(readHeader(windows), windows, limits),
-  }
-}
+const check = checksOver(readHeader)
 
 function layoutProblem(header: Header): string | null {
   const { clusterBits } = header
@@ -93,12 +84,6 @@ function corruptProblem(header: Header): string | null {
   return 'the image is marked as corrupt; repair it: qemu-img check -r all <file>'
 }
 
-function sizeLimitProblem(header: Header, _windows: Windows, limits: Limits): string | null {
-  const size = virtualSize(header)
-  if (size <= limits.maxVirtualSize && size <= Number.MAX_SAFE_INTEGER) return null
-  return `the disk claims ${size} bytes; at most ${limits.maxVirtualSize} are accepted`
-}
-
 const checks: readonly [Check, ...Check[]] = [
   check('version', 'UNSUPPORTED_FORMAT', ({ version }) =>
     version === 2 || version === 3 ? null : `version ${version} of qcow2 is not known; 2 and 3 are`,
@@ -117,7 +102,9 @@ const checks: readonly [Check, ...Check[]] = [
   check('empty', 'INVALID_HEADER', ({ size }) =>
     size === 0n ? 'the disk in the image has a size of 0' : null,
   ),
-  check('virtual size', 'VIRTUAL_SIZE_LIMIT', sizeLimitProblem),
+  check('virtual size', 'VIRTUAL_SIZE_LIMIT', (header, _windows, limits) =>
+    claimsTooMuch(virtualSize(header), limits),
+  ),
   check('L1 table', 'INVALID_HEADER', (header, windows) => l1Problem(windows, header)),
   check('refcount table', 'INVALID_HEADER', (header, windows) => refcountProblem(windows, header)),
   check('snapshots', 'INVALID_HEADER', (header, windows) => snapshotsProblem(windows, header)),

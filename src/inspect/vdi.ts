@@ -1,5 +1,6 @@
 import type { Facts } from '../image/format.ts'
-import type { Check, Inspector, Limits } from './inspector.ts'
+import { checksOver, claimsTooMuch } from './checks.ts'
+import type { Check, Inspector } from './inspector.ts'
 import type { Windows } from './windows.ts'
 
 /*
@@ -51,17 +52,7 @@ function readHeader(windows: Windows): Header {
   }
 }
 
-function check(
-  name: string,
-  code: Check['code'],
-  problem: (header: Header, windows: Windows, limits: Limits) => string | null,
-): Check {
-  return {
-    name,
-    code,
-    problem: (windows, limits) => problem(readHeader(windows), windows, limits),
-  }
-}
+const check = checksOver(readHeader)
 
 function layoutProblem(header: Header): string | null {
   const { sectorSize: sector, blockSize: block, mapOffset, dataOffset, blocks } = header
@@ -110,10 +101,8 @@ const checks: readonly [Check, ...Check[]] = [
   ),
   check('layout', 'INVALID_HEADER', layoutProblem),
   check('disk', 'INVALID_HEADER', diskProblem),
-  check('virtual size', 'VIRTUAL_SIZE_LIMIT', ({ diskSize }, _windows, { maxVirtualSize }) =>
-    diskSize <= maxVirtualSize
-      ? null
-      : `the disk claims ${diskSize} bytes; at most ${maxVirtualSize} are accepted`,
+  check('virtual size', 'VIRTUAL_SIZE_LIMIT', ({ diskSize }, _windows, limits) =>
+    claimsTooMuch(diskSize, limits),
   ),
   check('blocks', 'INVALID_HEADER', lengthProblem),
 ]

@@ -1,5 +1,6 @@
 import type { Facts } from '../image/format.ts'
-import type { Check, Inspector, Limits, Region } from './inspector.ts'
+import { checksOver, claimsTooMuch } from './checks.ts'
+import type { Check, Inspector, Region } from './inspector.ts'
 import { dynamicAhead, dynamicParentProblem, dynamicProblem } from './vhd-dynamic.ts'
 import { checksumOf, footerLength, readFooter, type Footer } from './vhd-footer.ts'
 import type { Windows } from './windows.ts'
@@ -22,13 +23,7 @@ function endsWithIt(windows: Windows): boolean {
   return windows.ended && windows.has(windows.received - footerLength, cookie)
 }
 
-function check(
-  name: string,
-  code: Check['code'],
-  problem: (footer: Footer, windows: Windows, limits: Limits) => string | null,
-): Check {
-  return { name, code, problem: (windows, limits) => problem(footer(windows), windows, limits) }
-}
+const check = checksOver(footer)
 
 function checksumProblem({ offset, checksum }: Footer, windows: Windows): string | null {
   if (checksumOf(windows.bytes(offset, footerLength), 64) === checksum) return null
@@ -72,10 +67,8 @@ const checks: readonly [Check, ...Check[]] = [
       : `the footer of a ${types[type]} image is not where it belongs`,
   ),
   check('size', 'INVALID_HEADER', sizeProblem),
-  check('virtual size', 'VIRTUAL_SIZE_LIMIT', ({ size }, _windows, { maxVirtualSize }) =>
-    size <= maxVirtualSize
-      ? null
-      : `the disk claims ${size} bytes; at most ${maxVirtualSize} are accepted`,
+  check('virtual size', 'VIRTUAL_SIZE_LIMIT', ({ size }, _windows, limits) =>
+    claimsTooMuch(size, limits),
   ),
   check('parent', 'EXTERNAL_REFERENCE', ifDynamic(dynamicParentProblem)),
   check('dynamic header', 'INVALID_HEADER', ifDynamic(dynamicProblem)),

@@ -1,4 +1,5 @@
 import type { Facts } from '../image/format.ts'
+import { claimsTooMuch } from './checks.ts'
 import type { Check, Inspector, Region as Place } from './inspector.ts'
 import { currentHeader, readItems, readRegions, type Item, type Region } from './vhdx-layout.ts'
 import { aheadLength, type Windows } from './windows.ts'
@@ -153,10 +154,11 @@ const checks: readonly [Check, ...Check[]] = [
   {
     name: 'virtual size',
     code: 'VIRTUAL_SIZE_LIMIT',
-    problem(windows, { maxVirtualSize }) {
+    problem(windows, limits) {
       const size = readDisk(windows)?.size ?? 0n
-      if (size <= maxVirtualSize && size <= largestDisk) return null
-      return `the disk claims ${size} bytes; at most ${maxVirtualSize} are accepted`
+      if (size > largestDisk)
+        return `the disk claims ${size} bytes; a VHDX has at most ${largestDisk}`
+      return claimsTooMuch(size, limits)
     },
   },
   { name: 'disk', code: 'INVALID_HEADER', problem: diskProblem },
