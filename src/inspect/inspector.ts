@@ -1,5 +1,6 @@
 import type { Code } from '../errors.ts'
 import type { Facts, Format } from '../image/format.ts'
+import type { Survey, WholeFile } from './survey.ts'
 import type { Windows } from './windows.ts'
 
 /** A bounded stretch of the file. `offset` counts from the start, or backwards from the end (so 512 is the last sector). */
@@ -64,4 +65,10 @@ export interface Inspector extends Signature {
   ahead?(windows: Windows): readonly Region[]
   /** Asked once, at the end, after all checks. It tells only what stands in a window. */
   describe(windows: Windows, size: number): Facts
+  /**
+   * The second look, once the file lies whole on a disk (survey.ts). Its work is bounded by the file's size, its memory by
+   * constants.
+   * @throws Flaw INVALID_HEADER
+   */
+  survey?(file: WholeFile, signal: AbortSignal): Promise<Survey>
 }
