@@ -48,7 +48,6 @@ const luks: Stranger = {
 
 /** Signatures of formats.md, "Byte facts"; the offset is 0 unless it is given. */
 export const recognised: readonly Stranger[] = [
-  convertible('VMDK', 'vmdk', 'KDMV'),
   vmdkDescriptor,
   convertible('VMDK (COWD)', 'vmdk', 'COWD'),
   // The constant 0xCAFEBABE is 64 bits long and little-endian there; the bytes CA FE BA BE begin a Mach-O or Java file.

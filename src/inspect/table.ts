@@ -6,9 +6,10 @@ import { recognised } from './recognised.ts'
 import { vdi } from './vdi.ts'
 import { vhd } from './vhd.ts'
 import { vhdx } from './vhdx.ts'
+import { vmdk } from './vmdk.ts'
 
 /** Formats with a signature. A new one is a file and a line here (and a line less in `recognised`). */
-const containers: readonly Inspector[] = [qcow2, vdi, vhd, vhdx, iso]
+const containers: readonly Inspector[] = [qcow2, vmdk, vdi, vhd, vhdx, iso]
 
 /** All formats that are accepted. The last is what nothing else matched. */
 export const inspectors: readonly Inspector[] = [...containers, raw]

@@ -9,7 +9,6 @@ const text = (content: string) => Buffer.from(content)
 
 describe('a file of a format that is not read', () => {
   test.each([
-    ['VMDK', bytesAt(0, 'KDMV'), 'UNSUPPORTED_FORMAT'],
     ['VMDK', text('# Disk DescriptorFile\nversion=1\n'), 'EXTERNAL_REFERENCE'],
     [
       'VMDK',
