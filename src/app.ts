@@ -19,6 +19,7 @@ import { Collector } from './work/collect.ts'
 import { Deadlines } from './work/deadlines.ts'
 import { Importer } from './work/import.ts'
 import { Intake } from './work/intake.ts'
+import { Prober } from './work/probe.ts'
 import { Progress } from './work/progress.ts'
 import { Queue } from './work/queue.ts'
 import { recover, tidy } from './work/recover.ts'
@@ -54,7 +55,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const work = assemble(settings, { catalog, store, key, now, log })
-  const { intake, door, reception, queue, deadlines, active, collector, progress, room } = work
+  const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
+    work
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const presenter = new Presenter({
@@ -66,6 +68,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const routes = front({
     catalog,
     store,
+    prober,
     intake,
     door,
     reception,
@@ -160,7 +163,8 @@ function assemble(settings: Settings, ground: Ground) {
     check,
     uploadTtl: settings.uploadTtl,
   })
-  return { intake, door, reception, queue, deadlines, active, collector, progress, room }
+  const prober = new Prober({ sources: from, station })
+  return { prober, intake, door, reception, queue, deadlines, active, collector, progress, room }
 }
 
 export function addressRules({ sourceDeny, sourceAllow }: Settings) {

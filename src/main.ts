@@ -1,8 +1,5 @@
 #!/usr/bin/env node
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
-import type { Readable } from 'node:stream'
 import { inspect as inspectValue, parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import type { Settings } from './env.ts'
@@ -36,8 +33,9 @@ Runs the service until SIGTERM or SIGINT. It listens on SLIPWAY_LISTEN and keeps
 `,
   inspect: `slipway inspect FILE|URL [--output json|table]
 
-Tells format, virtual size and details of an image, and whether it would be taken. Prints a table on a terminal, JSON
-elsewhere. Exit code 1 when the image would be refused.
+Tells format, virtual size and details of an image, and whether it would be taken. Of a file that is not compressed only
+the places that tell are read, and its tables are followed to their ends; everything else is read through. Prints a table
+on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
 `,
   config: `slipway config [--output json|table]
 
@@ -148,42 +146,40 @@ async function inspect(what: string, output: Output, settings: Settings): Promis
     maxOutput: settings.maxImageSize,
   }
   try {
-    const { examine } = await import('./work/examine.ts')
-    const { body, size } = await open(what, settings, signal)
-    return await tell(await examine(body, size, limits, signal), output)
+    return await tell(await look(what, settings, limits, signal), output)
   } catch (error) {
     if (!(error instanceof Failure) || error.row.kind === 'bug') throw error
     return refuse(error, output)
   }
 }
 
-async function open(what: string, settings: Settings, signal: AbortSignal) {
-  if (/^https?:\/\//i.test(what)) {
-    const { addressRules, userAgent } = await import('./app.ts')
-    const { sources } = await import('./source/table.ts')
-    const { HTTP } = sources({ rules: addressRules(settings), userAgent: userAgent() })
-    return await HTTP.at({ url: what }).open(null, signal)
-  }
-  return await openFile(what)
-}
+type LookLimits = { readonly maxVirtualSize: number; readonly maxOutput: number }
 
-async function openFile(path: string): Promise<{ body: Readable; size: number }> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new Refusal('NOT_FOUND', `there is no file ${path}`, { cause })
-  })
-  if (!found.isFile()) throw new Refusal('UNSUPPORTED', `${path} is no file`)
-  return { body: createReadStream(path, { highWaterMark: 1024 * 1024 }), size: found.size }
+async function look(what: string, settings: Settings, limits: LookLimits, signal: AbortSignal) {
+  const { examine, examineFile } = await import('./work/examine.ts')
+  if (!/^https?:\/\//i.test(what)) {
+    const { openLocalFile } = await import('./work/local-file.ts')
+    await using file = await openLocalFile(what)
+    return await examineFile(file, limits, signal)
+  }
+  const { addressRules, userAgent } = await import('./app.ts')
+  const { sources } = await import('./source/table.ts')
+  const { HTTP } = sources({ rules: addressRules(settings), userAgent: userAgent() })
+  const { body, size } = await HTTP.at({ url: what }).open(null, signal)
+  return await examine(body, size, limits, signal)
 }
 
 async function tell(facts: Facts, output: Output): Promise<number> {
   const { formatSize } = await import('./image/size.ts')
-  const { format, unpackedBytes, bootable, architecture, details } = facts
+  const { format, unpackedBytes, allocatedBytes, bootable, architecture, details } = facts
   const cdrom = format === 'iso'
+  const sizeOf = (bytes: number) => `${formatSize(bytes)} (${bytes} bytes)`
   if (output === 'json') {
     const found = {
       format,
       cdrom,
       unpackedBytes: String(unpackedBytes),
+      ...(allocatedBytes !== null && { allocatedBytes: String(allocatedBytes) }),
       bootable,
       architecture,
       details,
@@ -193,7 +189,8 @@ async function tell(facts: Facts, output: Output): Promise<number> {
   const rows = {
     format,
     cdrom,
-    unpacked: `${formatSize(unpackedBytes)} (${unpackedBytes} bytes)`,
+    unpacked: sizeOf(unpackedBytes),
+    ...(allocatedBytes !== null && { allocated: sizeOf(allocatedBytes) }),
     bootable,
     ...(architecture && { architecture }),
     ...details,

@@ -6,6 +6,11 @@ export function isFormat(text: string): text is Format {
   return formats.some((format) => format === text)
 }
 
+/** Whether the file as it is is the disk that the guest sees. */
+export function isItsFile(format: Format): boolean {
+  return format === 'raw' || format === 'iso'
+}
+
 /** The extension of `disk/disk.<ext>` inside the layer (image-lifecycle, "What is stored"). */
 export function extensionOf(format: Format): string {
   return format === 'raw' ? 'img' : format
@@ -27,6 +32,8 @@ export type Facts = {
   readonly format: Format
   /** Bytes the guest sees: the virtual size of the header, or the file's length for raw and iso. */
   readonly unpackedBytes: number
+  /** Bytes of those for which the file holds data; null where no table tells, or where it was not followed. */
+  readonly allocatedBytes: number | null
   readonly bootable: 'yes' | 'no' | 'unknown'
   readonly architecture: Architecture | null
   readonly details: { readonly [name: string]: Detail }

@@ -17,6 +17,7 @@ export const storedSchema = z.object({
   manifest: z.object({ digest, size: z.number(), mediaType: z.string() }),
   config: z.object({ digest, size: z.number() }),
   unpackedBytes: z.number(),
+  allocatedBytes: z.number().nullable().default(null),
   bootable: z.enum(['yes', 'no', 'unknown']),
   architecture: z.enum(['amd64', 'arm64', 'arm', '386', 'riscv64', 'loong64']).nullable(),
   details: z.record(z.string(), detail),

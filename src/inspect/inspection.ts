@@ -1,6 +1,6 @@
 import { Flaw } from '../errors.ts'
-import type { Facts, Format } from '../image/format.ts'
-import type { Check, Inspector, Limits } from './inspector.ts'
+import { isItsFile, type Facts, type Format } from '../image/format.ts'
+import type { Check, Described, Inspector, Limits } from './inspector.ts'
 import { recognise } from './recognise.ts'
 import { decisionLength } from './table.ts'
 import { headLength, Missing, Windows } from './windows.ts'
@@ -10,6 +10,11 @@ import { headLength, Missing, Windows } from './windows.ts'
  * answer. Most of what is refused is refused at the first.
  */
 const milestones = [decisionLength, headLength / 2, headLength]
+
+export type Glimpse = Omit<Described, 'unpackedBytes'> & {
+  /** Null where the file itself is the disk and its length is not known. */
+  readonly unpackedBytes: number | null
+}
 
 /** Finds out what a file is while it passes. It holds its windows and nothing else. */
 export class Inspection {
@@ -53,8 +58,36 @@ export class Inspection {
     return this.#inspector?.format ?? null
   }
 
+  /** Bytes that were pushed or skipped. */
+  get received(): number {
+    return this.#windows.received
+  }
+
+  /** Places behind what was pushed that the verdict needs, beside the last 64 KiB; known once the head has passed. */
+  wanted(): readonly { readonly offset: number; readonly length: number }[] {
+    return this.#windows.wanted()
+  }
+
+  /** Passes over bytes behind the head that are neither wanted nor among the last 64 KiB. */
+  skip(to: number): void {
+    this.#windows.skip(to)
+  }
+
+  /** What is known of a file whose rest nobody reads; null while its start does not decide. */
+  soFar(): Glimpse | null {
+    const inspector = this.#inspector
+    if (!inspector) return null
+    const { size, received } = this.#windows
+    const facts = this.#orMissing(inspector, () =>
+      inspector.describe(this.#windows, size ?? received),
+    )
+    if (!facts) return null
+    const unknown = size === null && isItsFile(facts.format)
+    return { ...facts, unpackedBytes: unknown ? null : facts.unpackedBytes }
+  }
+
   /**
-   * All bytes were pushed: the last word.
+   * All bytes were pushed or skipped: the last word.
    * @throws Flaw
    */
   finish(): Facts {
@@ -69,7 +102,7 @@ export class Inspection {
         `the file should have ${this.#declared} bytes, but ${size} came; send it again`,
       )
     }
-    return this.#judge().describe(this.#windows, size)
+    return { ...this.#judge().describe(this.#windows, size), allocatedBytes: null }
   }
 
   #judge(): Inspector {

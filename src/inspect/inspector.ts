@@ -36,6 +36,9 @@ export type Limits = {
   readonly maxVirtualSize: number
 }
 
+/** What the windows tell; the rest takes a second look. */
+export type Described = Omit<Facts, 'allocatedBytes'>
+
 /** How the bytes tell that they are of a format. What two signatures claim is ambiguous. */
 export interface Signature {
   /** As a message says it: `ISO 9660`. */
@@ -64,7 +67,7 @@ export interface Inspector extends Signature {
   /** Places behind the head which the header points to, to be kept when they come by. At most `aheadLength` each. */
   ahead?(windows: Windows): readonly Region[]
   /** Asked once, at the end, after all checks. It tells only what stands in a window. */
-  describe(windows: Windows, size: number): Facts
+  describe(windows: Windows, size: number): Described
   /**
    * The second look, once the file lies whole on a disk (survey.ts). Its work is bounded by the file's size, its memory by
    * constants.

@@ -1,6 +1,5 @@
-import type { Facts } from '../image/format.ts'
 import { checksOver, claimsTooMuch } from './checks.ts'
-import type { Check, Inspector } from './inspector.ts'
+import type { Check, Described, Inspector } from './inspector.ts'
 import { findExtension, readExtensions } from './qcow2-extensions.ts'
 import {
   autoclear,
@@ -117,7 +116,7 @@ function bitmaps(windows: Windows, header: Header): number {
   return told && extension ? windows.u32be(extension.offset) : 0
 }
 
-function describe(windows: Windows): Facts {
+function describe(windows: Windows): Described {
   const header = readHeader(windows)
   const dirty = has(header.features.incompatible, incompatible.dirty)
   return {

@@ -1,7 +1,7 @@
 import type { Detail, Facts } from '../image/format.ts'
 import { bootArchitecture } from './boot-file.ts'
 import { filesystemAt } from './filesystem.ts'
-import type { Check, Inspector } from './inspector.ts'
+import type { Check, Described, Inspector } from './inspector.ts'
 import { lengthLimit } from './length-limit.ts'
 import { hasBootCode } from './mbr.ts'
 import { archiveProblem, otherProblem } from './not-an-image.ts'
@@ -61,7 +61,7 @@ function details(windows: Windows, partitions: Partitions | null): Facts['detail
   }
 }
 
-function describe(windows: Windows, size: number): Facts {
+function describe(windows: Windows, size: number): Described {
   const partitions = readPartitions(windows)
   return {
     format: 'raw',

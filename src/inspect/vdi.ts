@@ -1,6 +1,5 @@
-import type { Facts } from '../image/format.ts'
 import { checksOver, claimsTooMuch } from './checks.ts'
-import type { Check, Inspector } from './inspector.ts'
+import type { Check, Described, Inspector } from './inspector.ts'
 import type { Windows } from './windows.ts'
 
 /*
@@ -107,7 +106,7 @@ const checks: readonly [Check, ...Check[]] = [
   check('blocks', 'INVALID_HEADER', lengthProblem),
 ]
 
-function describe(windows: Windows): Facts {
+function describe(windows: Windows): Described {
   const { diskSize, type } = readHeader(windows)
   return {
     format: 'vdi',

@@ -1,6 +1,5 @@
-import type { Facts } from '../image/format.ts'
 import { checksOver, claimsTooMuch } from './checks.ts'
-import type { Check, Inspector, Region } from './inspector.ts'
+import type { Check, Described, Inspector, Region } from './inspector.ts'
 import { dynamicAhead, dynamicParentProblem, dynamicProblem } from './vhd-dynamic.ts'
 import { checksumOf, footerLength, readFooter, type Footer } from './vhd-footer.ts'
 import type { Windows } from './windows.ts'
@@ -75,7 +74,7 @@ const checks: readonly [Check, ...Check[]] = [
   check('end', 'INVALID_HEADER', endProblem),
 ]
 
-function describe(windows: Windows): Facts {
+function describe(windows: Windows): Described {
   const { size, type } = footer(windows)
   return {
     format: 'vhd',

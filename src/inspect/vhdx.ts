@@ -1,6 +1,5 @@
-import type { Facts } from '../image/format.ts'
 import { claimsTooMuch } from './checks.ts'
-import type { Check, Inspector, Region as Place } from './inspector.ts'
+import type { Check, Described, Inspector, Region as Place } from './inspector.ts'
 import { currentHeader, readItems, readRegions, type Item, type Region } from './vhdx-layout.ts'
 import { aheadLength, type Windows } from './windows.ts'
 
@@ -164,7 +163,7 @@ const checks: readonly [Check, ...Check[]] = [
   { name: 'disk', code: 'INVALID_HEADER', problem: diskProblem },
 ]
 
-function describe(windows: Windows): Facts {
+function describe(windows: Windows): Described {
   const disk = readDisk(windows)
   return {
     format: 'vhdx',

@@ -1,6 +1,5 @@
-import type { Facts } from '../image/format.ts'
 import { checksOver, claimsTooMuch } from './checks.ts'
-import type { Check, Inspector, Region } from './inspector.ts'
+import type { Check, Described, Inspector, Region } from './inspector.ts'
 import { isOwnExtent, parseDescriptor, type Descriptor } from './vmdk-descriptor.ts'
 import { disagreement, footerAt, isNeeded } from './vmdk-footer.ts'
 import {
@@ -165,7 +164,7 @@ const checks: readonly [Check, ...Check[]] = [
   check('directory', 'INVALID_HEADER', directoryProblem),
 ]
 
-function describe(windows: Windows): Facts {
+function describe(windows: Windows): Described {
   const header = readHeader(windows)
   return {
     format: 'vmdk',

@@ -70,6 +70,25 @@ export class Windows {
     this.#received = end
   }
 
+  /**
+   * Passes over bytes behind the head without showing them; they are missing for good. The last `tailLength` bytes of the
+   * file and the places that were wanted have to be shown.
+   */
+  skip(to: number): void {
+    const passed = this.#ahead.some(
+      ({ offset, bytes }) => offset < to && offset + bytes.length > this.#received,
+    )
+    if (this.#received < headLength || passed) throw new Bug(`bytes before ${to} are needed`)
+    this.#received = Math.max(to, this.#received)
+  }
+
+  /** Places ahead that are wanted and have not wholly come. */
+  wanted(): readonly { readonly offset: number; readonly length: number }[] {
+    return this.#ahead
+      .map(({ offset, bytes }) => ({ offset, length: bytes.length }))
+      .filter(({ offset, length }) => offset + length > this.#received)
+  }
+
   end(): void {
     const bytes = this.#tail.bytes(this.#received)
     this.#end = { offset: this.#received - bytes.length, bytes }

@@ -61,6 +61,7 @@ export const annotationsSchema = z.object({
   'dev.slipway.disk.size': bytes,
   'dev.slipway.disk.sha256': digestSchema,
   'dev.slipway.virtual-size': bytes,
+  'dev.slipway.allocated-bytes': bytes.optional(),
   'dev.slipway.bootable': z.enum(['yes', 'no', 'unknown']),
   'dev.slipway.architecture': z.enum(architectures).optional(),
   'dev.slipway.details': details,
@@ -84,6 +85,7 @@ export function annotate({ disk, facts, source, created }: Annotated): Annotatio
     'dev.slipway.disk.size': disk.size,
     'dev.slipway.disk.sha256': disk.digest,
     'dev.slipway.virtual-size': facts.unpackedBytes,
+    'dev.slipway.allocated-bytes': facts.allocatedBytes ?? undefined,
     'dev.slipway.bootable': facts.bootable,
     'dev.slipway.architecture': facts.architecture ?? undefined,
     'dev.slipway.details': { ...facts.details },
@@ -101,6 +103,7 @@ export function readAnnotations(said: Annotations): Annotated {
     facts: {
       format: said['dev.slipway.format'],
       unpackedBytes: said['dev.slipway.virtual-size'],
+      allocatedBytes: said['dev.slipway.allocated-bytes'] ?? null,
       bootable: said['dev.slipway.bootable'],
       architecture: said['dev.slipway.architecture'] ?? null,
       details: said['dev.slipway.details'],

@@ -4,6 +4,7 @@ import { Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { openApiDocument } from './api/document.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
+import { probeRoutes, type ProbeOptions } from './api/probe.ts'
 import type { Call, Env, Routes } from './context.ts'
 import { guard } from './guard.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
@@ -12,6 +13,7 @@ import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
 import { expectsContinue, uploadRoutes, type UploadOptions } from './upload/upload.ts'
 
 export type FrontOptions = ApiOptions &
+  ProbeOptions &
   HealthOptions &
   RegistryOptions &
   UploadOptions & {
@@ -38,6 +40,7 @@ export function front(options: FrontOptions): Routes {
     .route('/', healthRoutes(options))
     .get('/openapi.json', (c) => c.json(document))
     .route('/api/v1/images', imageRoutes(options))
+    .route('/api/v1/probe', probeRoutes(options))
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
     .notFound((c) => problem(c, nothing(c)))

@@ -6,7 +6,8 @@ import type { Resume } from './source.ts'
 /** The headers that ask for the rest, provided that the bytes are the same (RFC 9110 sections 13.1.5 and 14.2). */
 export function rangeHeaders(from: Resume | null): Readonly<Record<string, string>> {
   if (!from || from.offset === 0) return {}
-  return { range: `bytes=${from.offset}-`, 'if-range': from.version }
+  const range = `bytes=${from.offset}-`
+  return from.version === null ? { range } : { range, 'if-range': from.version }
 }
 
 /** What makes two answers the same bytes: a strong ETag, else Last-Modified; null when there is neither. */
@@ -36,7 +37,8 @@ export function extentOf(answer: Answer, from: Resume | null): Extent {
 }
 
 /** A 206 may leave out what the client knows already (RFC 9110 section 15.3.7), but may not differ from it. */
-function isVersion(answer: Answer, version: string): boolean {
+function isVersion(answer: Answer, version: string | null): boolean {
+  if (version === null) return true
   const given = answer.field(version.startsWith('"') ? 'etag' : 'last-modified')
   return given === null || given === version
 }

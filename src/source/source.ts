@@ -21,8 +21,11 @@ export interface Place {
   open(from: Resume | null, signal: AbortSignal): Promise<Opened>
 }
 
-/** `version` is what makes two openings the same bytes: an ETag, a digest. */
-export type Resume = { readonly offset: number; readonly version: string }
+/**
+ * `version` is what makes two openings the same bytes: an ETag, a digest. Whoever stores what comes needs one; a look at a
+ * part may do without (null).
+ */
+export type Resume = { readonly offset: number; readonly version: string | null }
 
 export type Opened = {
   /**

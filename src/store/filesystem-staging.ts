@@ -1,6 +1,5 @@
 import { rm, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { Bug, Refusal } from '../errors.ts'
 import { parseDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
 import { openDigester, type Digester } from './digester.ts'
@@ -9,7 +8,7 @@ import { makeFolders, syncFolder } from './folders.ts'
 import { StagedFile } from './staged-file.ts'
 import { SlabWriter } from './slab-writer.ts'
 import { giveSlab, slabSize, spareSlab, takeSlab } from './slabs.ts'
-import type { ByteRange, Bytes, Staging, Stat } from './store.ts'
+import type { Bytes, Staging, Stat } from './store.ts'
 
 type Parts = {
   readonly id: string
@@ -113,8 +112,17 @@ export class FilesystemStaging implements Staging {
     return this.#sealed
   }
 
-  read(range: ByteRange, signal: AbortSignal): Readable {
-    return this.#parts.file.handle.createReadStream({ ...range, autoClose: false, signal })
+  async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - offset)))
+    for (let filled = 0; filled < bytes.length;) {
+      signal.throwIfAborted()
+      const rest = bytes.length - filled
+      const { handle } = this.#parts.file
+      const { bytesRead } = await handle.read(bytes, filled, rest, offset + filled)
+      if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
+      filled += bytesRead
+    }
+    return bytes
   }
 
   async publish(expected: Digest): Promise<Stat> {

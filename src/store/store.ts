@@ -65,7 +65,8 @@ export interface Staging extends AsyncDisposable {
   amend(bytes: Uint8Array): Promise<void>
   /** All bytes are there: tells their digest. They can be read with `read` from now on. */
   seal(signal: AbortSignal): Promise<Stat>
-  read(range: ByteRange, signal: AbortSignal): Readable
+  /** The bytes from `offset` on; fewer than `length` only at their end. */
+  read(offset: number, length: number, signal: AbortSignal): Promise<Buffer>
   /**
    * Makes the bytes a blob: synced, verified, visible under their digest all at once, and still there after a power cut.
    * @throws Refusal DIGEST_INVALID when the bytes are not what was expected; they are discarded

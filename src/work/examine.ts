@@ -4,6 +4,10 @@ import { asFailure } from '../errors.ts'
 import type { Facts } from '../image/format.ts'
 import { Inspection } from '../inspect/inspection.ts'
 import type { Limits } from '../inspect/inspector.ts'
+import { inspectSparsely } from '../inspect/sparse.ts'
+import { survey, type WholeFile } from '../inspect/survey.ts'
+import { isWrapped } from '../unwrap/table.ts'
+import { peekLength } from '../unwrap/unwrapper.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
 
 /**
@@ -21,6 +25,22 @@ export async function examine(
   const inspection = new Inspection(limits, unwrapped.wrapping.length === 0 ? size : null)
   await pipeline(unwrapped.body, into(inspection), { signal })
   return inspection.finish()
+}
+
+/**
+ * Finds out what a file on a disk is. Of one that is not wrapped only the places are read that tell it, and its tables.
+ * @throws as `examine`
+ */
+export async function examineFile(
+  file: WholeFile & { readonly stream: () => Readable },
+  limits: Limits & { readonly maxOutput: number },
+  signal: AbortSignal,
+): Promise<Facts> {
+  if (isWrapped(await file.read(0, peekLength, signal))) {
+    return await examine(file.stream(), null, limits, signal)
+  }
+  const facts = await inspectSparsely(file, limits, signal)
+  return { ...facts, ...(await survey(facts.format, file, signal)) }
 }
 
 function into(inspection: Inspection): Writable {

@@ -4,6 +4,8 @@ import type { Checksums } from '../image/data-source.ts'
 import { isDigest, type ChecksumAlgorithm, type Digest } from '../image/digest.ts'
 import type { Facts } from '../image/format.ts'
 import { Inspection } from '../inspect/inspection.ts'
+import { survey, type WholeFile } from '../inspect/survey.ts'
+import { headSize } from '../pack/tar-frame.ts'
 import { openDigester, openLocalDigester, type Digester, type Hashes } from '../store/digester.ts'
 import type { Staging, Stat, Store } from '../store/store.ts'
 import { peek } from '../unwrap/peek.ts'
@@ -65,10 +67,26 @@ export async function ingest<Kept>(
     const ofSource = opened.outer ? await opened.outer.finish() : ofDisk
     compare(ofSource, checksums)
     const layer = await staging.seal(signal)
+    const surveyed = await survey(facts.format, diskIn(staging, size), signal)
     const source = { bytes: opened.received(), sha256: sha256(ofSource) }
-    return await keep({ staging, layer, disk: { digest: sha256(ofDisk), size }, facts, source })
+    return await keep({
+      staging,
+      layer,
+      disk: { digest: sha256(ofDisk), size },
+      facts: { ...facts, ...surveyed },
+      source,
+    })
   } finally {
     incoming.body.destroy()
+  }
+}
+
+/** The disk within its staged layer. */
+function diskIn(staging: Staging, size: number): WholeFile {
+  return {
+    size,
+    read: (offset, length, signal) =>
+      staging.read(headSize + offset, Math.min(length, size - offset), signal),
   }
 }
 

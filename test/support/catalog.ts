@@ -44,6 +44,7 @@ export function storedOf(text: string): Stored {
     config: blob('config'),
     manifest: { ...blob('manifest'), mediaType: 'application/vnd.oci.image.manifest.v1+json' },
     unpackedBytes: 4096,
+    allocatedBytes: null,
     bootable: 'unknown',
     architecture: null,
     details: { version: 3 },

@@ -6,6 +6,8 @@ import {
   imageSchema,
   listQuery,
   listSchema,
+  probeRequest,
+  probeSchema,
   problemSchema,
 } from './schema.ts'
 
@@ -94,6 +96,23 @@ const images: ZodOpenApiPathsObject = {
   },
 }
 
+const probes: ZodOpenApiPathsObject = {
+  '/api/v1/probe': {
+    post: {
+      operationId: 'probe',
+      summary: 'What would be imported, from its start and end, without importing it',
+      requestBody: { required: true, content: { 'application/json': { schema: probeRequest } } },
+      responses: {
+        '200': json(probeSchema, 'What it is, or why it would be refused'),
+        '400': failure('The body is no JSON'),
+        '415': failure('The body is not said to be JSON'),
+        '422': failure('A field is wrong, or the source refuses'),
+        '502': failure('The source cannot be reached'),
+      },
+    },
+  },
+}
+
 const uploads: ZodOpenApiPathsObject = {
   '/upload/{token}': {
     put: {
@@ -137,6 +156,6 @@ export function openApiDocument(version: string) {
       description: 'Takes virtual machine images in and hands them out as OCI images.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    paths: { ...images, ...uploads },
+    paths: { ...images, ...probes, ...uploads },
   })
 }

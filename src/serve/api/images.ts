@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { Image } from '../../catalog/images.ts'
-import { Refusal } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
+import { body, limit, query } from './asked.ts'
 import { sendDisk } from './disk.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
 import { untilChanged } from './wait.ts'
-
-/** A data source with a CA bundle and a docker configuration, each at its largest. */
-const largestBody = 2 * 1024 * 1024
 
 export type ApiOptions = {
   readonly catalog: Catalog
@@ -30,12 +26,6 @@ export type ApiOptions = {
 /** `/api/v1/images` (http-api, "REST"). */
 export function imageRoutes(options: ApiOptions): Routes {
   const { intake, presenter } = options
-  const limit = bodyLimit({
-    maxSize: largestBody,
-    onError: () => {
-      throw new Refusal('CONTENT_TOO_LARGE', `a request body has at most ${largestBody} bytes`)
-    },
-  })
   return new Hono<Env>()
     .post('/', limit, async (c) => {
       const { name, dataSource, owner } = await body(c, createSchema)
@@ -120,49 +110,4 @@ function shown(c: Call, body: ImageBody, status: 200 | 201 | 202): Response {
 function notModified(c: Call, body: ImageBody): Response {
   c.header('etag', etagOf(body))
   return c.body(null, 304)
-}
-
-async function body<Schema extends z.ZodType>(c: Call, schema: Schema): Promise<z.output<Schema>> {
-  if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) {
-    throw new Refusal(
-      'UNSUPPORTED_MEDIA_TYPE',
-      'the body must be JSON; send it with Content-Type: application/json',
-    )
-  }
-  return checked(schema, await json(c))
-}
-
-async function json(c: Call): Promise<unknown> {
-  try {
-    return await c.req.json()
-  } catch (cause) {
-    if (cause instanceof Refusal) throw cause
-    throw new Refusal('INVALID_JSON', 'the body is no JSON', { cause })
-  }
-}
-
-function query<Schema extends z.ZodType>(c: Call, schema: Schema): z.output<Schema> {
-  return checked(schema, c.req.query())
-}
-
-/** @throws Refusal INVALID_REQUEST, or INVALID_NAME when the name alone is wrong; each field with its problem */
-function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const fields = result.error.issues.flatMap(fieldsOf)
-  const told = fields.map(({ path, message }) => (path ? `${path}: ${message}` : message))
-  const code = fields.every(({ path }) => path === 'name') ? 'INVALID_NAME' : 'INVALID_REQUEST'
-  throw new Refusal(code, told.join('; '), { fields })
-}
-
-function fieldsOf(issue: z.core.$ZodIssue): { path: string; message: string }[] {
-  const path = issue.path.join('.')
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: path === '' ? key : `${path}.${key}`,
-      message: 'there is no such field',
-    }))
-  }
-  const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined
-  return [{ path, message: inner ?? issue.message }]
 }

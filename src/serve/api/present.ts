@@ -108,7 +108,7 @@ function moving({ received, tenths, average, current }: Snapshot): Partial<Statu
 }
 
 function known(stored: NonNullable<Image['stored']>): Partial<Status> {
-  const { format, layer, unpackedBytes, bootable, details, source } = stored
+  const { format, layer, unpackedBytes, allocatedBytes, bootable, details, source } = stored
   const { sha256, bytes, ...from } = source
   return {
     format,
@@ -120,6 +120,7 @@ function known(stored: NonNullable<Image['stored']>): Partial<Status> {
       unpacked: formatSize(unpackedBytes),
       unpackedBytes: String(unpackedBytes),
     },
+    ...(allocatedBytes !== null && { allocatedBytes: String(allocatedBytes) }),
     source: { ...from, bytes: String(bytes), sha256: isDigest(sha256) ? hexOf(sha256) : sha256 },
     details,
   }

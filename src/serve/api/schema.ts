@@ -90,6 +90,7 @@ export const statusSchema = z
         unpackedBytes: bytes,
       })
       .optional(),
+    allocatedBytes: bytes.optional(),
     target: z.object({ registryURL: z.string(), digest: z.string().optional() }),
     uploadCommand: z.string().optional(),
     imageUploadURLs: z.object({ external: z.string(), inCluster: z.string() }).optional(),
@@ -128,6 +129,38 @@ export type ImageBody = z.input<typeof imageSchema>
 export const listSchema = z
   .object({ items: z.array(imageSchema), continue: z.string().optional() })
   .meta({ id: 'ImageList' })
+
+export const probeRequest = z.strictObject({ dataSource: dataSourceSchema }).meta({ id: 'Probe' })
+
+export const probeSchema = z
+  .object({
+    accepted: z.boolean().meta({ description: 'Whether anything that was seen speaks against it' }),
+    complete: z
+      .boolean()
+      .meta({ description: 'False when the end could not be seen, or it is wrapped' }),
+    refusal: z.object({ code: z.string(), detail: z.string() }).optional(),
+    format: z.enum(formats).optional(),
+    cdrom: z.boolean().optional(),
+    bootable: z.string().optional(),
+    architecture: z.string().optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+    wrapping: z.array(z.string()).meta({ description: 'Compressions, the outermost first' }),
+    size: z.object({
+      source: z.string().optional(),
+      sourceBytes: bytes.optional(),
+      unpacked: z.string().optional(),
+      unpackedBytes: bytes.optional(),
+    }),
+    ranges: z.boolean().optional().meta({ description: 'Whether the source gives parts of it' }),
+    revalidation: z.enum(['etag', 'lastModified', 'none']),
+    source: z.object({
+      url: z.string().optional(),
+      etag: z.string().optional(),
+      lastModified: z.string().optional(),
+    }),
+  })
+  .meta({ id: 'ProbeResult' })
+export type ProbeBody = z.input<typeof probeSchema>
 
 export const problemSchema = z
   .object({

@@ -12,6 +12,7 @@ export const artifact: Artifact = {
   facts: {
     format: 'qcow2',
     unpackedBytes: 2_361_393_152,
+    allocatedBytes: 851_968_000,
     bootable: 'yes',
     architecture: 'arm64',
     details: { version: 3, compression: 'zstd', bitmaps: ['daily'] },
@@ -56,6 +57,7 @@ export const anyArtifact: fc.Arbitrary<Artifact> = fc.record({
   facts: fc.record({
     format: fc.constantFrom(...formats),
     unpackedBytes: fc.maxSafeNat(),
+    allocatedBytes: fc.option(fc.maxSafeNat()),
     bootable: fc.constantFrom('yes', 'no', 'unknown'),
     architecture: fc.constantFrom('amd64', 'arm64', 'arm', '386', 'riscv64', 'loong64', null),
     details: fc.dictionary(anyName, anyDetail, { maxKeys: 6, noNullPrototype: true }),

@@ -1,0 +1,67 @@
+import { bodyLimit } from 'hono/body-limit'
+import type { z } from 'zod'
+import { Refusal } from '../../errors.ts'
+import type { Call } from '../context.ts'
+
+/** A data source with a CA bundle and a docker configuration, each at its largest. */
+const largestBody = 2 * 1024 * 1024
+
+export const limit = bodyLimit({
+  maxSize: largestBody,
+  onError: () => {
+    throw new Refusal('CONTENT_TOO_LARGE', `a request body has at most ${largestBody} bytes`)
+  },
+})
+
+/**
+ * The JSON body of a request, checked.
+ * @throws Refusal UNSUPPORTED_MEDIA_TYPE, INVALID_JSON, INVALID_REQUEST, INVALID_NAME
+ */
+export async function body<Schema extends z.ZodType>(
+  c: Call,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) {
+    throw new Refusal(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'the body must be JSON; send it with Content-Type: application/json',
+    )
+  }
+  return checked(schema, await json(c))
+}
+
+async function json(c: Call): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause
+    throw new Refusal('INVALID_JSON', 'the body is no JSON', { cause })
+  }
+}
+
+/** @throws Refusal INVALID_REQUEST */
+export function query<Schema extends z.ZodType>(c: Call, schema: Schema): z.output<Schema> {
+  return checked(schema, c.req.query())
+}
+
+/** @throws Refusal INVALID_REQUEST, or INVALID_NAME when the name alone is wrong; each field with its problem */
+function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const fields = result.error.issues.flatMap(fieldsOf)
+  const told = fields.map(({ path, message }) => (path ? `${path}: ${message}` : message))
+  const code = fields.every(({ path }) => path === 'name') ? 'INVALID_NAME' : 'INVALID_REQUEST'
+  throw new Refusal(code, told.join('; '), { fields })
+}
+
+function fieldsOf(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+  const path = issue.path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: path === '' ? key : `${path}.${key}`,
+      message: 'there is no such field',
+    }))
+  }
+  const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined
+  return [{ path, message: inner ?? issue.message }]
+}

@@ -1,0 +1,60 @@
+import { Hono } from 'hono'
+import { formatSize } from '../../image/size.ts'
+import type { Probed, Prober } from '../../work/probe.ts'
+import type { Env, Routes } from '../context.ts'
+import { only } from '../methods.ts'
+import { body, limit } from './asked.ts'
+import { probeRequest, type ProbeBody } from './schema.ts'
+
+export type ProbeOptions = {
+  readonly prober: Prober
+  /** Ends waiting requests when the service stops. */
+  readonly closing: AbortSignal
+}
+
+/** `/api/v1/probe` (http-api, "REST"). A refusal of the bytes is the answer, not an error of the request. */
+export function probeRoutes({ prober, closing }: ProbeOptions): Routes {
+  return new Hono<Env>()
+    .post('/', limit, async (c) => {
+      const { dataSource } = await body(c, probeRequest)
+      const signal = AbortSignal.any([c.req.raw.signal, closing])
+      c.header('cache-control', 'no-store')
+      return c.json(shown(await prober.probe(dataSource, signal)))
+    })
+    .all('/', only('POST'))
+}
+
+function shown(probed: Probed): ProbeBody {
+  const { refusal, isComplete, wrapping, ranges, revalidation, source } = probed
+  return {
+    accepted: refusal === null,
+    complete: isComplete,
+    ...(refusal && { refusal: { code: refusal.code, detail: refusal.message } }),
+    ...known(probed),
+    wrapping: [...wrapping],
+    size: sizes(probed),
+    ...(ranges !== null && { ranges }),
+    revalidation,
+    source,
+  }
+}
+
+function known({ facts }: Probed): Partial<ProbeBody> {
+  if (!facts) return {}
+  const { format, bootable, architecture, details } = facts
+  return {
+    format,
+    cdrom: format === 'iso',
+    bootable,
+    ...(architecture !== null && { architecture }),
+    details,
+  }
+}
+
+function sizes({ size, facts }: Probed): ProbeBody['size'] {
+  const unpacked = facts?.unpackedBytes ?? null
+  return {
+    ...(size !== null && { source: formatSize(size), sourceBytes: String(size) }),
+    ...(unpacked !== null && { unpacked: formatSize(unpacked), unpackedBytes: String(unpacked) }),
+  }
+}
