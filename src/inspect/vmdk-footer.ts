@@ -6,7 +6,7 @@ import type { Windows } from './windows.ts'
  * once more, 1 marker of the end (all 0)
  */
 const footerMarker = 3
-const fromEnd = 3 * sector
+export const fromEnd = 3 * sector
 
 /** Only the end of such a file tells where the grain directory is. */
 export function isNeeded({ directory }: Header): boolean {

@@ -13,6 +13,7 @@ import {
   sector,
   type Header,
 } from './vmdk-header.ts'
+import { surveyVmdk } from './vmdk-survey.ts'
 import type { Windows } from './windows.ts'
 
 const flatten =
@@ -185,4 +186,5 @@ export const vmdk: Inspector = {
   matches: (windows) => windows.has(0, magic),
   checks,
   describe,
+  survey: surveyVmdk,
 }

@@ -40,6 +40,7 @@ describe('an ISO', () => {
     expect(inspect(file)).toEqual({
       format: 'iso',
       unpackedBytes: file.length,
+      allocatedBytes: null,
       bootable: 'yes',
       architecture: null,
       details: {

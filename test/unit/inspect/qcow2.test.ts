@@ -91,6 +91,7 @@ describe('a qcow2', () => {
     expect(inspect(qcow2({ size: gibibyte + 1n, compatible: 1n, incompatible: 1n }))).toEqual({
       format: 'qcow2',
       unpackedBytes: 1_073_742_336,
+      allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
       details: {

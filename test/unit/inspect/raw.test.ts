@@ -12,6 +12,7 @@ describe('a raw disk', () => {
     expect(inspect(disk)).toEqual({
       format: 'raw',
       unpackedBytes: 4_194_304,
+      allocatedBytes: null,
       bootable: 'yes',
       architecture: null,
       details: {

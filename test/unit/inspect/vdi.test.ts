@@ -10,6 +10,7 @@ describe('a VDI image', () => {
     expect(inspect(vdi())).toEqual({
       format: 'vdi',
       unpackedBytes: 2_097_152,
+      allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
       details: { type: 'dynamic' },

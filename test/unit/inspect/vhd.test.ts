@@ -11,6 +11,7 @@ describe('a dynamic VHD', () => {
     expect(inspect(dynamicVhd())).toEqual({
       format: 'vhd',
       unpackedBytes: 4_194_304,
+      allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
       details: { type: 'dynamic' },

@@ -14,6 +14,7 @@ describe('a VHDX', () => {
     expect(inspect(vhdx())).toEqual({
       format: 'vhdx',
       unpackedBytes: 64 * mebibyte,
+      allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
       details: { blockSize: 8 * mebibyte, sectorSize: 512 },

@@ -9,6 +9,7 @@ describe('a VMDK', () => {
     expect(inspect(vmdk())).toEqual({
       format: 'vmdk',
       unpackedBytes: 4_194_304,
+      allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
       details: { createType: 'monolithicSparse' },
