@@ -13,7 +13,7 @@ import {
 } from './iso-volume.ts'
 import { partitionTable, sizeWarning } from './partitions.ts'
 import { lengthLimit } from './length-limit.ts'
-import { findAnchor, hasUdf, isPureUdf, udfEnd, udfLabel } from './udf.ts'
+import { anchorAhead, findAnchor, hasUdf, isPureUdf, udfEnd, udfLabel } from './udf.ts'
 import { aheadLength, type Windows } from './windows.ts'
 
 function volumeProblem(windows: Windows): string | null {
@@ -42,7 +42,9 @@ function udfProblem(windows: Windows): string | null {
   if (!hasUdf(windows)) return null
   const anchor = findAnchor(windows)
   if (anchor) return cutShort(windows, 'UDF volume', udfEnd(windows, anchor))
-  return isPureUdf(windows) ? 'the UDF volume has no anchor at block 256' : null
+  // With an anchor at its end only, the end has to come first.
+  if (!isPureUdf(windows) || !windows.ended) return null
+  return 'the UDF volume has an anchor neither at block 256 nor at its end; it is damaged or was cut short'
 }
 
 function cutShort(windows: Windows, name: string, end: number): string | null {
@@ -67,8 +69,10 @@ function ahead(windows: Windows): readonly Region[] {
   const primary = findDescriptor(windows, 'primary')
   const root = primary === null ? null : readVolume(windows, primary)?.rootOffset
   const places = [catalog, root].filter((place) => typeof place === 'number')
+  const anchor = isPureUdf(windows) ? anchorAhead(windows) : null
   const images = entriesOf(windows).filter(({ platform }) => platform === 'UEFI')
   return [
+    ...(anchor ? [anchor] : []),
     ...places.map((offset) => ({ from: 'start', offset, length: sectorSize }) as const),
     ...images
       .slice(0, 1)

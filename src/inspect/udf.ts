@@ -1,4 +1,5 @@
 import { descriptorsLength, firstDescriptor, sectorSize } from './iso-volume.ts'
+import type { Region } from './inspector.ts'
 import type { Windows } from './windows.ts'
 
 /** Block sizes in use: optical discs, then hard disks. */
@@ -30,16 +31,23 @@ export type Anchor = {
 }
 
 /*
- * Anchor at block 256, little-endian (ECMA-167 3/10.2); a tag begins every descriptor
+ * Anchor at block 256, else in the last block or 256 before it, little-endian (ECMA-167 3/10.2); a tag begins every descriptor
  *
  *   0  2  tag 2                                            16  4  main sequence, bytes
  *   4  1  sum of the tag's other 15 bytes, modulo 256      20  4  main sequence, block
  *  12  4  block in which it stands
  */
 export function findAnchor(windows: Windows): Anchor | null {
-  const blockSize = blockSizes.find((size) => isAnchor(windows, size * 256))
-  if (blockSize === undefined) return null
-  const offset = blockSize * 256
+  const first = blockSizes.find((size) => isAnchor(windows, size, 256))
+  if (first !== undefined) return readAnchor(windows, first, 256)
+  const last = lastPlaces(windows).find(({ blockSize, block }) =>
+    isAnchor(windows, blockSize, block),
+  )
+  return last ? readAnchor(windows, last.blockSize, last.block) : null
+}
+
+function readAnchor(windows: Windows, blockSize: number, block: number): Anchor {
+  const offset = blockSize * block
   return {
     blockSize,
     sequenceLength: windows.u32le(offset + 16),
@@ -47,12 +55,31 @@ export function findAnchor(windows: Windows): Anchor | null {
   }
 }
 
-function isAnchor(windows: Windows, offset: number): boolean {
+/** Where the other anchors of a disc stand that has none at block 256, or not only there; known when its size is. */
+function lastPlaces({ size }: Windows): readonly { blockSize: number; block: number }[] {
+  const blockSize = 2048
+  const blocks = Math.floor((size ?? 0) / blockSize)
+  return [blocks - 1, blocks - 257]
+    .filter((block) => block > 256)
+    .map((block) => ({ blockSize, block }))
+}
+
+/** The one of them that stands before the end of the file which is kept anyway. */
+export function anchorAhead(windows: Windows): Region | null {
+  const place = lastPlaces(windows).at(1)
+  if (!place || findAnchor(windows) !== null) return null
+  return { from: 'start', offset: place.block * place.blockSize, length: 512 }
+}
+
+function isAnchor(windows: Windows, blockSize: number, block: number): boolean {
+  const offset = blockSize * block
   if (windows.endsBefore(offset + 512)) return false
+  // Behind the head an anchor stands in a window or nowhere that is looked at.
+  if (block !== 256 && !windows.holds(offset, 512)) return false
   const tag = windows.bytes(offset, 16)
   const sum = tag.reduce((all, byte, at) => (at === 4 ? all : all + byte), 0)
-  const block = tag.readUInt32LE(12)
-  return tag.readUInt16LE(0) === tags.anchor && tag.readUInt8(4) === sum % 256 && block === 256
+  const isAnchorTag = tag.readUInt16LE(0) === tags.anchor && tag.readUInt8(4) === sum % 256
+  return isAnchorTag && tag.readUInt32LE(12) === block
 }
 
 function findDescriptor(windows: Windows, anchor: Anchor, tag: number): number | null {

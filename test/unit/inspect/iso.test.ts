@@ -22,6 +22,27 @@ const cases: readonly Case[] = [
   ['only UDF, cut before its anchor', { udf: 'pure', sectors: 200, blocks: 300 }, 'INVALID_HEADER'],
 ]
 
+const long = { udf: 'pure', sectors: 2000, blocks: 2000 } as const
+
+describe('a UDF volume without an anchor at block 256', () => {
+  test.each([
+    ['in its last block', 1999],
+    ['256 blocks before it', 1743],
+  ])('may have it %s', (_title, anchor) => {
+    const file = iso({ ...long, anchor, volumeId: 'LATE' })
+    expect(verdict(file, file.length)).toBe('accepted')
+    expect(inspect(file, 10_000, file.length)).toMatchObject({
+      format: 'iso',
+      details: { volumeId: 'LATE' },
+    })
+    expect(verdict(file.subarray(0, 1900 * 2048))).toBe('INVALID_HEADER')
+  })
+
+  test('is refused when it has none at all', () => {
+    expect(verdict(iso({ ...long, anchor: 1000 }))).toBe('INVALID_HEADER')
+  })
+})
+
 const hybrid = (type: number, first: number) =>
   inspect(writeMbr(iso({ platforms: [0] }), [{ type, first, sectors: 1600 }]))
 

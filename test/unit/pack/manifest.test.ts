@@ -36,6 +36,7 @@ describe('manifestBytes', () => {
   test('writes every fact as an annotation', () => {
     expect(written().annotations).toEqual({
       'org.opencontainers.image.created': '2025-03-01T10:00:00.000Z',
+      'dev.slipway.allocated-bytes': '851968000',
       'org.opencontainers.image.source': 'https://example.com/ubuntu.img.gz',
       'org.opencontainers.image.title': 'disk.qcow2',
       'dev.slipway.format': 'qcow2',
