@@ -1,9 +1,11 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { gzipSync } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { noise } from '../../fixtures/noise.ts'
 import { unwrap } from '../../../src/unwrap/unwrap.ts'
+import { needs } from '../../support/programs.ts'
+import { filtered, flipped, numbers, refusals } from './files.ts'
 
 const disk = noise(200_000)
 const archive = gzipSync(disk)
@@ -83,5 +85,38 @@ describe('a gzip stream', () => {
 
   test('of nothing gives nothing', async () => {
     expect((await unpack([gzipSync('')])).length).toBe(0)
+  })
+
+  test('cut at any of many places is refused', async () => {
+    for (const length of numbers(100, 3, archive.length - 1, 2)) {
+      await expect(unpack([archive.subarray(0, length)])).rejects.toMatchObject({
+        code: 'CORRUPT_ARCHIVE',
+      })
+    }
+  })
+
+  test('with a flipped bit is refused or gives the very bytes', async () => {
+    const damaged = flipped(archive, 3, 150, 3)
+    expect(await refusals(damaged, (file) => unpack([file]), disk)).toBeGreaterThan(100)
+  })
+
+  test('may have a name, a comment, extra fields and a sum in its header', async () => {
+    const flags = 0x02 | 0x04 | 0x08 | 0x10
+    const fixed = Buffer.from([0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3])
+    const fields = Buffer.concat([fixed, Buffer.from('\x03\0abcdisk.img\0a comment\0', 'latin1')])
+    const sum = Buffer.alloc(2)
+    sum.writeUInt16LE(crc32(fields) & 0xffff)
+    const file = Buffer.concat([fields, sum, archive.subarray(10)])
+    expect((await unpack([file])).equals(disk)).toBe(true)
+    file[fields.length] = (file[fields.length] ?? 0) ^ 1
+    await expect(unpack([file])).rejects.toMatchObject({ code: 'CORRUPT_ARCHIVE' })
+  })
+
+  test.skipIf(!needs('pigz', 'apt-get install pigz'))('made by pigz is read', async () => {
+    for (const args of ['-1', '-9 -b 128 -p 2', '-i']) {
+      expect(
+        (await unpack([filtered('pigz', ['-c', ...args.split(' ')], disk)])).equals(disk),
+      ).toBe(true)
+    }
   })
 })

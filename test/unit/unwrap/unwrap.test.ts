@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { Failure, Outage } from '../../../src/errors.ts'
 import { noise } from '../../fixtures/noise.ts'
@@ -94,29 +94,15 @@ describe('unwrapping', () => {
     expect((await buffer(body)).length).toBe(50_000_000)
   })
 
-  test.each([
-    ['xz', Buffer.from('\xfd7zXZ\0....', 'latin1')],
-    ['zstd', zstdCompressSync(disk)],
-    [
-      'zstd',
-      Buffer.concat([
-        Buffer.from('5?M\x18\x04\0\0\0....', 'latin1').fill(0x2a, 1, 2),
-        zstdCompressSync(disk),
-      ]).fill(0x50, 0, 1),
-    ],
-    ['bzip2', Buffer.from('BZh91AY&SY....', 'latin1')],
-    ['lz4', Buffer.from('\x04"M\x18....', 'latin1')],
-  ])(
-    'refuses %s with the command that unpacks it, outside and inside of gzip',
-    async (name, bytes) => {
-      for (const file of [bytes, gzipSync(bytes)]) {
-        expect(await refusal(file)).toMatchObject({
-          code: 'UNSUPPORTED_FORMAT',
-          message: expect.stringContaining(`${name} -d`),
-        })
-      }
-    },
-  )
+  test('refuses lz4 with the command that unpacks it, outside and inside of gzip', async () => {
+    const bytes = Buffer.from('\x04"M\x18....', 'latin1')
+    for (const file of [bytes, gzipSync(bytes)]) {
+      expect(await refusal(file)).toMatchObject({
+        code: 'UNSUPPORTED_FORMAT',
+        message: expect.stringContaining('lz4 -d'),
+      })
+    }
+  })
 
   test('does not take a skippable frame alone for zstd', async () => {
     const bytes = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
