@@ -44,10 +44,14 @@ export async function readAll(
   throw cutShort(name, offset + length, file)
 }
 
-/** The start of a file, so that what reads headers from windows can read them once more. */
-export async function readHead(file: WholeFile, signal: AbortSignal): Promise<Windows> {
+/** The start of a file, as much as its header needs, so that what reads headers from windows can read it once more. */
+export async function readHead(
+  file: WholeFile,
+  needed: number,
+  signal: AbortSignal,
+): Promise<Windows> {
   const windows = new Windows(file.size)
-  const length = Math.min(headLength, file.size)
+  const length = Math.min(needed, headLength, file.size)
   for await (const { bytes } of pieces(file, { name: 'header', offset: 0, length }, signal)) {
     windows.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   }

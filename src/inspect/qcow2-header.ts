@@ -61,6 +61,8 @@ const version2: Features = {
 }
 
 const compressionOffset = 104
+/** Bytes in which all fields are. */
+export const fixedLength = 112
 
 function readFeatures(windows: Windows): Features {
   const headerLength = windows.u32be(100)

@@ -12,6 +12,7 @@ import {
   type Header,
 } from './qcow2-header.ts'
 import { snapshotsAhead, snapshotsProblem } from './qcow2-snapshots.ts'
+import { surveyQcow2 } from './qcow2-survey.ts'
 import { bitmapsProblem, l1Problem, refcountProblem } from './qcow2-tables.ts'
 import type { Windows } from './windows.ts'
 
@@ -147,4 +148,5 @@ export const qcow2: Inspector = {
   checks,
   ahead: (windows) => snapshotsAhead(readHeader(windows)),
   describe,
+  survey: surveyQcow2,
 }

@@ -11,6 +11,8 @@ export type MappedHeader = {
   readonly allocated: number
 }
 
+/** The header lies within it. */
+const headerSector = 512
 /** From here on an entry names no block: 0xFFFFFFFE reads as zeros, 0xFFFFFFFF was never written (VDICore.h). */
 const noBlock = 0xffff_fffe
 
@@ -25,7 +27,7 @@ export async function surveyVdi(
   readHeader: (windows: Windows) => MappedHeader,
   signal: AbortSignal,
 ): Promise<Survey> {
-  const header = readHeader(await readHead(file, signal))
+  const header = readHeader(await readHead(file, headerSector, signal))
   const { mapOffset, blocks, blockSize } = header
   const map = { name: 'block map', offset: mapOffset, length: blocks * 4 }
   const diskSize = Number(header.diskSize)

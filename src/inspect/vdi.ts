@@ -1,5 +1,6 @@
 import { checksOver, claimsTooMuch } from './checks.ts'
 import type { Check, Described, Inspector } from './inspector.ts'
+import { surveyVdi } from './vdi-survey.ts'
 import type { Windows } from './windows.ts'
 
 /*
@@ -125,4 +126,5 @@ export const vdi: Inspector = {
   matches: (windows) => windows.has(0x40, signature),
   checks,
   describe,
+  survey: (file, signal) => surveyVdi(file, readHeader, signal),
 }

@@ -20,18 +20,14 @@ type Blocks = {
  * @throws Flaw INVALID_HEADER
  */
 export async function surveyVhd(file: WholeFile, signal: AbortSignal): Promise<Survey> {
-  const footer = readFooter(await readHead(file, signal), 0)
-  if (!(await isDynamic(file, signal))) return { allocatedBytes: file.size - footerLength }
-  const { dataOffset, size } = footer
+  const windows = await readHead(file, footerLength, signal)
+  const { type, dataOffset, size } = readFooter(windows, 0)
+  // Only a dynamic image begins with a copy of its footer (vhd.ts).
+  const isDynamic = windows.has(0, 'conectix') && type === dynamic
+  if (!isDynamic) return { allocatedBytes: file.size - footerLength }
   const at = { name: 'dynamic header', offset: Number(dataOffset), length: dynamicHeaderLength }
   const header = await readAll(file, at, signal)
   return await surveyTable(file, blocksOf(header, Number(size)), signal)
-}
-
-/** Only a dynamic image begins with a copy of its footer (vhd.ts). */
-async function isDynamic(file: WholeFile, signal: AbortSignal): Promise<boolean> {
-  const start = await file.read(0, footerLength, signal)
-  return start.toString('latin1', 0, 8) === 'conectix' && start.readUInt32BE(60) === dynamic
 }
 
 function blocksOf(header: DataView, diskSize: number): Blocks {

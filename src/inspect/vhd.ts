@@ -2,6 +2,7 @@ import { checksOver, claimsTooMuch } from './checks.ts'
 import type { Check, Described, Inspector, Region } from './inspector.ts'
 import { dynamicAhead, dynamicParentProblem, dynamicProblem } from './vhd-dynamic.ts'
 import { checksumOf, footerLength, readFooter, type Footer } from './vhd-footer.ts'
+import { surveyVhd } from './vhd-survey.ts'
 import type { Windows } from './windows.ts'
 
 const cookie = 'conectix'
@@ -93,4 +94,5 @@ export const vhd: Inspector = {
   checks,
   ahead: (windows) => dynamicAhead(footer(windows)),
   describe,
+  survey: surveyVhd,
 }

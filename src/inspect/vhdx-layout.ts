@@ -63,9 +63,18 @@ function entries(count: number, first: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => first + index * entryLength)
 }
 
+/** Verdicts on structures by where they stand: each check asks anew, and bytes that have come do not change. */
+const judged = new WeakMap<Windows, Map<number, boolean>>()
+
 function isSound(windows: Windows, at: number, signature: string, length: number): boolean {
   const bytes = windows.bytes(at, length)
-  return windows.has(at, signature) && crc32c(bytes, 4) === windows.u32le(at + 4)
+  const verdicts = judged.get(windows) ?? new Map<number, boolean>()
+  judged.set(windows, verdicts)
+  const known = verdicts.get(at)
+  if (known !== undefined) return known
+  const verdict = windows.has(at, signature) && crc32c(bytes, 4) === windows.u32le(at + 4)
+  verdicts.set(at, verdict)
+  return verdict
 }
 
 /** As people write it: the first three fields are little-endian. */

@@ -1,6 +1,6 @@
 import { cutShort, damaged, pieces, type Stretch } from './pieces.ts'
 import type { Survey, WholeFile } from './survey.ts'
-import { surveyedDisk, type Ids } from './vhdx-surveyed-disk.ts'
+import { surveyedDisk, type Reading } from './vhdx-surveyed-disk.ts'
 
 const mebibyte = 1_048_576
 /** Sectors that an entry for a bitmap stands for ([MS-VHDX] section 2.5). */
@@ -19,11 +19,15 @@ const wholeBlock = 6
 const partOfParent = 7
 
 /**
- * The block table of a VHDX that `Inspection` has accepted. `ids` are the GUIDs of its regions and items.
+ * The block table of a VHDX that `Inspection` has accepted.
  * @throws Flaw INVALID_HEADER
  */
-export async function surveyVhdx(file: WholeFile, ids: Ids, signal: AbortSignal): Promise<Survey> {
-  const { size, blockSize, sectorSize, tableOffset } = await surveyedDisk(file, ids, signal)
+export async function surveyVhdx(
+  file: WholeFile,
+  reading: Reading,
+  signal: AbortSignal,
+): Promise<Survey> {
+  const { size, blockSize, sectorSize, tableOffset } = await surveyedDisk(file, reading, signal)
   const chunk = (sectorsPerChunk * sectorSize) / blockSize
   return await surveyTable(file, tableOffset, { diskSize: size, blockSize, chunk }, signal)
 }

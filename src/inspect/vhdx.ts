@@ -1,6 +1,7 @@
 import { claimsTooMuch } from './checks.ts'
 import type { Check, Described, Inspector, Region as Place } from './inspector.ts'
 import { currentHeader, readItems, readRegions, type Item, type Region } from './vhdx-layout.ts'
+import { surveyVhdx } from './vhdx-survey.ts'
 import { aheadLength, type Windows } from './windows.ts'
 
 const cookie = 'vhdxfile'
@@ -188,4 +189,6 @@ export const vhdx: Inspector = {
   checks,
   ahead,
   describe,
+  survey: (file, signal) =>
+    surveyVhdx(file, { ahead, readDisk, blocksId: regionIds.blocks }, signal),
 }

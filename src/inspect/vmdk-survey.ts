@@ -49,7 +49,7 @@ export async function surveyVmdk(file: WholeFile, signal: AbortSignal): Promise<
 }
 
 async function headerInForce(file: WholeFile, signal: AbortSignal): Promise<Header> {
-  const first = readHeader(await readHead(file, signal))
+  const first = readHeader(await readHead(file, headerLength, signal))
   if (first.directory !== atEnd) return first
   const footer = { name: 'footer', offset: file.size - fromEnd + sector, length: headerLength }
   const { buffer, byteOffset } = await readAll(file, footer, signal)

@@ -134,7 +134,7 @@ describe.skipIf(!needs('qemu-img', 'apt-get install qemu-utils'))('a VMDK of qem
         const bytes = readFileSync(join(folder, name))
         expect(await allocated(bytes)).toBe(told)
         // QEMU fills the last grain up, of which the disk uses 51200 bytes.
-      for (const cut of [16_000, 65_536, 300_000]) {
+        for (const cut of [16_000, 65_536, 300_000]) {
           const short = bytes.subarray(0, bytes.length - cut)
           await expect(look(short)).rejects.toMatchObject({ code: 'INVALID_HEADER' })
         }
