@@ -50,8 +50,12 @@ export function otherProblem(windows: Windows): string | null {
   const kind = kinds.find(({ offset = 0, magic }) => windows.has(offset, magic))
   if (kind) return sentence(kind.name, kind.advice)
   if (isBzip2(windows)) return sentence('a bzip2 file', unpack('bzip2 -d <file>'))
-  if (isWindowsExecutable(windows)) return sentence('an executable (Windows)')
   return textProblem(windows)
+}
+
+/** A Linux kernel is one, and has a boot sector's mark all the same. */
+export function executableProblem(windows: Windows): string | null {
+  return isWindowsExecutable(windows) ? sentence('an executable (EFI or Windows)') : null
 }
 
 function sentence(name: string, advice = 'send a disk image or an ISO'): string {

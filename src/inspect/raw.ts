@@ -4,18 +4,21 @@ import { filesystemAt } from './filesystem.ts'
 import type { Check, Described, Inspector } from './inspector.ts'
 import { lengthLimit } from './length-limit.ts'
 import { hasBootCode } from './mbr.ts'
-import { archiveProblem, otherProblem } from './not-an-image.ts'
+import { archiveProblem, executableProblem, otherProblem } from './not-an-image.ts'
 import { readPartitions, sizeWarning, type Partition, type Partitions } from './partitions.ts'
 import { headLength, type Windows } from './windows.ts'
 
 /** More partitions than this are not listed one by one. */
 const mostListed = 32
 
-/** Whether the start of the file says that it is a disk; then nothing else that it resembles counts. */
+/** A partition table or a filesystem: then nothing else that the file resembles counts. */
+function hasContent(windows: Windows): boolean {
+  return readPartitions(windows) !== null || filesystemAt(windows, 0) !== null
+}
+
+/** Whether the start of the file says that it is a disk. */
 function isDisk(windows: Windows): boolean {
-  return (
-    readPartitions(windows) !== null || filesystemAt(windows, 0) !== null || hasBootCode(windows)
-  )
+  return hasContent(windows) || hasBootCode(windows)
 }
 
 const unlessDisk =
@@ -24,6 +27,11 @@ const unlessDisk =
     isDisk(windows) ? null : problem(windows)
 
 const checks: readonly [Check, ...Check[]] = [
+  {
+    name: 'executable',
+    code: 'NOT_AN_IMAGE',
+    problem: (windows) => (hasContent(windows) ? null : executableProblem(windows)),
+  },
   { name: 'archive', code: 'UNSAFE_ARCHIVE', problem: unlessDisk(archiveProblem) },
   { name: 'something else', code: 'NOT_AN_IMAGE', problem: unlessDisk(otherProblem) },
   { name: 'size', code: 'VIRTUAL_SIZE_LIMIT', problem: lengthLimit },

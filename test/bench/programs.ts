@@ -9,6 +9,13 @@ export type Program = {
 }
 
 export const curl: Program = { name: 'curl', package: 'curl' }
+export const gzip: Program = { name: 'gzip', package: 'gzip' }
+export const zstd: Program = { name: 'zstd', package: 'zstd' }
+export const xz: Program = { name: 'xz', package: 'xz-utils' }
+export const bzip2: Program = { name: 'bzip2', package: 'bzip2' }
+export const qemuImg: Program = { name: 'qemu-img', package: 'qemu-utils' }
+export const fileProgram: Program = { name: 'file', package: 'file' }
+export const python: Program = { name: 'python3', package: 'python3' }
 export const openssl: Program = { name: 'openssl', package: 'openssl' }
 
 /** Servers lie where only root looks by itself. */

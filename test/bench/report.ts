@@ -2,11 +2,19 @@ import { formatSize } from '../../src/image/size.ts'
 import type { Machine } from './machine.ts'
 import type { Round } from './rounds.ts'
 import type { Column, Spread, Verdict } from './statistics.ts'
+import type { Findings } from './study.ts'
 
 export type Report = {
   readonly machine: Machine
   readonly size: number
   readonly measurements: readonly Measured[]
+  readonly studies: readonly Studied[]
+}
+
+export type Studied = Findings & {
+  readonly name: string
+  readonly title: string
+  readonly leftOut: readonly string[]
 }
 
 export type Measured = {
@@ -22,13 +30,13 @@ export type Measured = {
 }
 
 /** The report for people. */
-export function describeReport({ machine, size, measurements }: Report): string {
+export function describeReport({ machine, size, measurements, studies }: Report): string {
   const { cores, cpu, memory, kernel, node, load } = machine
   const head = [
     `${cores} cores (${cpu}), ${formatSize(memory)} memory, ${kernel}, node ${node}`,
     `load before: ${load.toFixed(2)}; file: ${formatSize(size)}`,
   ]
-  return [...head, ...measurements.flatMap(describe)].join('\n')
+  return [...head, ...measurements.flatMap(describe), ...studies.flatMap(tell)].join('\n')
 }
 
 function describe({ name, title, leftOut, columns, targets }: Measured): readonly string[] {
@@ -38,6 +46,16 @@ function describe({ name, title, leftOut, columns, targets }: Measured): readonl
     ...table([headings, ...columns.map(cells)]),
     ...leftOut.map((line) => `  left out: ${line}`),
     ...targets.map(verdict),
+  ]
+}
+
+function tell({ name, title, headings: heads, rows, notes, leftOut }: Studied): readonly string[] {
+  return [
+    '',
+    `${name}: ${title}`,
+    ...(rows.length > 0 ? table([heads, ...rows.map((row) => row.map(String))]) : []),
+    ...leftOut.map((line) => `  left out: ${line}`),
+    ...notes.map((line) => `  ${line}`),
   ]
 }
 
@@ -60,7 +78,9 @@ function spreadCells({ median, min, max }: Spread, show: (value: number) => stri
 }
 
 function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = headings.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
+  const widths = (rows[0] ?? []).map((_, at) =>
+    Math.max(...rows.map((row) => row[at]?.length ?? 0)),
+  )
   return rows.map((row) => {
     const padded = row.map((cell, at) =>
       at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
