@@ -44,7 +44,7 @@ function udfProblem(windows: Windows): string | null {
   if (anchor) return cutShort(windows, 'UDF volume', udfEnd(windows, anchor))
   // With an anchor at its end only, the end has to come first.
   if (!isPureUdf(windows) || !windows.ended) return null
-  return 'the UDF volume has an anchor neither at block 256 nor at its end; it is damaged or was cut short'
+  return 'the UDF volume has an anchor neither at block 256 nor at its end; it is damaged, was cut short, or has blocks of more than 4096 bytes'
 }
 
 function cutShort(windows: Windows, name: string, end: number): string | null {

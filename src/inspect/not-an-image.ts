@@ -29,6 +29,7 @@ const kinds: readonly Kind[] = [
   { name: 'an RPM package', magic: [0xed, 0xab, 0xee, 0xdb] },
   { name: 'a Windows cabinet', magic: 'MSCF\0\0\0\0' },
   { name: 'a Windows imaging file (WIM)', magic: 'MSWIM\0\0\0' },
+  { name: 'a Linux kernel', offset: 514, magic: 'HdrS' },
   { name: 'an executable (ELF)', magic: '\x7fELF' },
   { name: 'an executable (Mach-O) or a Java class', magic: [0xca, 0xfe, 0xba, 0xbe] },
   { name: 'an executable (Mach-O)', magic: [0xcf, 0xfa, 0xed, 0xfe] },

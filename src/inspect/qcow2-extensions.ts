@@ -33,9 +33,10 @@ export function readExtensions(windows: Windows, header: Header): Extensions {
   let offset = header.features.headerLength
   while (offset + 8 <= end) {
     const extension = readExtension(windows, offset)
+    // QEMU judges the length of the end's mark as well.
+    if (extension.offset + extension.length > end) return { all, overrun: true }
     if (extension.type === 0) return { all, overrun: false }
-    const tooMany = all.length === mostExtensions
-    if (tooMany || extension.offset + extension.length > end) return { all, overrun: true }
+    if (all.length === mostExtensions) return { all, overrun: true }
     all.push(extension)
     offset = extension.offset + Math.ceil(extension.length / 8) * 8
   }

@@ -105,7 +105,10 @@ export function has(field: bigint, bit: bigint): boolean {
   return (field & bit) !== 0n
 }
 
-/** A disk of whole sectors, as qemu sees it. */
-export function virtualSize(header: Header): bigint {
-  return ((header.size + 511n) / 512n) * 512n
+/**
+ * A disk of whole sectors, as the guest sees it: QEMU rounds up when it makes an image, and what stands in the header
+ * nevertheless it rounds down when it opens it.
+ */
+export function virtualSize({ size }: Header): bigint {
+  return size - (size % 512n)
 }

@@ -1,5 +1,5 @@
 import type { Region } from './inspector.ts'
-import type { Header } from './qcow2-header.ts'
+import { clusterSize, type Header } from './qcow2-header.ts'
 import { misplaced } from './qcow2-tables.ts'
 import { aheadLength, headLength, type Windows } from './windows.ts'
 
@@ -22,11 +22,17 @@ export function snapshotsAhead(header: Header): readonly Region[] {
 }
 
 export function snapshotsProblem(windows: Windows, header: Header): string | null {
-  if (header.snapshots === 0) return null
+  // QEMU opens no image whose offset is odd, even when no table is there.
+  if (header.snapshots === 0) return misaligned(header)
   if (header.snapshots > mostSnapshots) return `${header.snapshots} snapshots are too many`
   const length = header.snapshots * entryLength
   const table = { name: 'snapshot table', offset: header.snapshotsOffset, length }
   return misplaced(windows, header, table) ?? entriesProblem(windows, header)
+}
+
+function misaligned(header: Header): string | null {
+  if (header.snapshotsOffset % BigInt(clusterSize(header)) === 0n) return null
+  return 'the offset of the snapshot table is not that of a cluster'
 }
 
 /** Judges the entries that stand in a window; their number is bounded, and so is their length. */

@@ -1,11 +1,4 @@
-import {
-  autoclear,
-  clusterSize,
-  has,
-  incompatible,
-  virtualSize,
-  type Header,
-} from './qcow2-header.ts'
+import { autoclear, clusterSize, has, incompatible, type Header } from './qcow2-header.ts'
 import { findExtension } from './qcow2-extensions.ts'
 import type { Windows } from './windows.ts'
 
@@ -42,7 +35,7 @@ function neededL1Entries(header: Header): bigint {
   const cluster = BigInt(clusterSize(header))
   const entry = has(header.features.incompatible, incompatible.extendedL2) ? 16n : 8n
   const covered = cluster * (cluster / entry)
-  return (virtualSize(header) + covered - 1n) / covered
+  return (header.size + covered - 1n) / covered
 }
 
 export function refcountProblem(windows: Windows, header: Header): string | null {

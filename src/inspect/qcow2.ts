@@ -99,11 +99,13 @@ const checks: readonly [Check, ...Check[]] = [
   check('corrupt', 'INVALID_HEADER', corruptProblem),
   check('features', 'UNSUPPORTED_FORMAT', featuresProblem),
   check('compression', 'INVALID_HEADER', compressionProblem),
-  check('empty', 'INVALID_HEADER', ({ size }) =>
-    size === 0n ? 'the disk in the image has a size of 0' : null,
+  check('empty', 'INVALID_HEADER', (header) =>
+    virtualSize(header) === 0n
+      ? `the disk in the image has ${header.size} bytes, less than a sector`
+      : null,
   ),
   check('virtual size', 'VIRTUAL_SIZE_LIMIT', (header, _windows, limits) =>
-    claimsTooMuch(virtualSize(header), limits),
+    claimsTooMuch(header.size, limits),
   ),
   check('L1 table', 'INVALID_HEADER', (header, windows) => l1Problem(windows, header)),
   check('refcount table', 'INVALID_HEADER', (header, windows) => refcountProblem(windows, header)),

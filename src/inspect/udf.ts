@@ -3,7 +3,7 @@ import type { Region } from './inspector.ts'
 import type { Windows } from './windows.ts'
 
 /** Block sizes in use: optical discs, then hard disks. */
-const blockSizes = [2048, 512, 4096]
+const blockSizes = [2048, 512, 4096, 1024]
 /** The sequence has a handful of descriptors and must be 16 blocks or more. */
 const mostDescriptors = 64
 const tags = { primary: 1, anchor: 2, partition: 5, end: 8 } as const

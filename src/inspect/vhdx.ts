@@ -115,9 +115,18 @@ function unknownProblem(windows: Windows): string | null {
   return unknown ? `it needs ${unknown.id}, which is not known here` : null
 }
 
+/** Items that tell nothing here and yet have to be there ([MS-VHDX] section 2.6.2). */
+const demanded = [
+  { name: 'the identity of the disk', id: itemIds.identity, length: 16 },
+  { name: 'the size of physical sectors', id: itemIds.physicalSector, length: 4 },
+] as const
+
 function diskProblem(windows: Windows): string | null {
   const disk = readDisk(windows)
   if (!disk) return 'the metadata do not tell what disk this is; the file is damaged'
+  const found = metadata(windows)
+  const lacks = demanded.find(({ id, length }) => !found || place(found, id, length) === null)
+  if (lacks) return `the metadata lack ${lacks.name}, without which nobody opens it`
   const { size, blockSize, sectorSize } = disk
   if (sectorSize !== 512 && sectorSize !== 4096) return `${sectorSize} is no size of a sector`
   if (size === 0n) return 'the disk in the image has a size of 0'
@@ -164,6 +173,9 @@ const checks: readonly [Check, ...Check[]] = [
   { name: 'disk', code: 'INVALID_HEADER', problem: diskProblem },
 ]
 
+const largeSectors =
+  'the disk has sectors of 4096 bytes, which QEMU does not open; convert it where it was made, or start it with Hyper-V'
+
 function describe(windows: Windows): Described {
   const disk = readDisk(windows)
   return {
@@ -171,7 +183,11 @@ function describe(windows: Windows): Described {
     unpackedBytes: Number(disk?.size ?? 0n),
     bootable: 'unknown',
     architecture: null,
-    details: { blockSize: disk?.blockSize ?? 0, sectorSize: disk?.sectorSize ?? 0 },
+    details: {
+      blockSize: disk?.blockSize ?? 0,
+      sectorSize: disk?.sectorSize ?? 0,
+      ...(disk?.sectorSize === 4096 ? { warnings: [largeSectors] } : {}),
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { cutShort, damaged, pieces, readAll, readHead, type Stretch } from './pieces.ts'
+import { cutShort, damaged, pieceLength, pieces, readAll, readHead } from './pieces.ts'
 import type { Survey, WholeFile } from './survey.ts'
 import { fromEnd } from './vmdk-footer.ts'
 import {
@@ -44,7 +44,7 @@ export async function surveyVmdk(file: WholeFile, signal: AbortSignal): Promise<
       if (table !== 0) await walk.table((at + offset) / entryLength, table * sector, signal)
     }
   }
-  await walk.lastGrain(signal)
+  await walk.finish(signal)
   return { allocatedBytes: walk.allocated }
 }
 
@@ -58,11 +58,16 @@ async function headerInForce(file: WholeFile, signal: AbortSignal): Promise<Head
   return readHeader(windows)
 }
 
+/** Tables that were named and not read yet: from the grain `first` on, at `offset` in the file. */
+type Run = { readonly first: number; readonly offset: number; readonly length: number }
+const noRun: Run = { first: 0, offset: 0, length: 0 }
+
 class Walk {
   readonly #disk: Disk
   readonly #isCompressed: boolean
   readonly #hasZeros: boolean
   #tableBytes = 0
+  #run = noRun
   #lastGrain = 0
   allocated = 0
 
@@ -74,21 +79,41 @@ class Walk {
 
   /** The table number `index`, at `offset` in the file. */
   async table(index: number, offset: number, signal: AbortSignal): Promise<void> {
-    const { file, header, grain, capacity } = this.#disk
+    const { header, grain, capacity } = this.#disk
     const first = index * header.tableEntries
     const grains = Math.min(header.tableEntries, Math.ceil(capacity / grain) - first)
-    const stretch = { name: `grain table ${index}`, offset, length: grains * entryLength }
-    this.#count(stretch)
-    const table = await readAll(file, stretch, signal)
-    for (let each = 0; each < grains; each += 1) {
-      const place = table.getUint32(each * entryLength, true)
+    const length = grains * entryLength
+    this.#count(length)
+    const { first: runs, offset: start, length: before } = this.#run
+    const follows = start + before === offset && runs + before / entryLength === first
+    if (!follows || before + length > pieceLength) await this.#readRun(signal)
+    if (this.#run.length === 0) this.#run = { first, offset, length }
+    else this.#run = { ...this.#run, length: before + length }
+  }
+
+  /** All tables were named. */
+  async finish(signal: AbortSignal): Promise<void> {
+    await this.#readRun(signal)
+    await this.#judgeLastGrain(signal)
+  }
+
+  /** Tables lie one behind the other as a rule, and are read so. */
+  async #readRun(signal: AbortSignal): Promise<void> {
+    const { first, offset, length } = this.#run
+    this.#run = noRun
+    if (length === 0) return
+    const { file, header } = this.#disk
+    const name = `grain table ${Math.floor(first / header.tableEntries)}`
+    const entries = await readAll(file, { name, offset, length }, signal)
+    for (let at = 0; at < length; at += entryLength) {
+      const place = entries.getUint32(at, true)
       if (place === 0 || (place === zeroGrain && this.#hasZeros)) continue
-      this.#grain(first + each, place * sector)
+      this.#grain(first + at / entryLength, place * sector)
     }
   }
 
   /** Tables do not share their bytes: more of them than the file could hold would be read for nothing. */
-  #count({ length }: Stretch): void {
+  #count(length: number): void {
     this.#tableBytes += length
     if (this.#tableBytes <= this.#disk.file.size) return
     throw damaged('the grain directory names more grain tables than the file has room for')
@@ -104,7 +129,7 @@ class Walk {
   }
 
   /** Compressed grains tell their length themselves. The last one tells whether the file is whole; one look suffices. */
-  async lastGrain(signal: AbortSignal): Promise<void> {
+  async #judgeLastGrain(signal: AbortSignal): Promise<void> {
     if (!this.#isCompressed || this.#lastGrain === 0) return
     const { file } = this.#disk
     const offset = this.#lastGrain

@@ -4,47 +4,75 @@ import { inspect } from 'node:util'
 import type { Bench, Measurement } from './bench.ts'
 import { describeMachine } from './machine.ts'
 import { pull } from './measure/pull.ts'
+import { unwrapping } from './measure/unwrap.ts'
 import { upload } from './measure/upload.ts'
 import { readOptions, usage, type Options } from './options.ts'
 import { installCommand, missing, type Program } from './programs.ts'
-import { describeReport, type Measured, type Report } from './report.ts'
+import { describeReport, type Measured, type Report, type Studied } from './report.ts'
 import { alternate } from './rounds.ts'
 import { columnsOf, judge } from './statistics.ts'
+import { inspect as inspectStudy } from './studies/inspect.ts'
+import { verdicts } from './studies/verdicts.ts'
+import type { Study } from './study.ts'
 import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
 
-const measurements: readonly Measurement[] = [upload, pull]
+const measurements: readonly Measurement[] = [upload, pull, ...unwrapping]
+const studies: readonly Study[] = [inspectStudy, verdicts]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024
 const atLeast = 60_000
 
-function chosen({ only }: Options): readonly Measurement[] {
-  const unknown = only?.find((name) => measurements.every((each) => each.name !== name))
-  if (unknown === undefined) return measurements.filter(({ name }) => only?.includes(name) ?? true)
-  const names = measurements.map(({ name }) => name).join(', ')
-  throw new Error(`--only names "${unknown}"; allowed: ${names}`)
+type Named = { readonly name: string }
+
+function chosen<Kind extends Named>(all: readonly Kind[], { only }: Options): readonly Kind[] {
+  return all.filter(({ name }) => only?.includes(name) ?? true)
 }
 
-type Ground = Omit<Bench, 'unlessMissing'>
+/** @throws Error when something else is asked for than there is */
+function assertKnown({ only }: Options): void {
+  const names = [...measurements, ...studies].map(({ name }) => name)
+  const unknown = only?.find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  throw new Error(`--only names "${unknown}"; allowed: ${names.join(', ')}`)
+}
+
+type Ground = Omit<Bench, 'unlessMissing' | 'file'>
+type Moving = Ground & Pick<Bench, 'file'>
 
 async function measureAll(options: Options, signal: AbortSignal): Promise<Report> {
   const { dir, size, rounds } = options
-  const wanted = chosen(options)
+  assertKnown(options)
   const machine = describeMachine()
   await assertRoom(dir, size)
   await using workspace = await openWorkspace(dir)
   const { folder } = workspace
   const within = atLeast + (size / slowest) * 1000
-  say('writing random data')
-  const file = await writeRandomFile(join(folder, 'random'), size, signal)
-  const measured: Measured[] = []
-  for (const each of wanted) {
-    measured.push(await measure(each, { folder, file, rounds, within, signal, say }))
-  }
-  return { machine, size, measurements: measured }
+  const ground = { folder, rounds, within, signal, say }
+  const measured = await moving(chosen(measurements, options), size, ground)
+  const studied: Studied[] = []
+  for (const each of chosen(studies, options)) studied.push(await study(each, ground))
+  return { machine, size, measurements: measured, studies: studied }
 }
 
-async function measure(measurement: Measurement, ground: Ground): Promise<Measured> {
+async function moving(wanted: readonly Measurement[], size: number, ground: Ground) {
+  const measured: Measured[] = []
+  if (wanted.length === 0) return measured
+  say('writing random data')
+  const file = await writeRandomFile(join(ground.folder, 'random'), size, ground.signal)
+  for (const each of wanted) measured.push(await measure(each, { ...ground, file }))
+  return measured
+}
+
+async function study({ name, title, needs, run }: Study, ground: Ground): Promise<Studied> {
+  const leftOut: string[] = []
+  const bench = { ...ground, unlessMissing: noting(leftOut) }
+  say(`${name}: ${title}`)
+  const found = await bench.unlessMissing(needs, () => run(bench))
+  return { name, title, leftOut, ...(found ?? { headings: [], rows: [], notes: [] }) }
+}
+
+async function measure(measurement: Measurement, ground: Moving): Promise<Measured> {
   const { name, title, needs, targets } = measurement
   const leftOut: string[] = []
   const bench = { ...ground, unlessMissing: noting(leftOut) }

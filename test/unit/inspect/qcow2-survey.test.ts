@@ -58,7 +58,7 @@ describe('a standard cluster', () => {
   })
 
   test('has to be there only as far as the disk reaches', async () => {
-    const bytes = image({ size: 4097n, l2: [at(6), at(7)] })
+    const bytes = image({ size: 4608n, l2: [at(6), at(7)] })
     const end = 7 * 4096 + 512
     expect(await allocated(bytes.subarray(0, end))).toBe(4096 + 512)
     expect(await refusal(bytes.subarray(0, end - 1))).toContain('cut short')

@@ -50,7 +50,9 @@ const cases: readonly Case[] = [
   ['refcounts of 64 bits', { refcountOrder: 6 }, 'accepted'],
   ['refcounts of 128 bits', { refcountOrder: 7 }, 'INVALID_HEADER'],
   ['a virtual size of 0', { size: 0n, l1Entries: 1 }, 'INVALID_HEADER'],
-  ['a virtual size of 1', { size: 1n }, 'accepted'],
+  ['a virtual size of a sector', { size: 512n }, 'accepted'],
+  ['a virtual size below a sector', { size: 511n }, 'INVALID_HEADER'],
+  ['an odd snapshot offset and no snapshots', { snapshotsOffset: 4n }, 'INVALID_HEADER'],
   ['a virtual size at the limit', { size: 1n << 40n }, 'accepted'],
   ['a virtual size past the limit', { size: (1n << 40n) + 1n }, 'VIRTUAL_SIZE_LIMIT'],
   ['a virtual size of 8 EiB', { size: 1n << 63n, l1Entries: 1 }, 'VIRTUAL_SIZE_LIMIT'],
@@ -87,10 +89,10 @@ describe('a qcow2', () => {
     expect(verdict(qcow2(fields))).toBe(expected)
   })
 
-  test('tells its size, rounded up to whole sectors, and its details', () => {
+  test('tells its size, in whole sectors as QEMU shows it, and its details', () => {
     expect(inspect(qcow2({ size: gibibyte + 1n, compatible: 1n, incompatible: 1n }))).toEqual({
       format: 'qcow2',
-      unpackedBytes: 1_073_742_336,
+      unpackedBytes: 1_073_741_824,
       allocatedBytes: null,
       bootable: 'unknown',
       architecture: null,
@@ -112,6 +114,16 @@ describe('a qcow2', () => {
     file[79] = 4
     file.fill(0xff, 80, 112)
     expect(verdict(file)).toBe('accepted')
+  })
+
+  test('whose end mark of the extensions has a length that reaches too far is refused', () => {
+    const file = qcow2()
+    const end = file.readUInt32BE(100)
+    file.writeUInt32BE(0, end)
+    file.writeUInt32BE(65_536 - end - 8, end + 4)
+    expect(verdict(file)).toBe('accepted')
+    file.writeUInt32BE(65_536 - end - 7, end + 4)
+    expect(verdict(file)).toBe('INVALID_HEADER')
   })
 
   test('of more extensions than anyone has is refused', () => {

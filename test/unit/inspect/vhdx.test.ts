@@ -104,6 +104,8 @@ describe('a VHDX', () => {
       { items: [{ id: ids.parent, ...item, required: true }] },
       'EXTERNAL_REFERENCE',
     ],
+    ['without an identity', { without: ids.identity }, 'INVALID_HEADER'],
+    ['without the size of physical sectors', { without: ids.physicalSector }, 'INVALID_HEADER'],
     ['with odd sectors', { sectorSize: 1024 }, 'INVALID_HEADER'],
     ['of no size', { size: 0n }, 'INVALID_HEADER'],
     ['of half a sector', { size: 256n }, 'INVALID_HEADER'],

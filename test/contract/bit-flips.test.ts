@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formats, type Format } from '../../src/image/format.ts'
+import { corpus } from '../fixtures/corpus/corpus.ts'
+import type { Member } from '../fixtures/corpus/member.ts'
+import { makeable, Workbench } from '../support/corpus.ts'
+import { flip, isQuick, spread, together, told, type FlipReport } from '../support/flips.ts'
+
+/** So many files of all formats, a hundred runs each; test/campaign/bit-flips.ts takes all files and more runs. */
+const members = spread(makeable(corpus).filter(isQuick), 100)
+const seed = 20_261
+const runs = 100
+const longest = 1000
+/** The head of 2 MiB, two of the tail's 64 KiB, four places of 128 KiB, and what small copies take. */
+const mostMemory = 4_194_304
+/** No table is longer than what qemu reads of one at once. */
+const mostRead = 33_554_432
+
+let bench: Workbench<Member>
+const reports = new Map<Format, FlipReport[]>()
+
+beforeAll(async () => {
+  bench = await Workbench.of(members)
+})
+afterAll(() => bench[Symbol.asyncDispose]())
+
+describe(`flipped bits, ${members.length * runs} times (seed ${seed}),`, () => {
+  test.each(members)('in $name never do more than have it refused', async (member) => {
+    const path = await bench.pathOf(member)
+    const report = await flip(member, path, runs, seed)
+    const { format } = member.expected
+    reports.set(format, [...(reports.get(format) ?? []), report])
+    expect(report.answers).not.toContain('INTERNAL')
+    expect(report.slowest).toBeLessThan(longest)
+    expect(report.memory).toBeLessThan(mostMemory)
+    expect(report.read).toBeLessThanOrEqual(mostRead)
+  })
+
+  test('leave some files of every format acceptable', () => {
+    const all = [...reports].map(([format, of]) => [format, together(of)] as const)
+    const total = together(all.map(([, of]) => of))
+    const lines = [...all, ['all', total] as const].map(([name, of]) => [name, told(of)] as const)
+    console.table(Object.fromEntries(lines))
+    for (const format of formats) {
+      const counts = together(reports.get(format) ?? []).answers
+      expect(counts.get('accepted') ?? 0, format).toBeGreaterThan(0)
+      expect(counts.size, format).toBeGreaterThan(1)
+    }
+  })
+})
