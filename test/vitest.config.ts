@@ -14,6 +14,12 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     // Two cores: more workers only make every suite's own servers slower.
     maxWorkers: 2,
-    projects: [project('unit', unit), project('contract', unit), project('e2e', real)],
+    projects: [
+      project('unit', unit),
+      project('contract', unit),
+      project('e2e', real),
+      // Long: `npm run campaign`, and CI.
+      project('campaign', real),
+    ],
   },
 })

@@ -12,9 +12,10 @@ const atOnce = 2
 /** Numbers with two digits, so that names are in order. */
 const numbers = Array.from({ length: many }, (_, index) => String(index + 10))
 
-/** A source that lets nobody go before it has looked who else is there. */
+/** A source that lets the first go only together with another, and nobody before it has looked who else is there. */
 class Gate {
   readonly #rest: Rest
+  readonly #together = Promise.withResolvers<void>()
   #inside = 0
   /** Of importers at the same time. */
   most = 0
@@ -34,6 +35,8 @@ class Gate {
   async #pass(): Promise<void> {
     this.#inside += 1
     this.most = Math.max(this.most, this.#inside)
+    if (this.#inside === atOnce) this.#together.resolve()
+    await this.#together.promise
     // The service has the time of an answer to begin one import too many.
     await this.#rest.list()
     this.#inside -= 1

@@ -30,12 +30,6 @@ export function isQuick({ name }: Member): boolean {
   return !/\.(?:xz|bz2|xz\.gz|zst\.bz2)$/.test(name)
 }
 
-/** So many of the things, evenly from first to last. */
-export function spread<Thing>(things: readonly Thing[], count: number): readonly Thing[] {
-  const step = Math.max(1, things.length / count)
-  return things.filter((_, index) => index % step < 1)
-}
-
 /** A run that took longer is taken once more: the machine may have been busy with something else. */
 const long = 500
 
