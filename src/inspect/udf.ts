@@ -28,6 +28,8 @@ export type Anchor = {
   readonly blockSize: number
   readonly sequenceOffset: number
   readonly sequenceLength: number
+  /** Where the copy of the sequence ends; 0 when there is none. */
+  readonly copyEnd: number
 }
 
 /*
@@ -35,7 +37,7 @@ export type Anchor = {
  *
  *   0  2  tag 2                                            16  4  main sequence, bytes
  *   4  1  sum of the tag's other 15 bytes, modulo 256      20  4  main sequence, block
- *  12  4  block in which it stands
+ *  12  4  block in which it stands                         24  8  the same of its copy, the reserve sequence
  */
 export function findAnchor(windows: Windows): Anchor | null {
   const first = blockSizes.find((size) => isAnchor(windows, size, 256))
@@ -52,6 +54,7 @@ function readAnchor(windows: Windows, blockSize: number, block: number): Anchor 
     blockSize,
     sequenceLength: windows.u32le(offset + 16),
     sequenceOffset: windows.u32le(offset + 20) * blockSize,
+    copyEnd: windows.u32le(offset + 28) * blockSize + windows.u32le(offset + 24),
   }
 }
 
@@ -94,9 +97,9 @@ function findDescriptor(windows: Windows, anchor: Anchor, tag: number): number |
   return null
 }
 
-/** Where the volume ends: behind its sequence, and behind its partition (188 4 first block, 192 4 blocks) where that is seen. */
+/** Where the volume ends: behind its sequence and the copy of it, and behind its partition (188 4 first block, 192 4 blocks) where that is seen. */
 export function udfEnd(windows: Windows, anchor: Anchor): number {
-  const sequenceEnd = anchor.sequenceOffset + anchor.sequenceLength
+  const sequenceEnd = Math.max(anchor.sequenceOffset + anchor.sequenceLength, anchor.copyEnd)
   const partition = findDescriptor(windows, anchor, tags.partition)
   if (partition === null) return sequenceEnd
   const blocks = windows.u32le(partition + 188) + windows.u32le(partition + 192)

@@ -109,11 +109,13 @@ function moving({ received, tenths, average, current }: Snapshot): Partial<Statu
 
 function known(stored: NonNullable<Image['stored']>): Partial<Status> {
   const { format, layer, unpackedBytes, allocatedBytes, bootable, details, source } = stored
+  const { architecture } = stored
   const { sha256, bytes, ...from } = source
   return {
     format,
     cdrom: format === 'iso',
     bootable,
+    ...(architecture !== null && { architecture }),
     size: {
       stored: formatSize(layer.size),
       storedBytes: String(layer.size),

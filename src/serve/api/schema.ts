@@ -82,6 +82,7 @@ export const statusSchema = z
     format: z.enum(formats).optional(),
     cdrom: z.boolean().optional(),
     bootable: z.string().optional(),
+    architecture: z.string().optional(),
     size: z
       .object({
         stored: z.string(),
