@@ -30,8 +30,9 @@ export function isQuick({ name }: Member): boolean {
   return !/\.(?:xz|bz2|xz\.gz|zst\.bz2)$/.test(name)
 }
 
-/** A run that took longer is taken once more: the machine may have been busy with something else. */
+/** A run that took longer is taken again, some times: the machine may have been busy with something else. */
 const long = 500
+const tries = 5
 
 /** Spoils a member's bytes in so many ways and tells what came of it. A crash is thrown with what led to it. */
 export async function flip(
@@ -64,11 +65,13 @@ export async function flip(
 
 async function timed(pieces: Pieces, isWrapped: boolean, answers: Map<Answer, number>) {
   const look = isWrapped ? unwrapped : twice
-  const first = await look(pieces)
-  answers.set(first.answer, (answers.get(first.answer) ?? 0) + 1)
-  if (first.time < long) return first
-  const again = await look(pieces)
-  return again.time < first.time ? again : first
+  let best = await look(pieces)
+  answers.set(best.answer, (answers.get(best.answer) ?? 0) + 1)
+  for (let left = tries; best.time >= long && left > 0; left -= 1) {
+    const again = await look(pieces)
+    if (again.time < best.time) best = again
+  }
+  return best
 }
 
 async function unwrapped(pieces: Pieces) {
