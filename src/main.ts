@@ -34,8 +34,8 @@ Runs the service until SIGTERM or SIGINT. It listens on SLIPWAY_LISTEN and keeps
   inspect: `slipway inspect FILE|URL [--output json|table]
 
 Tells format, virtual size and details of an image, and whether it would be taken. Of a file that is not compressed only
-the places that tell are read, and its tables are followed to their ends; everything else is read through. Prints a table
-on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
+the places that tell are read, and its tables are followed to their ends; what is compressed or at a URL is read through, and
+its tables are not followed, which an import does. Prints a table on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
 `,
   config: `slipway config [--output json|table]
 

@@ -8,7 +8,8 @@ import { headLength, Missing, Windows } from './windows.ts'
 /**
  * The bytes are judged when so many have come, however they were cut into chunks, so that any chunking gives the same
  * answer. Most of what is refused is refused at the first; the headers of a VHDX are there at the second, its region tables
- * and the anchor of UDF at the third, the descriptor of a VMDK at the fourth at the latest.
+ * and the anchor of UDF at the third, the descriptor of a VMDK at the fourth, unless it is
+ * longer than anyone's.
  */
 const milestones = [decisionLength, 262_144, 655_360, headLength / 2, headLength]
 

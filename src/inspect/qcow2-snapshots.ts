@@ -1,6 +1,6 @@
 import type { Region } from './inspector.ts'
 import { clusterSize, type Header } from './qcow2-header.ts'
-import { misplaced } from './qcow2-tables.ts'
+import { misplaced, offsetLimit } from './qcow2-tables.ts'
 import { aheadLength, headLength, type Windows } from './windows.ts'
 
 /** What qemu accepts (block/qcow2.h); the whole table in bytes. */
@@ -31,7 +31,9 @@ export function snapshotsProblem(windows: Windows, header: Header): string | nul
 }
 
 function misaligned(header: Header): string | null {
-  if (header.snapshotsOffset % BigInt(clusterSize(header)) === 0n) return null
+  const { snapshotsOffset } = header
+  if (snapshotsOffset % BigInt(clusterSize(header)) === 0n && snapshotsOffset < offsetLimit)
+    return null
   return 'the offset of the snapshot table is not that of a cluster'
 }
 

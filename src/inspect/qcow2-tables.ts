@@ -6,7 +6,7 @@ import type { Windows } from './windows.ts'
 const mostL1 = 33_554_432
 const mostRefcountTable = 8_388_608
 /** Offsets of clusters have 56 bits. */
-const offsetLimit = 1n << 56n
+export const offsetLimit = 1n << 56n
 
 export type Table = { readonly name: string; readonly offset: bigint; readonly length: number }
 
@@ -64,11 +64,17 @@ export function bitmapsProblem(windows: Windows, header: Header): string | null 
   const extension = findExtension(windows, header, 'bitmaps')
   if (!extension) return null
   if (extension.length !== 24) return 'the bitmaps extension has a wrong length'
+  // As QEMU judges it when it opens the image (qcow2-bitmap.c).
+  const count = windows.u32be(extension.offset)
+  if (count === 0 || count > mostBitmaps) return `${count} is no possible number of bitmaps`
+  if (windows.u32be(extension.offset + 4) !== 0)
+    return 'the bitmaps extension has bits that mean nothing'
   const length = windows.u64be(extension.offset + 8)
   if (length > BigInt(mostBitmapDirectory)) return 'the bitmap directory is too long'
   const offset = windows.u64be(extension.offset + 16)
   return misplaced(windows, header, { name: 'bitmap directory', offset, length: Number(length) })
 }
 
+const mostBitmaps = 65_535
 /** 65535 bitmaps with an entry of at most 1 KiB (docs/interop/qcow2.txt, "Bitmaps extension"). */
 const mostBitmapDirectory = 67_107_840

@@ -34,6 +34,17 @@ export function currentHeader(windows: Windows): number | null {
 
 /** Null when neither copy of the table is sound. */
 export function readRegions(windows: Windows): readonly Region[] | null {
+  const known = regionsRead.get(windows)
+  if (known) return known
+  const regions = regionsOf(windows)
+  if (regions) regionsRead.set(windows, regions)
+  return regions
+}
+
+/** Each check asks anew, and a table that is sound does not change. */
+const regionsRead = new WeakMap<Windows, readonly Region[]>()
+
+function regionsOf(windows: Windows): readonly Region[] | null {
   const at = regionTables.find((place) => isSound(windows, place, 'regi', tableLength))
   if (at === undefined) return null
   const count = windows.u32le(at + 8)

@@ -84,23 +84,21 @@ function regionsProblem(windows: Windows): string | null {
       return 'the region table does not name one block table and one metadata region'
     }
   }
-  for (const region of regions) {
-    const problem = misplaced(region, regions, windows)
+  const sorted = regions.toSorted((one, other) => (one.offset < other.offset ? -1 : 1))
+  for (const [index, region] of sorted.entries()) {
+    const problem = misplaced(region, sorted[index + 1], windows)
     if (problem !== null) return problem
   }
   return null
 }
 
-function misplaced({ id, offset, length }: Region, all: readonly Region[], { size }: Windows) {
+function misplaced({ id, offset, length }: Region, next: Region | undefined, { size }: Windows) {
   const end = offset + BigInt(length)
   const step = BigInt(mebibyte)
   if (offset < step || offset % step !== 0n || BigInt(length) % step !== 0n || length === 0) {
     return `the region ${id} is not made of whole MiB behind the first`
   }
-  const others = all.filter((other) => other.id !== id)
-  if (others.some((other) => offset < other.offset + BigInt(other.length) && other.offset < end)) {
-    return `the region ${id} overlaps another one`
-  }
+  if (next && next.offset < end) return `the region ${id} overlaps another one`
   if (size === null || end <= size) return null
   return `the region ${id} would end at byte ${end} but the file has ${size} bytes; it was cut short`
 }

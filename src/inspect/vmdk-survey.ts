@@ -20,6 +20,8 @@ import { Windows } from './windows.ts'
 const entryLength = 4
 const zeroGrain = 1
 const grainHeader = 12
+/** Bytes of a table with 512 entries, as everybody makes them. */
+const usualTable = 2048
 
 type Disk = {
   readonly file: WholeFile
@@ -83,7 +85,6 @@ class Walk {
     const first = index * header.tableEntries
     const grains = Math.min(header.tableEntries, Math.ceil(capacity / grain) - first)
     const length = grains * entryLength
-    this.#count(length)
     const { first: runs, offset: start, length: before } = this.#run
     const follows = start + before === offset && runs + before / entryLength === first
     if (!follows || before + length > pieceLength) await this.#readRun(signal)
@@ -102,6 +103,7 @@ class Walk {
     const { first, offset, length } = this.#run
     this.#run = noRun
     if (length === 0) return
+    this.#count(Math.max(length, usualTable))
     const { file, header } = this.#disk
     const name = `grain table ${Math.floor(first / header.tableEntries)}`
     const entries = await readAll(file, { name, offset, length }, signal)
@@ -112,7 +114,10 @@ class Walk {
     }
   }
 
-  /** Tables do not share their bytes: more of them than the file could hold would be read for nothing. */
+  /**
+   * Tables do not share their bytes: more of them than the file could hold would be read for nothing. Each reading counts
+   * as one of a table of the usual length, so that tiny ones, which nobody makes, do not make it cheap to cause many.
+   */
   #count(length: number): void {
     this.#tableBytes += length
     if (this.#tableBytes <= this.#disk.file.size) return

@@ -30,9 +30,16 @@ const noParent = 0xffff_ffff
 
 const check = checksOver((windows) => readHeader(windows))
 
+/** Each check asks anew, and bytes that have come do not change. */
+const parsed = new WeakMap<Windows, Descriptor>()
+
 function descriptor(header: Header, windows: Windows): Descriptor {
+  const known = parsed.get(windows)
+  if (known) return known
   const start = Number(header.descriptorOffset) * sector
-  return parseDescriptor(windows.text(start, Number(header.descriptorSize) * sector))
+  const found = parseDescriptor(windows.text(start, Number(header.descriptorSize) * sector))
+  parsed.set(windows, found)
+  return found
 }
 
 /** With a size of 0 QEMU takes the file for a descriptor that begins at its end, and follows what that names. */

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { Refusal } from '../errors.ts'
 import type { WholeFile } from '../inspect/survey.ts'
@@ -13,15 +13,17 @@ export type LocalFile = WholeFile & AsyncDisposable & { readonly stream: () => R
  * @throws Refusal NOT_FOUND, UNSUPPORTED
  */
 export async function openLocalFile(path: string): Promise<LocalFile> {
-  const handle = await open(path).catch((cause: unknown) => {
-    throw new Refusal('NOT_FOUND', `the file ${path} cannot be opened; check its name and rights`, {
-      cause,
-    })
-  })
+  const unreadable = (cause: unknown) => {
+    const message = `the file ${path} cannot be opened; check its name and rights`
+    throw new Refusal('NOT_FOUND', message, { cause })
+  }
+  // Asked before it is opened: a pipe would wait for somebody to write.
+  const named = await stat(path).catch(unreadable)
+  if (!named.isFile()) throw new Refusal('UNSUPPORTED', `${path} is no file`)
+  const handle = await open(path).catch(unreadable)
   await using undo = new AsyncDisposableStack()
   undo.use(handle)
   const found = await handle.stat()
-  if (!found.isFile()) throw new Refusal('UNSUPPORTED', `${path} is no file`)
   undo.move()
   return {
     size: found.size,

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { Flaw, Outage, Refusal, type Failure } from '../errors.ts'
+import { Failure, Flaw, Outage, Refusal } from '../errors.ts'
 import type { DataSource } from '../image/data-source.ts'
 import { Inspection, type Glimpse } from '../inspect/inspection.ts'
 import { needed } from '../inspect/sparse.ts'
@@ -49,8 +49,8 @@ export class Prober {
   }
 
   /**
-   * @throws Refusal UNSUPPORTED_SOURCE, INVALID_REQUEST, SOURCE_REFUSED, SOURCE_FORBIDDEN; Outage SOURCE_UNAVAILABLE; the
-   * reason of the signal
+   * @throws Refusal UNSUPPORTED_SOURCE, INVALID_REQUEST, SOURCE_REFUSED, SOURCE_FORBIDDEN; Outage SOURCE_UNAVAILABLE, and
+   * SHUTTING_DOWN once the signal is aborted
    */
   async probe(dataSource: DataSource, signal: AbortSignal): Promise<Probed> {
     const place = this.#placeOf(dataSource)
@@ -61,7 +61,9 @@ export class Prober {
       void turn
       return await this.#look(place, either)
     } catch (error) {
-      if (!late.aborted || signal.aborted) throw error
+      if (signal.aborted)
+        throw new Outage('SHUTTING_DOWN', 'the probe was stopped; ask again', { cause: error })
+      if (!late.aborted) throw error
       throw new Outage(
         'SOURCE_UNAVAILABLE',
         `the source took more than ${patience / 1000} s to show its start and end; try again, or import it`,
@@ -164,6 +166,23 @@ async function part(
   signal: AbortSignal,
 ) {
   if (offset <= 0) return null
+  try {
+    return await read({ place, opened, size }, offset, length, signal)
+  } catch (error) {
+    // Whatever it answers when it is asked for a part: it gives none, and an import does not need one.
+    if (error instanceof Failure && partless.has(error.code)) return null
+    throw error
+  }
+}
+
+const partless: ReadonlySet<string> = new Set(['SOURCE_REFUSED', 'SOURCE_UNAVAILABLE'])
+
+async function read(
+  { place, opened, size }: Remote,
+  offset: number,
+  length: number,
+  signal: AbortSignal,
+) {
   const { body, ...given } = await place.open({ offset, version: opened.version }, signal)
   try {
     if (given.offset !== offset || given.size !== size) return null

@@ -136,6 +136,32 @@ describe('a probe', () => {
     expect(found).not.toHaveProperty('format')
   })
 
+  test('says that there are no ranges when the source answers a range with a failure', async () => {
+    const bytes = disk(20 * mebibyte)
+    for (const status of [403, 500]) {
+      const found = await probe((nth) => (nth % 2 === 1 ? { bytes } : { status }))
+      expect(found).toMatchObject({ accepted: true, complete: false, ranges: false, format: 'raw' })
+    }
+  })
+
+  test('ends when the service stops', async () => {
+    await using own = await startService()
+    const url = neighbour.serve('/silent', {
+      bytes: disk(mebibyte),
+      pause: { at: 'head', until: forever },
+    })
+    const body = JSON.stringify({ dataSource: { type: 'HTTP', http: { url } } })
+    const headers = { 'content-type': 'application/json' }
+    const asked = neighbour.count('/silent')
+    const answer = fetch(`${own.base}/api/v1/probe`, { method: 'POST', headers, body })
+    while (neighbour.count('/silent') === asked)
+      await new Promise((resolve) => setImmediate(resolve))
+    await own.stop()
+    const { status } = await answer
+    expect(status).toBe(503)
+    expect(await (await answer).json()).toMatchObject({ code: 'SHUTTING_DOWN' })
+  })
+
   test('reads no further than it has to of an endless source', async () => {
     requests()
     const bytes = far(qcow2({ incompatible: 4n }), 40 * mebibyte)

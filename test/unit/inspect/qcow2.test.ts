@@ -76,9 +76,9 @@ const extensions = (count: number) =>
     extensions: Array.from({ length: count }, () => ({ type: 1, data: Buffer.alloc(0) })),
   })
 
-const bitmaps = (offset: bigint, autoclear: bigint) => {
+const bitmaps = (offset: bigint, autoclear: bigint, count = 2) => {
   const data = Buffer.alloc(24)
-  data.writeUInt32BE(2)
+  data.writeUInt32BE(count)
   data.writeBigUInt64BE(64n, 8)
   data.writeBigUInt64BE(offset, 16)
   return qcow2({ autoclear, extensions: [{ type: 0x23852875, data }] })
@@ -154,6 +154,9 @@ describe('a qcow2', () => {
     expect(inspect(bitmaps(196_608n, 1n)).details['bitmaps']).toBe(2)
     expect(verdict(bitmaps(262_144n, 1n))).toBe('INVALID_HEADER')
     expect(inspect(bitmaps(262_144n, 0n)).details['bitmaps']).toBe(0)
+    expect(verdict(bitmaps(196_608n, 1n, 0))).toBe('INVALID_HEADER')
+    expect(verdict(bitmaps(196_608n, 1n, 65_535))).toBe('accepted')
+    expect(verdict(bitmaps(196_608n, 1n, 65_536))).toBe('INVALID_HEADER')
   })
 
   test('with snapshots tells how many, wherever their table lies', () => {
