@@ -38,8 +38,9 @@ export async function judgeBitmaps(
  * Bitmap directory entry, big-endian, padded to 8 bytes (qcow2.txt, "Bitmap directory")
  *
  *   0  8  bitmap table offset            18  2  length of the name
- *   8  4  bitmap table, entries          20  4  length of extra data
- *                                        24  n  extra data, name
+ *   8  4  bitmap table, entries          20  4  length of extra data, which nobody has defined
+ *  12  4  flags, 3 bits of them          24  n  extra data, name
+ *  16  1  type, 1    17  1  granularity, as a power of 2 from 9 to 31
  *
  * Every bitmap has a table of its own, so that all together are not longer than the file.
  */
@@ -57,6 +58,7 @@ async function* bitmapTables(
     if (offset + fixedLength > end)
       throw damaged(`the bitmap directory ends before bitmap ${index}`)
     const entry = await cursor.read(offset, fixedLength, signal)
+    if (!isKnown(entry)) throw damaged(`bitmap ${index} is of no kind that QEMU opens`)
     const length = entry.getUint32(8) * 8
     room -= length
     if (room < 0) throw damaged('the tables of the bitmaps are longer than the file; it is damaged')
@@ -64,6 +66,20 @@ async function* bitmapTables(
     if (offset > end) throw damaged(`the bitmap directory ends inside bitmap ${index}`)
     yield { name: `table of bitmap ${index}`, offset: Number(entry.getBigUint64(0)), length }
   }
+}
+
+/** QEMU opens no image with another bitmap in it (block/qcow2-bitmap.c, check_dir_entry). */
+function isKnown(entry: DataView): boolean {
+  const granularity = entry.getUint8(17)
+  const nameLength = entry.getUint16(18)
+  return (
+    entry.getUint32(12) < 8 &&
+    entry.getUint8(16) === 1 &&
+    granularity >= 9 &&
+    granularity <= 31 &&
+    nameLength >= 1 &&
+    nameLength <= 1023
+  )
 }
 
 async function judgeTable(

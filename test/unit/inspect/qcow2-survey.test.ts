@@ -314,6 +314,8 @@ describe('bitmaps', () => {
     const bytes = image({ clusters: 11, autoclear: 1n, extensions, ...changes })
     bytes.writeBigUInt64BE(BigInt(9 * 4096), 8 * 4096)
     bytes.writeUInt32BE(2, 8 * 4096 + 8)
+    bytes.writeUInt8(1, 8 * 4096 + 16)
+    bytes.writeUInt8(16, 8 * 4096 + 17)
     bytes.writeUInt16BE(2, 8 * 4096 + 18)
     put(bytes, 9 * 4096, [BigInt(10 * 4096), 1n])
     return bytes
@@ -323,6 +325,19 @@ describe('bitmaps', () => {
     bytes.writeBigUInt64BE(value, offset)
     return bytes
   }
+
+  test.each([
+    ['flags', 15, 7, 8],
+    ['type', 16, 1, 2],
+    ['granularity, up', 17, 31, 32],
+    ['granularity, down', 17, 9, 8],
+  ])('are of a kind that QEMU opens (%s)', async (_field, offset, most, over) => {
+    const bytes = withBitmap()
+    bytes.writeUInt8(most, 8 * 4096 + offset)
+    expect(await allocated(bytes)).toBe(0)
+    bytes.writeUInt8(over, 8 * 4096 + offset)
+    expect(await refusal(bytes)).toContain('of no kind that QEMU opens')
+  })
 
   test('are followed, when the file says that they count', async () => {
     expect(await allocated(withBitmap())).toBe(0)
