@@ -146,20 +146,19 @@ describe('a probe', () => {
 
   test('ends when the service stops', async () => {
     await using own = await startService()
-    const url = neighbour.serve('/silent', {
-      bytes: disk(mebibyte),
-      pause: { at: 'head', until: forever },
+    const arrived = Promise.withResolvers<void>()
+    const url = neighbour.serve('/silent', () => {
+      arrived.resolve()
+      return { bytes: disk(mebibyte), pause: { at: 'head', until: forever } }
     })
     const body = JSON.stringify({ dataSource: { type: 'HTTP', http: { url } } })
     const headers = { 'content-type': 'application/json' }
-    const asked = neighbour.count('/silent')
     const answer = fetch(`${own.base}/api/v1/probe`, { method: 'POST', headers, body })
-    while (neighbour.count('/silent') === asked)
-      await new Promise((resolve) => setImmediate(resolve))
+    await arrived.promise
     await own.stop()
-    const { status } = await answer
-    expect(status).toBe(503)
-    expect(await (await answer).json()).toMatchObject({ code: 'SHUTTING_DOWN' })
+    const told = await answer
+    expect(told.status).toBe(503)
+    expect(await told.json()).toMatchObject({ code: 'SHUTTING_DOWN' })
   })
 
   test('reads no further than it has to of an endless source', async () => {
