@@ -12,7 +12,7 @@ import { run } from '../command.ts'
 import { fileProgram, missing, python, qemuImg } from '../programs.ts'
 import type { Findings, Study } from '../study.ts'
 
-/** What somebody says of a file; null is a refusal. */
+/** What somebody says of a file; null is a refusal, and so is a program that crashes over it, which is in its favour. */
 type Verdict = { readonly format: string; readonly size: number } | null
 type Judge = {
   readonly name: string
