@@ -54,6 +54,13 @@ export class DurableOffset {
       })
   }
 
+  /** Syncs up to `written`, which all have reached the file. */
+  async flush(written: number): Promise<void> {
+    await this.#syncing
+    if (this.#failure) throw this.#failure.error
+    if (written > this.#offset) await this.#sync(written)
+  }
+
   /** No further syncs; waits for a running one and tells what went wrong with any. */
   async stop(): Promise<void> {
     this.#stopped = true

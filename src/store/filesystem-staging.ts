@@ -1,7 +1,7 @@
 import { rm, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Bug, Refusal } from '../errors.ts'
-import { parseDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
+import { algorithmOf, parseDigest, type Digest, type DigestAlgorithm } from '../image/digest.ts'
 import { openDigester, type Digester } from './digester.ts'
 import { DurableOffset } from './durable-offset.ts'
 import { makeFolders, syncFolder } from './folders.ts'
@@ -29,6 +29,8 @@ export class FilesystemStaging implements Staging {
   #digester: Digester | null
   #sealed: Stat | null = null
   #closed = false
+  /** Whether its folder survives a power cut, too. */
+  #isFound = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -48,8 +50,8 @@ export class FilesystemStaging implements Staging {
     return staging
   }
 
-  /** Goes on at the durable offset: what lies beyond may be damaged and is cut off, what lies below is hashed again. */
-  static async reopen(folder: string, id: string, rest: Chosen, signal: AbortSignal) {
+  /** Goes on at the durable offset: what lies beyond may be damaged and is cut off. */
+  static async reopen(folder: string, id: string, rest: Chosen) {
     const own = join(folder, id)
     await using undo = new AsyncDisposableStack()
     const file = undo.use(await StagedFile.open(join(own, 'data'), 'r+'))
@@ -58,13 +60,11 @@ export class FilesystemStaging implements Staging {
     await file.handle.truncate(durable.offset)
     const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })
     undo.move()
-    staging.#writer.startAt(durable.offset)
-    try {
-      await staging.#hashFile(signal)
-    } catch (error) {
-      await staging.#close()
-      throw error
+    if (durable.offset > 0) {
+      staging.#digester?.drop()
+      staging.#digester = null
     }
+    staging.#writer.startAt(durable.offset)
     return staging
   }
 
@@ -86,6 +86,7 @@ export class FilesystemStaging implements Staging {
     digesters: readonly Digester[] = [],
   ): Promise<number> {
     if (this.#sealed) throw new Bug(`staging ${this.id} is sealed`)
+    await this.catchUp(signal)
     const before = this.size
     await this.#writer.write(
       body,
@@ -95,6 +96,19 @@ export class FilesystemStaging implements Staging {
     return this.size - before
   }
 
+  async catchUp(signal: AbortSignal): Promise<void> {
+    if (!this.#parts.amended) this.#digester ??= await this.#hashFile(this.#parts.algorithm, signal)
+  }
+
+  async flush(): Promise<void> {
+    await this.#writer.settled()
+    await this.#parts.durable.flush(this.size)
+    if (this.#isFound) return
+    await syncFolder(this.#parts.folder)
+    await syncFolder(dirname(this.#parts.folder))
+    this.#isFound = true
+  }
+
   async amend(bytes: Uint8Array): Promise<void> {
     if (bytes.length > this.size) throw new Bug(`staging ${this.id} is shorter than the amendment`)
     this.#digester?.drop()
@@ -102,14 +116,24 @@ export class FilesystemStaging implements Staging {
     await this.#parts.file.handle.write(bytes, 0, bytes.length, 0)
   }
 
-  async seal(signal: AbortSignal): Promise<Stat> {
-    if (this.#sealed) return this.#sealed
+  async seal(
+    signal: AbortSignal,
+    algorithm: DigestAlgorithm = this.#parts.algorithm,
+  ): Promise<Stat> {
+    if (this.#sealed && algorithmOf(this.#sealed.digest) === algorithm) return this.#sealed
     await this.#parts.file.handle.truncate(this.size)
-    const { algorithm } = this.#parts
-    const digester = this.#digester ?? (await this.#hashFile(signal))
+    const digester = this.#running(algorithm) ?? (await this.#hashFile(algorithm, signal))
     const hashes = await digester.finish()
     this.#sealed = { digest: parseDigest(`${algorithm}:${hashes[algorithm]}`), size: this.size }
     return this.#sealed
+  }
+
+  /** The hash of all bytes so far, if it is of that kind; it can be finished once. */
+  #running(algorithm: DigestAlgorithm): Digester | null {
+    if (algorithm !== this.#parts.algorithm) return null
+    const digester = this.#digester
+    this.#digester = null
+    return digester
   }
 
   async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
@@ -126,7 +150,7 @@ export class FilesystemStaging implements Staging {
   }
 
   async publish(expected: Digest): Promise<Stat> {
-    const sealed = await this.seal(AbortSignal.timeout(sealWithin))
+    const sealed = await this.seal(AbortSignal.timeout(sealWithin), algorithmOf(expected))
     if (sealed.digest !== expected) {
       await this.discard()
       throw new Refusal('DIGEST_INVALID', `the bytes are ${sealed.digest}, expected ${expected}`)
@@ -141,6 +165,10 @@ export class FilesystemStaging implements Staging {
     if (this.#closed) return
     await this.#close()
     await rm(this.#parts.folder, { recursive: true, force: true })
+  }
+
+  async leave(): Promise<void> {
+    if (!this.#closed) await this.#close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,8 +192,18 @@ export class FilesystemStaging implements Staging {
   }
 
   /** Reads everything from the disk once more. */
-  async #hashFile(signal: AbortSignal): Promise<Digester> {
-    const digester = (this.#digester = openDigester([this.#parts.algorithm]))
+  async #hashFile(algorithm: DigestAlgorithm, signal: AbortSignal): Promise<Digester> {
+    const digester = openDigester([algorithm])
+    try {
+      await this.#hashInto(digester, signal)
+      return digester
+    } catch (error) {
+      digester.drop()
+      throw error
+    }
+  }
+
+  async #hashInto(digester: Digester, signal: AbortSignal): Promise<void> {
     const slabs = [0, 1].map(() => ({ bytes: takeSlab() ?? spareSlab(), free: Promise.resolve() }))
     try {
       for (let position = 0, turn = 0; position < this.size; turn += 1) {
@@ -185,7 +223,6 @@ export class FilesystemStaging implements Staging {
       for (const { bytes } of slabs) giveSlab(bytes)
     }
     await Promise.all(slabs.map((slab) => slab.free))
-    return digester
   }
 }
 

@@ -52,13 +52,14 @@ export class FilesystemStore implements Store {
     }
   }
 
-  async stage({ algorithm = 'sha256', amended = false }: StageOptions = {}): Promise<Staging> {
+  async stage(options: StageOptions = {}): Promise<Staging> {
+    const { id = randomUUID(), algorithm = 'sha256', amended = false } = options
     const rest = { ...this.#rest(algorithm), amended }
-    return await FilesystemStaging.create(this.#staging, randomUUID(), rest)
+    return await FilesystemStaging.create(this.#staging, id, rest)
   }
 
-  async resume(id: string, signal: AbortSignal): Promise<Staging | null> {
-    return await orNull(FilesystemStaging.reopen(this.#staging, id, this.#rest('sha256'), signal))
+  async resume(id: string, algorithm: DigestAlgorithm = 'sha256'): Promise<Staging | null> {
+    return await orNull(FilesystemStaging.reopen(this.#staging, id, this.#rest(algorithm)))
   }
 
   async staged(): Promise<readonly string[]> {

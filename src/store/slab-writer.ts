@@ -53,6 +53,12 @@ export class SlabWriter {
     await this.#order
   }
 
+  /** Waits for everything in flight, and tells what went wrong with any of it. */
+  async settled(): Promise<void> {
+    await this.#order
+    this.#throwFailure()
+  }
+
   async #fill(filling: Filling, chunk: Uint8Array, from: number): Promise<number> {
     if (filling.isEmpty) filling.begin(await this.#slab())
     return filling.take(chunk, from)

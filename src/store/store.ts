@@ -12,8 +12,11 @@ export interface Store {
    */
   open(digest: Digest, range: ByteRange | null, signal: AbortSignal): Promise<Opened>
   stage(options?: StageOptions): Promise<Staging>
-  /** What an earlier process staged, from its durable offset on; null when nothing is left of it. */
-  resume(id: string, signal: AbortSignal): Promise<Staging | null>
+  /**
+   * What an earlier process staged, or somebody has left, from its durable offset on; null when nothing is left of it.
+   * Its bytes are hashed again when more are appended or it is sealed.
+   */
+  resume(id: string, algorithm?: DigestAlgorithm): Promise<Staging | null>
   /** Ids of all staged bytes, those of dead processes among them. */
   staged(): Promise<readonly string[]>
   /** Drops staged bytes of a dead process. */
@@ -36,6 +39,8 @@ export interface Opened extends AsyncDisposable {
 export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 export type StageOptions = {
+  /** What `resume` is asked for; without it one is made up. */
+  readonly id?: string
   readonly algorithm?: DigestAlgorithm
   /** The start will be amended, so hashing while the bytes arrive would be in vain. */
   readonly amended?: boolean
@@ -61,10 +66,17 @@ export interface Staging extends AsyncDisposable {
    * `digesters` see the same bytes in the same order.
    */
   append(body: Bytes, signal: AbortSignal, digesters?: readonly Digester[]): Promise<number>
+  /** Hashes what was resumed, so that the next `append` takes its first byte at once. */
+  catchUp(signal: AbortSignal): Promise<void>
+  /** Brings everything to the disk: `offset` is `size` then. Throws when a byte could not be written. */
+  flush(): Promise<void>
   /** Writes over bytes at the start that were appended as a placeholder; `seal` then reads everything once more. */
   amend(bytes: Uint8Array): Promise<void>
-  /** All bytes are there: tells their digest. They can be read with `read` from now on. */
-  seal(signal: AbortSignal): Promise<Stat>
+  /**
+   * All bytes are there: tells their digest. They can be read with `read` from now on. Another algorithm than the one
+   * they were staged with costs one more read of them.
+   */
+  seal(signal: AbortSignal, algorithm?: DigestAlgorithm): Promise<Stat>
   /** The bytes from `offset` on; fewer than `length` only at their end. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Buffer>
   /**
@@ -73,6 +85,8 @@ export interface Staging extends AsyncDisposable {
    */
   publish(expected: Digest): Promise<Stat>
   discard(): Promise<void>
+  /** Lets go of the bytes and leaves what is durable of them to `resume`. */
+  leave(): Promise<void>
 }
 
 /** Small records by key (`cvi/ubuntu/_tags/latest`): whole or absent, never half written. */

@@ -181,8 +181,9 @@ describe.each(stores)('a store on $name', ({ open }) => {
     const crashed = await store.stage()
     const many = Array.from({ length: 160 }, () => bytes)
     await crashed.append(many, signal)
+    await crashed.leave()
     const { id } = crashed
-    const again = await (await open(folder.path)).resume(id, signal)
+    const again = await (await open(folder.path)).resume(id)
     await using staging = again
     expect(staging?.offset).toBeGreaterThanOrEqual(64 * 1024 * 1024)
     expect(staging?.size).toBe(staging?.offset)
@@ -191,10 +192,67 @@ describe.each(stores)('a store on $name', ({ open }) => {
     expect((await staging?.seal(signal))?.digest).toBe(digestOf(whole))
   })
 
+  test('keeps every flushed byte over a crash, zeros at the end among them', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = Buffer.concat([randomBytes(slab + 5), Buffer.alloc(slab), randomBytes(9)])
+    const crashed = await store.stage({ id: 'a-session' })
+    for (const end of [slab + 5, 2 * slab + 5]) {
+      await crashed.append([bytes.subarray(crashed.size, end)], signal)
+      await crashed.flush()
+      expect(crashed.offset).toBe(end)
+    }
+    await crashed.leave()
+    await using again = await (await open(folder.path)).resume('a-session')
+    expect(again?.size).toBe(2 * slab + 5)
+    await again?.append([bytes.subarray(2 * slab + 5)], signal)
+    expect(await again?.publish(digestOf(bytes))).toEqual({
+      digest: digestOf(bytes),
+      size: bytes.length,
+    })
+    expect(await read(store, bytes)).toEqual(bytes)
+  })
+
+  test('goes on with what was left, any number of times', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(3000)
+    const first = await store.stage()
+    await first.append([bytes.subarray(0, 1000)], signal)
+    await first.flush()
+    await first.leave()
+    await using second = await store.resume(first.id)
+    await second?.catchUp(signal)
+    await second?.append([bytes.subarray(1000)], signal)
+    await second?.flush()
+    await second?.leave()
+    await using third = await store.resume(first.id)
+    expect(await third?.publish(digestOf(bytes))).toMatchObject({ size: 3000 })
+    expect(await store.resume(first.id)).toBeNull()
+  })
+
+  test('publishes under another algorithm than the one it was staged with', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    const bytes = randomBytes(2 * slab + 1)
+    const digest = digestOf(bytes, 'sha512')
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      await using staging = await store.stage({ algorithm })
+      await staging.append([bytes], signal)
+      expect(await staging.publish(digest)).toEqual({ digest, size: bytes.length })
+      expect(await store.stat(digest)).toEqual({ digest, size: bytes.length })
+      await store.remove(digest)
+    }
+    await using staging = await store.stage()
+    await staging.append([bytes.subarray(1)], signal)
+    await expect(staging.publish(digest)).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+    expect(await store.stat(digest)).toBeNull()
+  })
+
   test('resumes nothing that is not there', async () => {
     await using folder = await temporaryFolder()
     const store = await open(folder.path)
-    expect(await store.resume('00000000-0000-0000-0000-000000000000', signal)).toBeNull()
+    expect(await store.resume('00000000-0000-0000-0000-000000000000')).toBeNull()
   })
 
   test('stops an append that is told to stop', async () => {
@@ -278,9 +336,10 @@ describe('the filesystem store', () => {
     const store = await FilesystemStore.open(folder.path)
     const crashed = await store.stage()
     await crashed.append([randomBytes(1000)], signal)
+    await crashed.leave()
     const path = join(folder.path, 'staging', crashed.id, 'offset')
     await writeFile(path, '0000000000000000100x')
-    await using again = await store.resume(crashed.id, signal)
+    await using again = await store.resume(crashed.id)
     expect(again?.size).toBe(0)
     expect(await readFile(join(folder.path, 'staging', crashed.id, 'data'))).toHaveLength(0)
   })
