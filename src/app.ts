@@ -9,8 +9,11 @@ import { hostPort, type Listen, type Settings } from './env.ts'
 import type { DataSource, SourceType } from './image/data-source.ts'
 import type { Log } from './log.ts'
 import { Presenter, type PublicNames } from './serve/api/present.ts'
+import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
+import { ManifestShelf } from './serve/registry/manifest-shelf.ts'
 import { listen } from './serve/listener.ts'
+import type { TlsFiles } from './serve/tls.ts'
 import { compileRules } from './source/address-rules.ts'
 import { sources } from './source/table.ts'
 import { FilesystemStore } from './store/filesystem.ts'
@@ -21,8 +24,10 @@ import { Importer } from './work/import.ts'
 import { Intake } from './work/intake.ts'
 import { Prober } from './work/probe.ts'
 import { Progress } from './work/progress.ts'
+import { Pushes } from './work/pushes.ts'
 import { Queue } from './work/queue.ts'
 import { recover, tidy } from './work/recover.ts'
+import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
 import { UploadDoor } from './work/upload-door.ts'
@@ -50,6 +55,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   resources.use(lockFolder(dataDir))
   const now = Date.now
   const key = await ServerKey.load(join(dataDir, 'server.key'))
+  const gate = await openGate(settings, key, log)
   const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
   const store = await FilesystemStore.open(dataDir)
   await recover({ catalog, store, idle: settings.uploadIdle, now })
@@ -57,6 +63,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const work = assemble(settings, { catalog, store, key, now, log })
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
+  const { pushes, repositories } = work
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const presenter = new Presenter({
@@ -74,19 +81,23 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     reception,
     presenter,
     room,
+    pushes,
+    repositories,
+    manifestShelf: new ManifestShelf(catalog, store),
     log,
     version: programVersion(),
-    loopbackOnly: settings.auth === null,
+    gate,
+    loopbackOnly: settings.auth === null && gate === null,
     closing: closing.signal,
   })
-  const listener = await listen(routes, settings.listen)
+  const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log })
   address.taken = listener.address
 
   queue.start()
   deadlines.look()
   let tidying = Promise.resolve()
   const sweep = () => {
-    tidying = tidying.then(() => tidy({ catalog, intake, reception, collector, log }))
+    tidying = tidying.then(() => tidy({ catalog, intake, reception, collector, pushes, log }))
   }
   sweep()
   const sweeping = setInterval(sweep, sweepEvery).unref()
@@ -97,8 +108,11 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       closing.abort()
       clearInterval(sweeping)
       const closed = listener.close(grace)
+      pushes.drain()
       await Promise.all([deadlines.stop(), active.stopAll('shutdown'), queue.stop()])
-      await Promise.all([closed, tidying, collector.idle()])
+      await Promise.all([closed, tidying])
+      await pushes.close()
+      await collector.idle()
       await held.disposeAsync()
     },
   }
@@ -164,15 +178,36 @@ function assemble(settings: Settings, ground: Ground) {
     uploadTtl: settings.uploadTtl,
   })
   const prober = new Prober({ sources: from, station })
-  return { prober, intake, door, reception, queue, deadlines, active, collector, progress, room }
+  const pushes = new Pushes({ ...shared, room })
+  const repositories = new Repositories(shared)
+  return {
+    prober,
+    intake,
+    door,
+    reception,
+    queue,
+    deadlines,
+    active,
+    collector,
+    progress,
+    room,
+    pushes,
+    repositories,
+  }
 }
 
 export function addressRules({ sourceDeny, sourceAllow }: Settings) {
   return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
 }
 
+/** The settings have both or none. */
+function tlsFiles({ tlsCert, tlsKey }: Settings): TlsFiles | null {
+  return tlsCert !== null && tlsKey !== null ? { cert: tlsCert, key: tlsKey } : null
+}
+
 function publicNames(settings: Settings, address: Listen): PublicNames {
-  const external = settings.publicUrl ?? `http://${hostPort(reachable(address))}`
+  const scheme = tlsFiles(settings) ? 'https' : 'http'
+  const external = settings.publicUrl ?? `${scheme}://${hostPort(reachable(address))}`
   return {
     external,
     inCluster: settings.internalUrl ?? external,

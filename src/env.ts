@@ -1,10 +1,21 @@
 import { availableParallelism } from 'node:os'
-import { isIP } from 'node:net'
-import { resolve } from 'node:path'
-import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { parseDuration } from './image/duration.ts'
-import { parseSize } from './image/size.ts'
+import { contradictions } from './env/contradictions.ts'
+import {
+  aDuration,
+  aSize,
+  baseUrl,
+  by,
+  duration,
+  file,
+  listen,
+  places,
+  proxies,
+  size,
+  type Listen,
+} from './env/texts.ts'
+
+export type { Listen } from './env/texts.ts'
 
 /**
  * The environment is read here, once, and nowhere else (operations, "Settings"). Every setting is one row: the README's
@@ -22,56 +33,6 @@ type Setting<Value> = {
 }
 
 type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never
-
-export type Listen = { readonly host: string; readonly port: number }
-
-/** The longest that a timer of the platform takes is a little less than 25 days. */
-const longest = 24 * 86_400_000
-const duration = (text: string) => {
-  const milliseconds = parseDuration(text)
-  return milliseconds !== null && milliseconds > 0 && milliseconds <= longest
-    ? milliseconds
-    : undefined
-}
-const size = (text: string) => parseSize(text) ?? undefined
-
-/** Texts that a schema takes, as they come out of it. */
-const by =
-  <Value>(schema: z.ZodType<Value, string>) =>
-  (text: string): Value | undefined =>
-    schema.safeParse(text).data
-
-function listen(text: string): Listen | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
-  const host = bracketed ?? plain
-  const port = Number(digits)
-  if (host === undefined || port > 65_535) return undefined
-  return isIP(host) || host === 'localhost' ? { host, port } : undefined
-}
-
-function baseUrl(text: string): string | undefined {
-  const url = URL.parse(text)
-  if (!url || !/^https?:$/.test(url.protocol)) return undefined
-  if (url.username || url.password || url.search || url.hash) return undefined
-  return url.href.replace(/\/+$/, '')
-}
-
-/** CIDRs, single addresses and host globs, by commas. */
-function places(text: string): readonly string[] | undefined {
-  const all = text.split(',').map((part) => part.trim())
-  return all.every(isPlace) ? all : undefined
-}
-
-/** A shortened CIDR and a glob of digits would look like a rule and match nothing that DNS answers. */
-function isPlace(text: string): boolean {
-  const [network = '', prefix] = text.split('/')
-  if (isIP(network)) return prefix === undefined || ipaddr.isValidCIDR(text)
-  const glob = /^(?:\*\.)?[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)*$/i
-  return prefix === undefined && glob.test(text) && /[a-z]/i.test(text)
-}
-
-const aDuration = 'a duration up to 24d, such as 30s, 15m or 24h'
-const aSize = 'bytes, also as 64Mi, 20Gi or 1Ti'
 
 /** A row whose value may be missing. */
 const optional = <Value>(
@@ -97,12 +58,24 @@ const settings = {
     'address and port of the one listener',
     listen,
   ),
+  tlsCert: optional(
+    'SLIPWAY_TLS_CERT',
+    'a file, together with SLIPWAY_TLS_KEY',
+    'certificate chain (PEM) of the listener, which then speaks HTTPS; re-read when it changes',
+    file,
+  ),
+  tlsKey: optional(
+    'SLIPWAY_TLS_KEY',
+    'a file, together with SLIPWAY_TLS_CERT',
+    'private key (PEM) of the certificate; re-read when it changes',
+    file,
+  ),
   dataDir: required(
     'SLIPWAY_DATA_DIR',
     './data',
     'a folder',
     'the folder of catalog, blobs and staging; locked by one instance',
-    (text) => (text === '' ? undefined : resolve(text)),
+    file,
   ),
   publicUrl: optional(
     'SLIPWAY_PUBLIC_URL',
@@ -201,6 +174,37 @@ const settings = {
     '`none` says that everyone who reaches the listener may do everything',
     by(z.enum(['none'])),
   ),
+  tokensFile: optional(
+    'SLIPWAY_TOKENS_FILE',
+    'a file',
+    'who may do what: lines of `name:role:sha256-of-the-token`; re-read when it changes',
+    file,
+  ),
+  htpasswdFile: optional(
+    'SLIPWAY_HTPASSWD_FILE',
+    'a file',
+    'names and bcrypt hashes (`htpasswd -B`) of those who may pull; re-read when it changes',
+    file,
+  ),
+  anonymousPull: required(
+    'SLIPWAY_ANONYMOUS_PULL',
+    'false',
+    'true or false',
+    'whether images are pulled without credentials',
+    by(z.enum(['true', 'false']).transform((text) => text === 'true')),
+  ),
+  accessFile: optional(
+    'SLIPWAY_ACCESS_FILE',
+    'a file',
+    'rules for single repositories, as JSON; re-read when it changes',
+    file,
+  ),
+  trustedProxies: optional(
+    'SLIPWAY_TRUSTED_PROXIES',
+    'CIDRs and addresses, by commas',
+    'proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed',
+    proxies,
+  ),
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',
@@ -237,31 +241,22 @@ export function readSettings(environment: Environment): Reading {
   const values = Object.fromEntries(
     Object.entries(settings).map(([name, row]) => [name, read<unknown>(row)]),
   )
-  problems.push(...contradictions(settings.listen, settings.auth, environment))
+  problems.push(...together(environment))
   return isComplete(values, problems)
     ? { settings: values, problems: null }
     : { settings: null, problems }
 }
 
+function together(environment: Environment): string[] {
+  const { variable, fallback, read } = settings.listen
+  const text = environment[variable] || fallback || ''
+  const given = { ...environment, [variable]: text }
+  return contradictions((name) => given[name] || undefined, read(text))
+}
+
 /** Every row was read by its own reader, so without problems the values have the rows' types. */
 function isComplete(values: object, problems: readonly string[]): values is Settings {
   return problems.length === 0 && Object.keys(settings).every((name) => name in values)
-}
-
-const loopback = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
-
-/** Values that are sound alone and not together. */
-function contradictions(
-  listen: Setting<Listen>,
-  auth: Setting<unknown>,
-  environment: Environment,
-): string[] {
-  const text = environment[listen.variable] || listen.fallback
-  const address = text === null ? undefined : listen.read(text)
-  if (!address || loopback.test(address.host) || environment[auth.variable]) return []
-  return [
-    `${listen.variable} is "${text}", but no credentials are configured; allowed: an address of 127.0.0.0/8, or any with SLIPWAY_AUTH=none if everyone who reaches the listener may do everything`,
-  ]
 }
 
 export function hostPort({ host, port }: Listen): string {

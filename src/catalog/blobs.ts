@@ -1,5 +1,6 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
+import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
 
 /**
@@ -36,7 +37,7 @@ export class Blobs {
     }
     await this.#db
       .insertInto('leases')
-      .values({ digest: blob.digest, holder, expires_at: now + leaseFor })
+      .values({ digest: blob.digest, holder, expires_at: now + leaseFor, repository: null })
       .onConflict((is) =>
         is.columns(['digest', 'holder']).doUpdateSet({ expires_at: now + leaseFor }),
       )
@@ -76,13 +77,14 @@ export class Blobs {
 
   /** Marks those that nothing keeps any more. To be called in a transaction, and followed by their deletion. */
   async condemn(candidates: readonly Digest[]): Promise<void> {
-    if (candidates.length === 0) return
-    await this.#db
-      .updateTable('blobs')
-      .set({ state: 'deleting' })
-      .where('digest', 'in', candidates)
-      .where((is) => isUnkept(is, this.#now()))
-      .execute()
+    for (const some of handfuls(candidates)) {
+      await this.#db
+        .updateTable('blobs')
+        .set({ state: 'deleting' })
+        .where('digest', 'in', some)
+        .where((is) => isUnkept(is, this.#now()))
+        .execute()
+    }
   }
 
   /** Blobs that nothing keeps: what a crash left. */

@@ -3,10 +3,14 @@ import Sqlite from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
 import { Blobs } from './blobs.ts'
 import { Events } from './events.ts'
+import { Holdings } from './holdings.ts'
 import { Images } from './images.ts'
 import { Jobs } from './jobs.ts'
 import { Manifests } from './manifests.ts'
+import { Leases } from './leases.ts'
 import { migrate } from './migrations.ts'
+import { PushSessions } from './push-sessions.ts'
+import { Referrers } from './referrers.ts'
 import type { Schema } from './schema.ts'
 import { Uploads } from './uploads.ts'
 
@@ -14,7 +18,11 @@ import { Uploads } from './uploads.ts'
 export type Tables = {
   readonly images: Images
   readonly blobs: Blobs
+  readonly leases: Leases
+  readonly holdings: Holdings
   readonly manifests: Manifests
+  readonly referrers: Referrers
+  readonly pushSessions: PushSessions
   readonly uploads: Uploads
   readonly jobs: Jobs
 }
@@ -40,7 +48,7 @@ export class Catalog implements AsyncDisposable {
   private constructor(db: Kysely<Schema>, now: () => number) {
     this.#db = db
     this.#now = now
-    this.read = tablesOver(db, now, new Set())
+    this.read = tablesOver(db, now, new Changes())
   }
 
   /** @throws Refusal when a newer program has written the catalog */
@@ -60,11 +68,12 @@ export class Catalog implements AsyncDisposable {
   }
 
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
-    const changed = new Set<string>()
+    const changes = new Changes()
     const result = await this.#db
       .transaction()
-      .execute((tx) => work(tablesOver(tx, this.#now, changed)))
-    for (const name of changed) this.#changes.emit(topic(name))
+      .execute((tx) => work(tablesOver(tx, this.#now, changes)))
+    for (const name of changes.images) this.#changes.emit(topic(name))
+    for (const name of changes.repositories) this.#changes.emit(repositories, name)
     return result
   }
 
@@ -72,6 +81,11 @@ export class Catalog implements AsyncDisposable {
   watch(name: string, changed: () => void): () => void {
     this.#changes.on(topic(name), changed)
     return () => this.#changes.off(topic(name), changed)
+  }
+
+  /** Calls back with the name of a repository after each committed change of its manifests or tags. */
+  watchRepositories(changed: (repository: string) => void): void {
+    this.#changes.on(repositories, changed)
   }
 
   /** Writes a row as it is. Throws when the catalog cannot be written. */
@@ -84,16 +98,28 @@ export class Catalog implements AsyncDisposable {
   }
 }
 
-function tablesOver(db: Kysely<Schema>, now: () => number, changed: Set<string>): Tables {
-  const events = new Events(db, now, changed)
+/** Names of what one transaction has changed. */
+class Changes {
+  readonly images = new Set<string>()
+  readonly repositories = new Set<string>()
+}
+
+function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Tables {
+  const events = new Events(db, now, changes.images)
   return {
     images: new Images(db, events, now),
     blobs: new Blobs(db, now),
-    manifests: new Manifests(db, now),
+    leases: new Leases(db, now),
+    holdings: new Holdings(db, now),
+    manifests: new Manifests(db, now, changes.repositories),
+    referrers: new Referrers(db),
+    pushSessions: new PushSessions(db, now),
     uploads: new Uploads(db),
     jobs: new Jobs(db, now),
   }
 }
+
+const repositories = 'repositories'
 
 /** An emitter treats an event called `error` in a way of its own, and an image may be called so. */
 function topic(name: string): string {

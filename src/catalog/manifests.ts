@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
+import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
 
 /** A manifest as one repository has it. `size` is bytes. */
@@ -9,33 +10,143 @@ export type Manifest = {
   readonly size: number
 }
 
-/** Repositories: their manifests, tags, and the blobs that may be read through them. */
+/** What a manifest says of another one, for the list of that one's referrers. */
+export type Reference = {
+  readonly subject: Digest
+  readonly artifactType: string
+  readonly annotations: { readonly [name: string]: string } | null
+}
+
+/** Repositories: their manifests and tags. */
 export class Manifests {
   readonly #db: Kysely<Schema>
   readonly #now: () => number
+  readonly #changed: Set<string>
 
-  constructor(db: Kysely<Schema>, now: () => number) {
+  /** @param changed collects the repositories to announce once the transaction is committed */
+  constructor(db: Kysely<Schema>, now: () => number, changed: Set<string>) {
     this.#db = db
     this.#now = now
+    this.#changed = changed
   }
 
   /** @param needs the blobs that the manifest names; its own bytes are kept as one more */
-  async put(repository: string, manifest: Manifest, needs: readonly Digest[]): Promise<void> {
+  async put(
+    repository: string,
+    manifest: Manifest,
+    needs: readonly Digest[],
+    reference: Reference | null = null,
+  ): Promise<void> {
     const { digest, mediaType, size } = manifest
+    this.#changed.add(repository)
     await this.#db
       .insertInto('manifests')
-      .values({ repository, digest, media_type: mediaType, size, created_at: this.#now() })
-      .onConflict((is) => is.columns(['repository', 'digest']).doNothing())
+      .values({
+        repository,
+        digest,
+        media_type: mediaType,
+        size,
+        created_at: this.#now(),
+        subject: reference?.subject ?? null,
+        artifact_type: reference?.artifactType ?? null,
+        annotations: reference?.annotations ? JSON.stringify(reference.annotations) : null,
+      })
+      .onConflict((is) =>
+        is.columns(['repository', 'digest']).doUpdateSet({ media_type: mediaType }),
+      )
       .execute()
-    const all = [...new Set([digest, ...needs])]
-    await this.#db
-      .insertInto('blob_references')
-      .values(all.map((needed) => ({ repository, manifest: digest, digest: needed })))
-      .onConflict((is) => is.columns(['repository', 'manifest', 'digest']).doNothing())
+    for (const some of handfuls([...new Set([digest, ...needs])])) {
+      await this.#db
+        .insertInto('blob_references')
+        .values(some.map((needed) => ({ repository, manifest: digest, digest: needed })))
+        .onConflict((is) => is.columns(['repository', 'manifest', 'digest']).doNothing())
+        .execute()
+    }
+  }
+
+  /**
+   * Removes a manifest and its tags.
+   * @returns the blobs that it needed and the names of its tags; null when it is not there
+   */
+  async remove(repository: string, digest: Digest) {
+    this.#changed.add(repository)
+    const { numDeletedRows } = await this.#db
+      .deleteFrom('manifests')
+      .where('repository', '=', repository)
+      .where('digest', '=', digest)
+      .executeTakeFirst()
+    if (numDeletedRows === 0n) return null
+    const tags = await this.#db
+      .deleteFrom('tags')
+      .where('repository', '=', repository)
+      .where('digest', '=', digest)
+      .returning('name')
       .execute()
+    const needs = await this.#db
+      .deleteFrom('blob_references')
+      .where('repository', '=', repository)
+      .where('manifest', '=', digest)
+      .returning('digest')
+      .execute()
+    return {
+      tags: tags.map(({ name }) => name),
+      needs: needs.map((row) => parseDigest(row.digest)),
+    }
+  }
+
+  /** Whether there was such a tag. */
+  async untag(repository: string, name: string): Promise<boolean> {
+    this.#changed.add(repository)
+    const { numDeletedRows } = await this.#db
+      .deleteFrom('tags')
+      .where('repository', '=', repository)
+      .where('name', '=', name)
+      .executeTakeFirst()
+    return numDeletedRows > 0n
+  }
+
+  /** Sizes of those of the digests that are manifests of the repository. */
+  async sizes(repository: string, digests: readonly Digest[]): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>()
+    for (const some of handfuls(digests)) {
+      const rows = await this.#db
+        .selectFrom('manifests')
+        .select(['digest', 'size'])
+        .where('repository', '=', repository)
+        .where('digest', 'in', some)
+        .execute()
+      for (const { digest, size } of rows) sizes.set(digest, size)
+    }
+    return sizes
+  }
+
+  /** A manifest of the repository, other than itself, that needs this blob or manifest; null when none does. */
+  async user(repository: string, digest: Digest): Promise<string | null> {
+    const row = await this.#db
+      .selectFrom('blob_references')
+      .select('manifest')
+      .where('repository', '=', repository)
+      .where('digest', '=', digest)
+      .where('manifest', '!=', digest)
+      .limit(1)
+      .executeTakeFirst()
+    return row?.manifest ?? null
+  }
+
+  /** The first repository behind `after` in ASCII order that has a manifest; null when there is none. */
+  async repositoryAfter(after: string): Promise<string | null> {
+    const row = await this.#db
+      .selectFrom('manifests')
+      .select('repository')
+      .where('repository', '>', after)
+      .orderBy('repository')
+      .limit(1)
+      .executeTakeFirst()
+    return row?.repository ?? null
   }
 
   async tag(repository: string, name: string, digest: Digest): Promise<void> {
+    this.#changed.add(repository)
     const updated_at = this.#now()
     await this.#db
       .insertInto('tags')
@@ -87,22 +198,9 @@ export class Manifests {
     return rows.map((row) => row.name)
   }
 
-  /** The size of a blob that a manifest of the repository needs; null when none does. */
-  async blobSize(repository: string, digest: Digest): Promise<number | null> {
-    const row = await this.#db
-      .selectFrom('blob_references')
-      .innerJoin('blobs', 'blobs.digest', 'blob_references.digest')
-      .select('blobs.size')
-      .where('blob_references.digest', '=', digest)
-      .where('blob_references.repository', '=', repository)
-      .where('blobs.state', '=', 'present')
-      .limit(1)
-      .executeTakeFirst()
-    return row?.size ?? null
-  }
-
   /** Empties a repository; returns the blobs that it needed. */
   async removeAll(repository: string): Promise<readonly Digest[]> {
+    this.#changed.add(repository)
     await this.#db.deleteFrom('tags').where('repository', '=', repository).execute()
     await this.#db.deleteFrom('manifests').where('repository', '=', repository).execute()
     const rows = await this.#db

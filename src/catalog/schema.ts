@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { DigestAlgorithm } from '../image/digest.ts'
 import type { Format } from '../image/format.ts'
 import type { Phase, ReadyReason, SourceReason } from '../image/phase.ts'
 
@@ -13,6 +14,7 @@ export interface Schema {
   manifests: ManifestTable
   tags: TagTable
   blob_references: ReferenceTable
+  push_sessions: PushSessionTable
   uploads: UploadTable
   jobs: JobTable
   events: EventTable
@@ -62,6 +64,8 @@ export interface LeaseTable {
   digest: Fixed<string>
   holder: Fixed<string>
   expires_at: number
+  /** Where the blob may be read and used meanwhile; null for a blob that is still being published. */
+  repository: string | null
 }
 
 export interface ManifestTable {
@@ -70,6 +74,11 @@ export interface ManifestTable {
   media_type: string
   size: number
   created_at: number
+  /** The manifest that this one says something about (OCI image-spec, "subject"). */
+  subject: string | null
+  artifact_type: string | null
+  /** JSON, kept for those that have a subject: its descriptor among the referrers shows them. */
+  annotations: string | null
 }
 
 export interface TagTable {
@@ -84,6 +93,14 @@ export interface ReferenceTable {
   repository: Fixed<string>
   manifest: Fixed<string>
   digest: Fixed<string>
+}
+
+/** A blob that a client pushes in several requests; its bytes are staged under the same id. */
+export interface PushSessionTable {
+  id: Fixed<string>
+  repository: Fixed<string>
+  algorithm: Fixed<DigestAlgorithm>
+  touched_at: number
 }
 
 export interface UploadTable {

@@ -26,6 +26,10 @@ export function parseDigest(text: string): Digest {
   )
 }
 
+export function isAlgorithm(text: string): text is DigestAlgorithm {
+  return text === 'sha256' || text === 'sha512'
+}
+
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`)
 }

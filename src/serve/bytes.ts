@@ -14,6 +14,8 @@ export type Sendable = {
   readonly contentType: string
   readonly headers: { readonly [name: string]: string }
   readonly open: (range: ByteRange, signal: AbortSignal) => Promise<Opened>
+  /** All of them, where they are in memory. */
+  readonly bytes?: Buffer | null
 }
 
 /**
@@ -57,6 +59,7 @@ async function sendOne(c: Call, file: Sendable, range: ByteRange | null, base: H
   const status = range ? 206 : 200
   if (c.req.method === 'HEAD' || file.size === 0) return end(c.env.outgoing, status, headers)
   const { outgoing } = c.env
+  if (file.bytes) return end(outgoing, status, headers, file.bytes.subarray(start, last + 1))
   await turnOf(outgoing)
   await using body = await file.open({ start, end: last }, gone(outgoing))
   outgoing.writeHead(status, headers)
@@ -130,8 +133,8 @@ async function send(c: Call, length: number, write: () => Promise<number>): Prom
   return RESPONSE_ALREADY_SENT
 }
 
-function end(outgoing: ServerResponse, status: number, headers: Headers): Response {
-  outgoing.writeHead(status, headers).end()
+function end(outgoing: ServerResponse, status: number, headers: Headers, bytes?: Buffer): Response {
+  outgoing.writeHead(status, headers).end(bytes)
   return RESPONSE_ALREADY_SENT
 }
 
@@ -144,10 +147,15 @@ async function turnOf(outgoing: ServerResponse): Promise<void> {
   await new Promise<void>((resolve) => outgoing.once('socket', () => resolve()))
 }
 
-function gone(outgoing: ServerResponse): AbortSignal {
+/** Ends when the client has gone, as a broken connection does. */
+export function gone(outgoing: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  outgoing.once('close', () => controller.abort())
+  outgoing.once('close', () => controller.abort(connectionClosed()))
   return controller.signal
+}
+
+function connectionClosed(): Error {
+  return Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })
 }
 
 /** RFC 9110 section 13.1.2, weak comparison. */

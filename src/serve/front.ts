@@ -5,6 +5,10 @@ import type { Log } from '../log.ts'
 import { openApiDocument } from './api/document.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
 import { probeRoutes, type ProbeOptions } from './api/probe.ts'
+import { spreadChallenges } from './auth/challenge.ts'
+import { doors } from './auth/doors.ts'
+import type { Gate } from './auth/gate.ts'
+import { tokenRoutes } from './auth/token-routes.ts'
 import type { Call, Env, Routes } from './context.ts'
 import { guard } from './guard.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
@@ -21,6 +25,8 @@ export type FrontOptions = ApiOptions &
     readonly version: string
     /** No credentials, and nobody said that this is meant. */
     readonly loopbackOnly: boolean
+    /** Asks for credentials; null where everyone may do everything. */
+    readonly gate: Gate | null
   }
 
 /** Everything that is served, under one application. */
@@ -30,13 +36,15 @@ export function front(options: FrontOptions): Routes {
     .use(identify(options.log))
     .use(limitSilence)
     .use(guard(options.loopbackOnly))
+    .route('/', doors(options.gate))
     .use(async (c, next) => {
-      // An upload answers this by itself, after it has looked at the token.
-      if (expectsContinue(c.env.incoming) && !c.req.path.startsWith('/upload/')) {
+      // An upload and a push answer this by themselves, after they have looked at what else the request says.
+      if (expectsContinue(c.env.incoming) && !/^\/(?:upload|v2)\//.test(c.req.path)) {
         c.env.outgoing.writeContinue()
       }
       await next()
     })
+    .route('/', options.gate ? tokenRoutes(options.gate) : new Hono<Env>())
     .route('/', healthRoutes(options))
     .get('/openapi.json', (c) => c.json(document))
     .route('/api/v1/images', imageRoutes(options))
@@ -54,11 +62,11 @@ function nothing(c: Call): Refusal {
   )
 }
 
-/** A client that neither sends nor reads for so long has gone, in milliseconds; an upload has a limit of its own. */
+/** A client that neither sends nor reads for so long has gone, in milliseconds; uploads and pushes have limits of their own. */
 const silence = 300_000
 
 function limitSilence(c: Call, next: () => Promise<void>): Promise<void> {
-  if (!c.req.path.startsWith('/upload/')) c.env.outgoing.setTimeout(silence)
+  if (!/^\/upload\/|\/blobs\/uploads\//.test(c.req.path)) c.env.outgoing.setTimeout(silence)
   return next()
 }
 
@@ -70,5 +78,6 @@ function identify(log: Log) {
     c.set('log', log.child({ requestId }))
     c.env.outgoing.setHeader('x-request-id', requestId)
     await next()
+    spreadChallenges(c)
   }
 }

@@ -8,7 +8,8 @@ const reading = new Set(['GET', 'HEAD', 'OPTIONS'])
 /**
  * Without credentials, being on this machine is what allows everything. A browser on this machine is led here by pages
  * from anywhere: a name that resolves to loopback (DNS rebinding) shows in `Host`, a foreign page in `Origin`. An upload's
- * token is a credential, so its door is not guarded.
+ * token is a credential, so its door is not guarded. Where there are credentials any name will do, but a foreign page may
+ * still not use those that a browser keeps.
  * @param loopbackOnly whether only loopback names may be asked for
  */
 export function guard(loopbackOnly: boolean): MiddlewareHandler<Env> {

@@ -1,36 +1,130 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { getRequestListener } from '@hono/node-server'
 import { hostPort, type Listen } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { hasTooManyFields, refuseFields, refuseHead, type HeadLimits } from './bad-heads.ts'
+import { boundConnections, close, Connections } from './connections.ts'
 import type { Routes } from './context.ts'
+import { Renewal } from './tls-renewal.ts'
+import type { KeyPair, TlsFiles } from './tls.ts'
 
-/** A client has so long to send a request's head; its body may take ten hours. */
-const headWithin = 60_000
-/** Proxies keep idle connections for a minute; ours must not be the first to close. */
-const keepAlive = 75_000
+/** What one client may ask of the listener; times in milliseconds. */
+export type Limits = HeadLimits & {
+  readonly handshakeWithin: number
+  /** Of a connection between two requests. */
+  readonly keepAlive: number
+  /** At the same time; those beyond are closed unheard. */
+  readonly connections: number
+  /** From the order to end until a connection that has not asked for anything is closed. */
+  readonly silentAtEnd: number
+}
+
+const usual: Limits = {
+  headWithin: 30_000,
+  headSize: 32 * 1024,
+  headFields: 200,
+  handshakeWithin: 20_000,
+  // Proxies keep idle connections for a minute; ours must not be the first to close.
+  keepAlive: 75_000,
+  connections: 10_000,
+  silentAtEnd: 1000,
+}
+
+export type ListenOptions = {
+  /** Null for plain HTTP. */
+  readonly tls: TlsFiles | null
+  readonly log: Log
+  readonly limits?: Partial<Limits>
+}
 
 export type Listener = {
   /** With the port that was really taken. */
   readonly address: Listen
-  /** Takes no new connections, and cuts those that still run after `grace` milliseconds. */
+  /** Takes no new connections, lets answers go out, and cuts those that still run after `grace` milliseconds. */
   close(grace: number): Promise<void>
 }
 
-/** The one listener. */
-export async function listen(routes: Routes, { host, port }: Listen): Promise<Listener> {
+/**
+ * The one listener. Bodies have no time limit here: they may take ten hours.
+ * @throws Refusal when the address is taken, or certificate and key cannot be used
+ */
+export async function listen(
+  routes: Routes,
+  address: Listen,
+  { tls, log, limits: some = {} }: ListenOptions,
+): Promise<Listener> {
+  const limits = { ...usual, ...some }
+  using resources = new DisposableStack()
+  const renewal = tls && resources.use(await Renewal.open(tls, { log }))
+  const server = open(limits, renewal, log)
+  const connections = new Connections(server, tls !== null)
+  answer(server, { routes, connections, limits })
+  boundConnections(server, limits.connections, log)
+  await start(server, address)
+  const held = resources.move()
+  return {
+    address: { host: address.host, port: portOf(server) },
+    async close(grace) {
+      held.dispose()
+      await close(server, connections, { grace, silent: limits.silentAtEnd })
+    },
+  }
+}
+
+function open(limits: Limits, renewal: Renewal | null, log: Log): Server {
+  const options = {
+    requestTimeout: 0,
+    headersTimeout: limits.headWithin,
+    // Late heads are looked for so often.
+    connectionsCheckingInterval: Math.min(1000, limits.headWithin),
+    keepAliveTimeout: limits.keepAlive,
+    maxHeaderSize: limits.headSize,
+    noDelay: true,
+    highWaterMark: 1024 * 1024,
+  }
+  if (!renewal) return createServer(options)
+  const handshakeTimeout = limits.handshakeWithin
+  const server = createTlsServer({ ...options, ...secure(renewal.pair), handshakeTimeout })
+  // Connections that are open keep what they have agreed on.
+  renewal.follow((pair) => server.setSecureContext(secure(pair)))
+  server.on('tlsClientError', (err, { remoteAddress }) => {
+    log.debug({ err, remoteAddress }, 'a TLS handshake failed')
+  })
+  return server
+}
+
+function secure({ cert, key }: KeyPair) {
+  return { cert, key, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const
+}
+
+type Answering = {
+  readonly routes: Routes
+  readonly connections: Connections
+  readonly limits: Limits
+}
+
+function answer(server: Server, { routes, connections, limits }: Answering): void {
   const handle = getRequestListener((request, bindings) => routes.fetch(request, { ...bindings }), {
     overrideGlobalObjects: false,
   })
-  const server = createServer({
-    requestTimeout: 0,
-    headersTimeout: headWithin,
-    keepAliveTimeout: keepAlive,
-    noDelay: true,
-    highWaterMark: 1024 * 1024,
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (!connections.begin(outgoing)) return
+    if (hasTooManyFields(outgoing, limits)) refuseFields(outgoing, limits)
+    else void handle(incoming, outgoing)
+  }
+  server.on('request', take)
+  server.on('checkContinue', take)
+  server.maxHeadersCount = limits.headFields + 1
+  server.on('clientError', (error, socket) => {
+    if (connections.isFree(socket)) refuseHead(error, socket, limits)
+    else socket.destroy()
   })
-  server.on('request', (incoming, outgoing) => void handle(incoming, outgoing))
-  server.on('checkContinue', (incoming, outgoing) => void handle(incoming, outgoing))
+}
+
+async function start(server: Server, { host, port }: Listen): Promise<void> {
   server.listen(port, host)
   try {
     await once(server, 'listening')
@@ -41,24 +135,9 @@ export async function listen(routes: Routes, { host, port }: Listen): Promise<Li
       { cause },
     )
   }
-  return { address: { host, port: portOf(server) }, close: (grace) => close(server, grace) }
 }
 
 function portOf(server: Server): number {
   const address = server.address()
   return typeof address === 'object' && address ? address.port : 0
-}
-
-async function close(server: Server, grace: number): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  // A connection becomes idle when its answer is out; kept alive, it would hold up the end.
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
-  const cut = setTimeout(() => server.closeAllConnections(), grace)
-  try {
-    await closed
-  } finally {
-    clearInterval(idle)
-    clearTimeout(cut)
-  }
 }

@@ -26,7 +26,8 @@ function parseRange(text: string, size: number): ByteRange | null | 'bad' {
   if (first === '') return suffix(Number(last), size)
   const start = Number(first)
   const end = last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (last !== '' && Number(last) < start) return 'bad'
+  // RFC 9110 leaves it to the server; the specification's conformance program wants 416.
+  if (last !== '' && Number(last) < start) return null
   return start < size ? { start, end } : null
 }
 

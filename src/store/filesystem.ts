@@ -55,6 +55,8 @@ export class FilesystemStore implements Store {
   async stage(options: StageOptions = {}): Promise<Staging> {
     const { id = randomUUID(), algorithm = 'sha256', amended = false } = options
     const rest = { ...this.#rest(algorithm), amended }
+    // A crash may have left a folder in which nothing is to be resumed.
+    if (options.id !== undefined) await this.discard(id)
     return await FilesystemStaging.create(this.#staging, id, rest)
   }
 

@@ -1,5 +1,5 @@
 import { addAbortSignal, type Readable } from 'node:stream'
-import { Refusal } from '../errors.ts'
+import { Refusal, type Failure } from '../errors.ts'
 import { formatDuration } from '../image/duration.ts'
 
 /**
@@ -15,19 +15,20 @@ export function bindTo(signal: AbortSignal, body: Readable): void {
  * A signal that ends with `signal`, or when a body has been silent for too long: the sender's silence, not ours, so the
  * time while its bytes wait here for the disk does not count.
  * @param limit milliseconds
+ * @param late what the body ends with then
  */
-export function untilIdle(body: Readable, limit: number, signal: AbortSignal) {
+export function untilIdle(
+  body: Readable,
+  limit: number,
+  signal: AbortSignal,
+  late: () => Failure = () => timedOut(limit),
+) {
   const controller = new AbortController()
   const ring = () => {
     // All of it has come; what is still done with it takes its own time.
     if (body.readableEnded || body.destroyed) return timer
     if (body.readableLength > 0) return timer.refresh()
-    controller.abort(
-      new Refusal(
-        'UPLOAD_TIMEOUT',
-        `no byte of the upload arrived for ${formatDuration(limit)}; ask for a new upload URL with retry`,
-      ),
-    )
+    controller.abort(late())
     return timer
   }
   const timer: NodeJS.Timeout = setTimeout(ring, limit).unref()
@@ -40,4 +41,19 @@ export function untilIdle(body: Readable, limit: number, signal: AbortSignal) {
       body.off('readable', heard)
     },
   }
+}
+
+const brokenCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'])
+
+function timedOut(limit: number): Refusal {
+  const duration = formatDuration(limit)
+  return new Refusal(
+    'UPLOAD_TIMEOUT',
+    `no byte of the upload arrived for ${duration}; ask for a new upload URL with retry`,
+  )
+}
+
+/** Whether it was the connection that failed, not what was sent over it. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && brokenCodes.has(String(error.code))
 }

@@ -4,7 +4,7 @@ import { Outage } from '../errors.ts'
 import { parseDigest } from '../image/digest.ts'
 import type { Stored } from '../image/stored.ts'
 import type { Collector } from './collect.ts'
-import { reserve } from './publish.ts'
+import { leaseHolder, reserve } from './publish.ts'
 
 /**
  * Another image of this service as a source: its blobs are kept for the new image, nothing is copied.
@@ -27,7 +27,7 @@ export async function borrow(
     digest: parseDigest(digest),
     size,
   }))
-  await reserve(image, blobs, shelf)
+  await reserve(leaseHolder(image), blobs, shelf)
   const still = await shelf.catalog.read.images.byName(name)
   if (still?.uid === other.uid && still.phase === 'Ready') return other.stored
   throw notReady(`the image "${name}" was deleted just now`)

@@ -1,7 +1,7 @@
 import type { Catalog, Tables } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { Outage } from '../errors.ts'
-import { digestOf, parseDigest, type Digest } from '../image/digest.ts'
+import { algorithmOf, digestOf, parseDigest, type Digest } from '../image/digest.ts'
 import { mediaTypes } from '../image/media-type.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
 import type { Stored } from '../image/stored.ts'
@@ -41,7 +41,7 @@ export async function publish(
 ): Promise<Image> {
   const { stored, config, manifest } = artifactOf(ingested, facts, shelf.now())
   const blobs = [stored.layer, stored.config, stored.manifest]
-  await reserve(image, blobs.map(reference), shelf)
+  await reserve(leaseHolder(image), blobs.map(reference), shelf)
   signal.throwIfAborted()
   await ingested.staging.publish(ingested.layer.digest)
   for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
@@ -72,26 +72,26 @@ export async function hang(
   })
 }
 
-/** Keeps blobs for an image that is about to be Ready. */
+/** Keeps blobs for somebody who is about to need them, before their bytes are visible. */
 export async function reserve(
-  image: Image,
+  holder: string,
   blobs: readonly { digest: Digest; size: number }[],
   { catalog, collector }: Pick<Shelf, 'catalog' | 'collector'>,
 ): Promise<void> {
   for (let tries = 0; tries < patience; tries += 1) {
-    if (await catalog.transaction((tables) => reserveAll(image, blobs, tables))) return
+    if (await catalog.transaction((tables) => reserveAll(holder, blobs, tables))) return
     await collector.idle()
   }
   throw new Outage('STORAGE_UNAVAILABLE', 'the same blob is being deleted; try again')
 }
 
 async function reserveAll(
-  image: Image,
+  holder: string,
   blobs: readonly { digest: Digest; size: number }[],
   tables: Tables,
 ): Promise<boolean> {
   for (const blob of blobs) {
-    if (!(await tables.blobs.reserve(blob, leaseHolder(image), leaseFor))) return false
+    if (!(await tables.blobs.reserve(blob, holder, leaseFor))) return false
   }
   return true
 }
@@ -122,10 +122,16 @@ async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
   )
 }
 
-async function put(bytes: Buffer, store: Store, signal: AbortSignal): Promise<void> {
-  await using staging = await store.stage()
+/** Stores a small blob that has been reserved. */
+export async function put(
+  bytes: Buffer,
+  store: Store,
+  signal: AbortSignal,
+  digest = digestOf(bytes),
+): Promise<void> {
+  await using staging = await store.stage({ algorithm: algorithmOf(digest) })
   await staging.append([bytes], signal)
-  await staging.publish(digestOf(bytes))
+  await staging.publish(digest)
 }
 
 function artifactOf(ingested: Ingested, from: SourceFacts, now: number) {

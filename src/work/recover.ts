@@ -5,6 +5,8 @@ import type { Collector } from './collect.ts'
 import type { Intake } from './intake.ts'
 import { imageTag } from '../image/name.ts'
 import { leaseHolder } from './publish.ts'
+import { shelveAgain } from './shelve.ts'
+import type { Pushes } from './pushes.ts'
 import { tagKey } from './tag-record.ts'
 import type { Reception } from './upload.ts'
 
@@ -17,7 +19,8 @@ type Remains = {
 
 /**
  * What the process before this one left, if it was killed. To be called before anything else runs, by whoever holds the
- * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes are dropped.
+ * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes
+ * are dropped, but for those of pushes, which go on.
  */
 export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
   for (const image of await catalog.read.images.inPhase('Provisioning')) {
@@ -40,7 +43,10 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
       })
     }
   })
-  for (const id of await store.staged()) await store.discard(id)
+  await shelveAgain({ catalog, store })
+  for (const id of await store.staged()) {
+    if (!(await catalog.read.pushSessions.byId(id))) await store.discard(id)
+  }
 }
 
 /** The rest of it, which may take its time while the service is already answering. */
@@ -49,12 +55,14 @@ export async function tidy({
   intake,
   reception,
   collector,
+  pushes,
   log,
 }: {
   catalog: Catalog
   intake: Intake
   reception: Reception
   collector: Collector
+  pushes: Pushes
   log: Log
 }): Promise<void> {
   const each = async (what: object, work: Promise<void>) => {
@@ -71,5 +79,10 @@ export async function tidy({
   }
   await each({}, removed())
   await each({}, reception.reclaim())
+  await each({}, pushes.sweep())
+  await each(
+    {},
+    catalog.transaction(({ leases }) => leases.prune()),
+  )
   await each({}, collector.sweep())
 }

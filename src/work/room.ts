@@ -83,6 +83,14 @@ export class Room {
     return await turn
   }
 
+  /** Bytes that are staged already and stay so between requests: they count as taken, and are never refused. */
+  hold(): Claim {
+    const claims = this.#claims
+    const claim: Held = { size: null, received: 0, [Symbol.dispose]: () => claims.delete(claim) }
+    claims.add(claim)
+    return claim
+  }
+
   async #checkLimit(size: number, promised: number): Promise<void> {
     const { storageLimit } = this.#limits
     if (storageLimit === null) return

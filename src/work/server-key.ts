@@ -18,16 +18,20 @@ const tokenLength = 32
 
 /**
  * The one secret of this service. From it come the upload tokens, so that a token can be shown as long as its image waits
- * and yet lies nowhere, and the key under which credentials of data sources are kept.
+ * and yet lies nowhere, the key under which credentials of data sources are kept, and the one that signs the registry's
+ * short-lived tokens.
  */
 export class ServerKey {
   readonly #tokens: Buffer
   readonly #sealing: Buffer
+  /** HS256, for tokens that the registry issues (RFC 7518, section 3.2). */
+  readonly issuingKey: Uint8Array
 
   constructor(secret: Uint8Array) {
     if (secret.length !== keyLength) throw new Bug(`a server key has ${keyLength} bytes`)
     this.#tokens = derive(secret, 'upload tokens')
     this.#sealing = derive(secret, 'data source secrets')
+    this.issuingKey = derive(secret, 'registry tokens')
   }
 
   /** Reads the key, or makes it on the first start; only this user may read the file. */

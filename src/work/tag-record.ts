@@ -1,3 +1,4 @@
+import type { Digest } from '../image/digest.ts'
 import type { Image } from '../catalog/images.ts'
 import { repositoryOf } from '../image/name.ts'
 import type { Stored } from '../image/stored.ts'
@@ -13,4 +14,18 @@ export function tagRecord(image: Image, { manifest }: Stored): Buffer {
   return Buffer.from(
     JSON.stringify({ manifest, image: { uid, createdAt, ownerUid, dataSource, hadSecrets } }),
   )
+}
+
+/** Where it is written down that a repository has a manifest that a client pushed: not every one has a tag. */
+export function manifestKey(repository: string, digest: Digest): string {
+  return `${repository}/_manifests/${digest}`
+}
+
+export function pushedTagKey(repository: string, tag: string): string {
+  return `${repository}/_tags/${tag}`
+}
+
+/** What such a tag or manifest names. `size` is bytes. */
+export function pushedRecord(manifest: Stored['manifest']): Buffer {
+  return Buffer.from(JSON.stringify({ manifest }))
 }

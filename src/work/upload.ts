@@ -17,7 +17,7 @@ import type { Progress } from './progress.ts'
 import { leaseHolder, publish } from './publish.ts'
 import { empty, gone, type Admission, type UploadDoor } from './upload-door.ts'
 import { tagKey } from './tag-record.ts'
-import { bindTo, untilIdle } from './body.ts'
+import { bindTo, isBroken, untilIdle } from './body.ts'
 import { peek } from '../unwrap/peek.ts'
 
 export type ReceptionOptions = {
@@ -204,10 +204,4 @@ function stoppedBy({ why }: Stopped): Failure {
     'UPLOAD_GONE',
     `${what}; ask for a new upload URL with retry, or create it again`,
   )
-}
-
-const brokenCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'])
-
-function isBroken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && brokenCodes.has(String(error.code))
 }

@@ -304,7 +304,7 @@ describe('the registry', () => {
     expect(answer.status).toBe(403)
     expect(envelopeSchema.parse(await answer.json()).errors[0]).toMatchObject({
       code: 'DENIED',
-      message: expect.stringContaining('create an image'),
+      message: expect.stringContaining('written by ingestion alone'),
     })
     expect((await service.rest.image('alpha')).status.phase).toBe('Ready')
   })

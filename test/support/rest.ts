@@ -16,10 +16,20 @@ const patience = 70_000
 /** Every answer is held against the schema that the service documents. */
 export class Rest {
   readonly #base: () => string
+  readonly #headers: Record<string, string>
 
-  /** @param base where the service is: a restart may move it to another port */
-  constructor(base: () => string) {
+  /**
+   * @param base where the service is: a restart may move it to another port
+   * @param headers of every request
+   */
+  constructor(base: () => string, headers: Record<string, string> = {}) {
     this.#base = base
+    this.#headers = headers
+  }
+
+  /** The same service, asked by somebody with this token. */
+  as(token: string): Rest {
+    return new Rest(this.#base, { ...this.#headers, authorization: `Bearer ${token}` })
   }
 
   url(path = ''): string {
@@ -29,7 +39,7 @@ export class Rest {
   async post(body: unknown, path = ''): Promise<Response> {
     return await fetch(this.url(path), {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { ...this.#headers, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(patience),
     })
@@ -50,12 +60,12 @@ export class Rest {
   }
 
   async image(name: string): Promise<Image> {
-    return imageSchema.parse(await bodyOf(await get(this.url(`/${name}`)), 200))
+    return imageSchema.parse(await bodyOf(await get(this.url(`/${name}`), this.#headers), 200))
   }
 
   /** @param query with its question mark */
   async list(query = ''): Promise<z.output<typeof listSchema>> {
-    return listSchema.parse(await bodyOf(await get(this.url(query)), 200))
+    return listSchema.parse(await bodyOf(await get(this.url(query), this.#headers), 200))
   }
 
   async names(query = ''): Promise<readonly string[]> {
@@ -69,7 +79,8 @@ export class Rest {
   /** Resolves when nothing of it is left. */
   async delete(name: string): Promise<void> {
     const signal = AbortSignal.timeout(patience)
-    await bodyOf(await fetch(this.url(`/${name}`), { method: 'DELETE', signal }), 202)
+    const headers = this.#headers
+    await bodyOf(await fetch(this.url(`/${name}`), { method: 'DELETE', headers, signal }), 202)
   }
 
   /** @throws Error when the image ends in another phase, with what its condition says */
@@ -94,7 +105,7 @@ export class Rest {
   async until(name: string, holds: (image: Image) => boolean, limit = usually): Promise<Image> {
     const late = AbortSignal.timeout(limit)
     for (let etag = '""'; ;) {
-      const headers = { 'if-none-match': etag }
+      const headers = { ...this.#headers, 'if-none-match': etag }
       const answer = await fetch(this.url(`/${name}?wait=10s`), { headers, signal: late })
       etag = answer.headers.get('etag') ?? etag
       if (answer.status === 304) continue

@@ -61,6 +61,9 @@ describe('settings', () => {
     ['SLIPWAY_SOURCE_DENY', '10.0.0.*'],
     ['SLIPWAY_STORAGE', 'tape'],
     ['SLIPWAY_AUTH', 'no'],
+    ['SLIPWAY_ANONYMOUS_PULL', 'yes'],
+    ['SLIPWAY_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['SLIPWAY_TRUSTED_PROXIES', 'proxy.example.com'],
     ['SLIPWAY_LOG_LEVEL', 'loud'],
     ['SLIPWAY_STORAGE_LIMIT', '1G'],
   ])('%s does not take %j', (variable, value) => {
@@ -72,6 +75,46 @@ describe('settings', () => {
   test('an open listener is meant when that is said', () => {
     const { settings } = readSettings({ SLIPWAY_LISTEN: '0.0.0.0:80', SLIPWAY_AUTH: 'none' })
     expect(settings?.listen).toEqual({ host: '0.0.0.0', port: 80 })
+  })
+
+  test('an open listener takes credentials, or the word that none are meant', () => {
+    const { settings } = readSettings({
+      SLIPWAY_LISTEN: '0.0.0.0:80',
+      SLIPWAY_TOKENS_FILE: '/etc/slipway/tokens',
+      SLIPWAY_ACCESS_FILE: '/etc/slipway/access.json',
+      SLIPWAY_ANONYMOUS_PULL: 'true',
+      SLIPWAY_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::1',
+    })
+    expect(settings).toMatchObject({
+      tokensFile: '/etc/slipway/tokens',
+      htpasswdFile: null,
+      anonymousPull: true,
+      trustedProxies: ['10.0.0.0/8', '2001:db8::1/128'],
+    })
+    const htpasswd = { SLIPWAY_LISTEN: '[::]:80', SLIPWAY_HTPASSWD_FILE: 'htpasswd' }
+    expect(readSettings(htpasswd).settings?.htpasswdFile).toMatch(/^\/.*\/htpasswd$/)
+  })
+
+  test.each([
+    [{ SLIPWAY_TLS_CERT: '/c' }, 'SLIPWAY_TLS_CERT is "/c", but SLIPWAY_TLS_KEY is not set'],
+    [{ SLIPWAY_TLS_KEY: '/k' }, 'SLIPWAY_TLS_KEY is "/k", but SLIPWAY_TLS_CERT is not set'],
+    [
+      { SLIPWAY_AUTH: 'none', SLIPWAY_TOKENS_FILE: '/t' },
+      'SLIPWAY_TOKENS_FILE is "/t", but SLIPWAY_AUTH is "none"',
+    ],
+    [
+      { SLIPWAY_AUTH: 'none', SLIPWAY_ACCESS_FILE: '/a' },
+      'SLIPWAY_ACCESS_FILE is "/a", but SLIPWAY_AUTH is "none"',
+    ],
+    [{ SLIPWAY_ACCESS_FILE: '/a' }, 'SLIPWAY_ACCESS_FILE is "/a", but no credentials'],
+    [
+      { SLIPWAY_LISTEN: '0.0.0.0:1', SLIPWAY_ANONYMOUS_PULL: 'true' },
+      'SLIPWAY_LISTEN is "0.0.0.0:1", but no credentials',
+    ],
+  ])('%j contradict each other', (environment, told) => {
+    const { problems } = readSettings(environment)
+    expect(problems).toHaveLength(1)
+    expect(problems?.[0]).toContain(told)
   })
 
   test('stand in the README, each with its default and its meaning', () => {

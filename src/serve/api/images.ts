@@ -5,6 +5,7 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import type { Image } from '../../catalog/images.ts'
 import type { Store } from '../../store/store.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
+import { demandImage, reaches } from '../auth/access.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
@@ -29,24 +30,30 @@ export function imageRoutes(options: ApiOptions): Routes {
   return new Hono<Env>()
     .post('/', limit, async (c) => {
       const { name, dataSource, owner } = await body(c, createSchema)
+      demandImage(c, 'push', name)
+      // What is shared under another name can be pulled by that name.
+      if (dataSource.objectRef) demandImage(c, 'pull', dataSource.objectRef.name)
       const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
       const { image, created } = await intake.create(wanted)
       c.header('location', `/api/v1/images/${name}`)
       return shown(c, await presenter.show(image), created ? 201 : 200)
     })
-    .get('/', async (c) => c.json(await page(query(c, listQuery), options)))
+    .get('/', async (c) => c.json(await page(c, query(c, listQuery), options)))
     .get('/:name', (c) => one(c, options))
     .delete('/:name', async (c) => {
+      demandImage(c, 'delete', c.req.param('name'))
       await intake.remove(c.req.param('name'))
       return c.body(null, 202)
     })
     .post('/:name/retry', async (c) => {
+      demandImage(c, 'push', c.req.param('name'))
       const image = await intake.retry(c.req.param('name'))
       return shown(c, await presenter.show(image), 202)
     })
-    .get('/:name/disk', async (c) =>
-      sendDisk(c, await find(options, c.req.param('name')), options.store),
-    )
+    .get('/:name/disk', async (c) => {
+      demandImage(c, 'pull', c.req.param('name'))
+      return await sendDisk(c, await find(options, c.req.param('name')), options.store)
+    })
     .all('/', only('GET', 'HEAD', 'POST'))
     .all('/:name', only('GET', 'HEAD', 'DELETE'))
     .all('/:name/retry', only('POST'))
@@ -62,7 +69,7 @@ async function find({ catalog }: ApiOptions, name: string): Promise<Image> {
 async function one(c: Call, options: ApiOptions): Promise<Response> {
   const { wait } = query(c, getQuery)
   const name = c.req.param('name') ?? ''
-  const look = async () => options.presenter.show(await find(options, name))
+  const look = async () => visible(c, await options.presenter.show(await find(options, name)))
   const known = c.req.header('if-none-match')
   let body = await look()
   if (wait !== undefined && matches(known, etagOf(body))) {
@@ -75,7 +82,18 @@ async function one(c: Call, options: ApiOptions): Promise<Response> {
   return matches(known, etagOf(body)) ? notModified(c, body) : shown(c, body, 200)
 }
 
-async function page(filter: z.output<typeof listQuery>, { catalog, presenter }: ApiOptions) {
+/** Who holds an upload's URL may write that image: it is not for those who may only look. */
+function visible(c: Call, body: ImageBody): ImageBody {
+  if (reaches(c, 'write')) return body
+  const { imageUploadURLs: _urls, uploadCommand: _command, ...status } = body.status
+  return { ...body, status }
+}
+
+async function page(
+  c: Call,
+  filter: z.output<typeof listQuery>,
+  { catalog, presenter }: ApiOptions,
+) {
   const { limit, phase, format, cdrom } = filter
   const images = await catalog.read.images.list({
     limit: limit + 1,
@@ -84,7 +102,9 @@ async function page(filter: z.output<typeof listQuery>, { catalog, presenter }: 
     format: format ?? null,
     cdrom: cdrom ?? null,
   })
-  const items = await Promise.all(images.slice(0, limit).map((image) => presenter.show(image)))
+  const items = await Promise.all(
+    images.slice(0, limit).map(async (image) => visible(c, await presenter.show(image))),
+  )
   const last = images.length > limit ? items.at(-1) : undefined
   return { items, ...(last && { continue: cursor(last.name) }) }
 }

@@ -1,23 +1,31 @@
 import { Hono } from 'hono'
 import type { Catalog } from '../../catalog/catalog.ts'
-import { asFailure, Refusal, type Failure } from '../../errors.ts'
-import { parseDigest } from '../../image/digest.ts'
-import { isRepository } from '../../image/name.ts'
+import { Refusal } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
-import { sendBytes } from '../bytes.ts'
+import type { Pushes } from '../../work/pushes.ts'
+import type { Repositories } from '../../work/repositories.ts'
+import { demand, demandList, type Action } from '../auth/access.ts'
 import type { Call, Env, Routes } from '../context.ts'
-import { failureHeaders, logFailure, statusOf } from '../problem.ts'
-import { readManifest } from './manifest.ts'
+import { only } from '../methods.ts'
+import { deleteBlob, readBlob } from './blobs.ts'
+import { envelope } from './envelope.ts'
+import { listRepositories } from './repositories.ts'
+import { deleteManifest, putManifest, readManifest } from './manifests.ts'
+import type { ManifestShelf } from './manifest-shelf.ts'
+import { listReferrers } from './referrers.ts'
 import { listTags } from './tags.ts'
+import { targetOf, type Target } from './target.ts'
+import { beginUpload, cancelUpload, finishUpload, takeChunk, tellOffset } from './uploads.ts'
 
 export type RegistryOptions = {
   readonly catalog: Catalog
   readonly store: Store
+  readonly pushes: Pushes
+  readonly repositories: Repositories
+  readonly manifestShelf: ManifestShelf
 }
 
-/** The pull side of the OCI distribution-spec 1.1. Repository names hold slashes, so the path is taken apart here. */
-const path = /^\/v2\/(?<repository>.+)\/(?<kind>manifests|blobs|tags)\/(?<reference>[^/]+)$/
-
+/** The OCI distribution-spec 1.1, with what its main branch has added (registry.md). */
 export function registryRoutes(options: RegistryOptions): Routes {
   return new Hono<Env>()
     .use('/v2/*', async (c, next) => {
@@ -25,76 +33,81 @@ export function registryRoutes(options: RegistryOptions): Routes {
       await next()
     })
     .on(['GET', 'HEAD'], ['/v2', '/v2/'], (c) => c.json({}))
-    .on(['GET', 'HEAD'], '/v2/*', (c) => pull(c, options))
-    .all('/v2/*', (c) => {
-      throw push(c)
-    })
+    .on('ALL', ['/v2', '/v2/'], only('GET', 'HEAD'))
+    .all('/v2/*', (c) => serve(c, targetOf(c.req.path), options))
     .onError(envelope)
 }
 
-async function pull(c: Call, options: RegistryOptions): Promise<Response> {
-  const { repository = '', kind, reference = '' } = path.exec(c.req.path)?.groups ?? {}
-  if (!kind) throw new Refusal('NOT_FOUND', `there is nothing at ${c.req.path}`)
-  if (!isRepository(repository)) {
-    throw new Refusal('NAME_INVALID', `"${repository}" is no repository name`)
+async function serve(c: Call, target: Target, options: RegistryOptions): Promise<Response> {
+  if (target.kind === 'catalog') return await serveCatalog(c, options)
+  const doings = doingsOf(target)
+  const doing = doings[c.req.method === 'HEAD' ? 'GET' : c.req.method]
+  if (!doing) throw notAllowed(c, Object.keys(doings))
+  const [action, run] = doing
+  if (action !== 'pull') refuseIngested(target.repository)
+  demand(c, action, target.repository)
+  echoNamespace(c)
+  return await run(c, options)
+}
+
+async function serveCatalog(c: Call, options: RegistryOptions): Promise<Response> {
+  if (!/^(?:GET|HEAD)$/.test(c.req.method)) throw notAllowed(c, ['GET'])
+  demandList(c)
+  return await listRepositories(c, options)
+}
+
+type Run = (c: Call, options: RegistryOptions) => Promise<Response>
+/** Which methods a place takes, what right each of them needs, and who does it. */
+type Doings = { readonly [method: string]: readonly [Action, Run] }
+
+function doingsOf(target: Exclude<Target, { kind: 'catalog' }>): Doings {
+  if (target.kind === 'manifest') {
+    return {
+      GET: ['pull', (c, options) => readManifest(c, target, options)],
+      PUT: ['push', (c, options) => putManifest(c, target, options)],
+      DELETE: ['delete', (c, options) => deleteManifest(c, target, options)],
+    }
   }
-  if (kind === 'blobs') return await sendBlob(c, repository, reference, options)
-  if (kind === 'manifests') return await readManifest(c, repository, reference, options)
-  return await listTags(c, repository, reference, options)
-}
-
-/** end-2. Only a blob that the repository needs is read through it. */
-async function sendBlob(
-  c: Call,
-  repository: string,
-  reference: string,
-  { catalog, store }: RegistryOptions,
-): Promise<Response> {
-  const digest = parseDigest(reference)
-  const size = await catalog.read.manifests.blobSize(repository, digest)
-  if (size === null) {
-    throw new Refusal('BLOB_UNKNOWN', `the repository "${repository}" has no blob ${digest}`)
+  if (target.kind === 'blob') {
+    return {
+      GET: ['pull', (c, options) => readBlob(c, target, options)],
+      DELETE: ['delete', (c, options) => deleteBlob(c, target, options)],
+    }
   }
-  return await sendBytes(c, {
-    size,
-    etag: `"${digest}"`,
-    contentType: 'application/octet-stream',
-    headers: {
-      'docker-content-digest': digest,
-      'docker-distribution-api-version': 'registry/2.0',
-      'cache-control': 'public, max-age=31536000, immutable',
-    },
-    open: (range, signal) => store.open(digest, range, signal),
-  })
+  if (target.kind === 'referrers') {
+    return { GET: ['pull', (c, options) => listReferrers(c, target, options)] }
+  }
+  if (target.kind === 'tags') {
+    return { GET: ['pull', (c, options) => listTags(c, target.repository, options)] }
+  }
+  if (target.id === '') return { POST: ['push', (c, options) => beginUpload(c, target, options)] }
+  return {
+    GET: ['push', (c, options) => tellOffset(c, target, options)],
+    PATCH: ['push', (c, options) => takeChunk(c, target, options)],
+    PUT: ['push', (c, options) => finishUpload(c, target, options)],
+    DELETE: ['push', (c, options) => cancelUpload(c, target, options)],
+  }
 }
 
-function push(c: Call): Refusal {
-  return c.req.path.startsWith('/v2/cvi/')
-    ? new Refusal(
-        'DENIED',
-        'repositories under cvi/ are written by ingestion alone; create an image',
-      )
-    : new Refusal(
-        'UNSUPPORTED',
-        'this registry is read by clients; images come in as described in /openapi.json',
-      )
-}
-
-/** OCI distribution-spec, "Error Codes". */
-function envelope(error: Error, c: Call): Response {
-  const failure = asFailure(error)
-  logFailure(c, failure)
-  const { message, row } = failure
-  return c.json(
-    { errors: [{ code: row.oci, message, detail: detailOf(failure) }] },
-    statusOf(failure),
-    {
-      ...failureHeaders(failure),
-      'docker-distribution-api-version': 'registry/2.0',
-    },
+function refuseIngested(repository: string): void {
+  if (!/^cvi(?:\/|$)/.test(repository)) return
+  throw new Refusal(
+    'DENIED',
+    'repositories under cvi/ are written by ingestion alone; create or delete an image instead',
   )
 }
 
-function detailOf({ code }: Failure) {
-  return { code }
+function notAllowed(c: Call, methods: readonly string[]): Refusal {
+  const all = methods.includes('GET') ? ['HEAD', ...methods] : methods
+  c.header('allow', all.join(', '))
+  return new Refusal('METHOD_NOT_ALLOWED', `${c.req.path} takes ${all.join(', ')}`)
+}
+
+/** A mirror is asked on behalf of another registry, which the client names. */
+function echoNamespace(c: Call): void {
+  if (!c.req.url.includes('ns=')) return
+  const namespace = c.req.query('ns')
+  if (!namespace || !/^[A-Za-z0-9.:_-]{1,255}$/.test(namespace)) return
+  // On the raw response, where bytes are answered, too.
+  c.env.outgoing.setHeader('oci-namespace', namespace)
 }

@@ -1,0 +1,88 @@
+import type { Kysely } from 'kysely'
+import type { Digest } from '../image/digest.ts'
+import { handfuls } from './handfuls.ts'
+import type { Schema } from './schema.ts'
+
+/**
+ * What keeps a blob that no manifest needs yet. A lease of a repository lets its clients read and use the blob meanwhile;
+ * each upload and each mount has one of its own, so that a manifest that uses the blob and goes again takes only one away.
+ */
+export class Leases {
+  readonly #db: Kysely<Schema>
+  readonly #now: () => number
+
+  constructor(db: Kysely<Schema>, now: () => number) {
+    this.#db = db
+    this.#now = now
+  }
+
+  /** Makes a blob that is there readable in a repository, or a lease last longer. To be called in a transaction. */
+  async grant(digest: Digest, holder: string, repository: string, leaseFor: number): Promise<void> {
+    const expires_at = this.#now() + leaseFor
+    await this.#db
+      .insertInto('leases')
+      .values({ digest, holder, repository, expires_at })
+      .onConflict((is) => is.columns(['digest', 'holder']).doUpdateSet({ repository, expires_at }))
+      .execute()
+  }
+
+  /** When the lease of a holder ends, null when it has none. */
+  async end(digest: Digest, holder: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('leases')
+      .select('expires_at')
+      .where('digest', '=', digest)
+      .where('holder', '=', holder)
+      .executeTakeFirst()
+    return row?.expires_at ?? null
+  }
+
+  /** Somebody is at work in a repository: what it has leased lasts as long again. */
+  async prolong(repository: string, leaseFor: number): Promise<void> {
+    const now = this.#now()
+    await this.#db
+      .updateTable('leases')
+      .set({ expires_at: now + leaseFor })
+      .where('repository', '=', repository)
+      .where('expires_at', '>', now)
+      .execute()
+  }
+
+  /** A manifest needs these now: of each one lease of the repository ends, that with the least time left. */
+  async use(repository: string, digests: readonly Digest[]): Promise<void> {
+    for (const some of handfuls(digests)) {
+      const rows = await this.#db
+        .selectFrom('leases')
+        .select(['digest', 'holder'])
+        .where('repository', '=', repository)
+        .where('digest', 'in', some)
+        .orderBy('expires_at', 'desc')
+        .execute()
+      const first = new Map(rows.map(({ digest, holder }) => [digest, holder]))
+      for (const [digest, holder] of first) await this.#remove(digest, holder)
+    }
+  }
+
+  /** Ends every lease that a repository has on a blob; tells whether there was one. */
+  async endAll(repository: string, digest: Digest): Promise<boolean> {
+    const { numDeletedRows } = await this.#db
+      .deleteFrom('leases')
+      .where('repository', '=', repository)
+      .where('digest', '=', digest)
+      .executeTakeFirst()
+    return numDeletedRows > 0n
+  }
+
+  /** Removes those that are over. */
+  async prune(): Promise<void> {
+    await this.#db.deleteFrom('leases').where('expires_at', '<=', this.#now()).execute()
+  }
+
+  async #remove(digest: string, holder: string): Promise<void> {
+    await this.#db
+      .deleteFrom('leases')
+      .where('digest', '=', digest)
+      .where('holder', '=', holder)
+      .execute()
+  }
+}

@@ -1,0 +1,62 @@
+import type { Listen } from './texts.ts'
+
+const loopback = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
+const everyone = 'everyone who reaches the listener may do everything'
+const credentials = ['SLIPWAY_TOKENS_FILE', 'SLIPWAY_HTPASSWD_FILE'] as const
+
+/**
+ * Values that are sound alone and not together.
+ * @param text of a variable, undefined when it is not given
+ * @param address where the listener will be, undefined when that is no address
+ */
+export function contradictions(
+  text: (variable: string) => string | undefined,
+  address: Listen | undefined,
+): string[] {
+  return [...onAccess(text, address), ...onTls(text)]
+}
+
+function onAccess(
+  text: (variable: string) => string | undefined,
+  address: Listen | undefined,
+): string[] {
+  const auth = text('SLIPWAY_AUTH')
+  const files = credentials.filter((variable) => text(variable) !== undefined)
+  if (auth !== undefined) {
+    const idle = [...files, ...idleWithout(text)]
+    return idle.map(
+      (variable) =>
+        `${variable} is "${text(variable)}", but SLIPWAY_AUTH is "${auth}", with which ${everyone}; set only one of them (SLIPWAY_AUTH= is as if it were not set)`,
+    )
+  }
+  if (files.length > 0) return []
+  return [...exposed(text('SLIPWAY_LISTEN'), address), ...lonely(text)]
+}
+
+/** What would be left without effect where there are no credentials, while somebody counts on it. */
+function idleWithout(text: (variable: string) => string | undefined): string[] {
+  return text('SLIPWAY_ACCESS_FILE') === undefined ? [] : ['SLIPWAY_ACCESS_FILE']
+}
+
+function exposed(listen: string | undefined, address: Listen | undefined): string[] {
+  if (!address || loopback.test(address.host)) return []
+  return [
+    `SLIPWAY_LISTEN is "${listen}", but no credentials are configured; allowed: an address of 127.0.0.0/8, or any with ${credentials.join(' or ')}, or with SLIPWAY_AUTH=none if ${everyone}`,
+  ]
+}
+
+function lonely(text: (variable: string) => string | undefined): string[] {
+  return idleWithout(text).map(
+    (variable) =>
+      `${variable} is "${text(variable)}", but no credentials are configured, without which ${everyone}; set ${credentials.join(' or ')}, too`,
+  )
+}
+
+function onTls(text: (variable: string) => string | undefined): string[] {
+  const pair = ['SLIPWAY_TLS_CERT', 'SLIPWAY_TLS_KEY'] as const
+  const given = pair.filter((variable) => text(variable) !== undefined)
+  if (given.length !== 1) return []
+  const [variable = ''] = given
+  const missing = pair.find((each) => each !== variable) ?? ''
+  return [`${variable} is "${text(variable)}", but ${missing} is not set; set both or none of them`]
+}

@@ -1,0 +1,73 @@
+import type { Catalog } from '../../catalog/catalog.ts'
+import { Refusal } from '../../errors.ts'
+import { parseDigest, type Digest } from '../../image/digest.ts'
+import type { Store } from '../../store/store.ts'
+import type { Repositories } from '../../work/repositories.ts'
+import { cacheability } from '../auth/access.ts'
+import { sendBytes } from '../bytes.ts'
+import type { Call } from '../context.ts'
+import type { Named } from './target.ts'
+
+type Shelf = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly repositories: Repositories
+}
+
+/** end-2. Only a blob that the repository holds is read through it, and only one whose bytes are there is promised. */
+export async function readBlob(
+  c: Call,
+  { repository, reference }: Named,
+  shelf: Shelf,
+): Promise<Response> {
+  const digest = parseDigest(reference)
+  const { catalog, store } = shelf
+  const size = await catalog.read.holdings.blobSize(repository, digest)
+  if (size === null) throw unknown(repository, digest)
+  if (c.req.method === 'HEAD') await promise(c, repository, { digest, size }, shelf)
+  return await sendBytes(c, {
+    size,
+    etag: `"${digest}"`,
+    contentType: 'application/octet-stream',
+    headers: {
+      'docker-content-digest': digest,
+      'docker-distribution-api-version': 'registry/2.0',
+      'cache-control': `${cacheability(c, repository)}, max-age=31536000, immutable`,
+    },
+    open: (range, signal) => store.open(digest, range, signal),
+  })
+}
+
+/**
+ * A client that pushes asks by HEAD what it need not upload. What is missing or cut short on the disk is uploaded again and
+ * so repaired; what is there must not be collected before the manifest comes.
+ */
+async function promise(
+  c: Call,
+  repository: string,
+  blob: { readonly digest: Digest; readonly size: number },
+  { store, repositories }: Shelf,
+): Promise<void> {
+  const stat = await store.stat(blob.digest)
+  if (stat?.size !== blob.size) {
+    c.get('log').error({ blob, found: stat?.size ?? null }, 'a blob is missing or cut short')
+    throw unknown(repository, blob.digest)
+  }
+  if (repository.startsWith('cvi/') || !c.get('caller').may('push', repository)) return
+  await repositories.promise(repository, blob.digest)
+}
+
+/** end-10. */
+export async function deleteBlob(
+  c: Call,
+  { repository, reference }: Named,
+  { repositories }: Shelf,
+): Promise<Response> {
+  const digest = parseDigest(reference)
+  if (!(await repositories.removeBlob(repository, digest))) throw unknown(repository, digest)
+  return c.body(null, 202)
+}
+
+function unknown(repository: string, digest: string): Refusal {
+  return new Refusal('BLOB_UNKNOWN', `the repository "${repository}" has no blob ${digest}`)
+}

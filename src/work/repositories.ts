@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import type { Catalog, Tables } from '../catalog/catalog.ts'
+import { Refusal } from '../errors.ts'
+import type { Digest } from '../image/digest.ts'
+import type { ManifestDocument } from '../image/document.ts'
+import type { Store } from '../store/store.ts'
+import type { Collector } from './collect.ts'
+import { Freed } from './freed.ts'
+import { InTurn } from './in-turn.ts'
+import { assertNeeds, isWhole } from './needs.ts'
+import { put, reserve } from './publish.ts'
+import { leaseFor } from './shelve.ts'
+import { manifestKey, pushedRecord, pushedTagKey } from './tag-record.ts'
+
+export type RepositoryOptions = {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly collector: Collector
+  readonly now: () => number
+}
+
+/** A manifest that a client pushes, with its bytes. */
+export type Pushed = {
+  readonly digest: Digest
+  readonly bytes: Buffer
+  readonly document: ManifestDocument
+  readonly tags: readonly string[]
+}
+
+/** A blob that a client is known to count on is leased again when less than this is left, in milliseconds. */
+const renewBelow = leaseFor / 2
+/** Repositories that are looked at for one that a caller may read. */
+const most = 1000
+
+/**
+ * What clients do to repositories. The catalog's transaction decides, the records follow it: what was answered is in both,
+ * and a crash between leaves a record that `rebuild` finds superseded.
+ */
+export class Repositories {
+  readonly #options: RepositoryOptions
+  readonly #inTurn = new InTurn()
+  readonly #freed: Freed
+
+  constructor(options: RepositoryOptions) {
+    this.#options = options
+    this.#freed = new Freed(options.now)
+  }
+
+  /**
+   * Takes a manifest with all its tags, or with none of them.
+   * @throws Refusal MANIFEST_BLOB_UNKNOWN, SIZE_INVALID
+   */
+  async put(repository: string, pushed: Pushed, signal: AbortSignal): Promise<void> {
+    const { catalog, store } = this.#options
+    const { digest, bytes, document } = pushed
+    await assertNeeds(repository, document.needs, catalog.read, store)
+    const holder = randomUUID()
+    await reserve(holder, [{ digest, size: bytes.length }], this.#options)
+    await put(bytes, store, signal, digest)
+    await this.#inTurn.run(repository, async () => {
+      await catalog.transaction((tables) => link(repository, pushed, holder, tables))
+      await this.#record(repository, pushed)
+    })
+  }
+
+  /**
+   * Removes a manifest and all its tags, and frees what only it needed.
+   * @returns false when it is not there
+   * @throws Refusal IN_USE while an index of the repository lists it
+   */
+  async remove(repository: string, digest: Digest): Promise<boolean> {
+    const { catalog, store, collector } = this.#options
+    const removed = await this.#inTurn.run(repository, async () => {
+      const gone = await catalog.transaction(async ({ manifests }) => {
+        const user = await manifests.user(repository, digest)
+        if (user) throw inUse(`the manifest ${digest}`, user)
+        return await manifests.remove(repository, digest)
+      })
+      if (!gone) return null
+      for (const tag of gone.tags) await store.records.remove(pushedTagKey(repository, tag))
+      await store.records.remove(manifestKey(repository, digest))
+      return gone
+    })
+    if (!removed) return false
+    this.#freed.add(repository, removed.needs)
+    await collector.collect(removed.needs)
+    return true
+  }
+
+  /** Removes a tag; the manifest stays. */
+  async untag(repository: string, tag: string): Promise<boolean> {
+    const { catalog, store } = this.#options
+    return await this.#inTurn.run(repository, async () => {
+      const wasThere = await catalog.transaction(({ manifests }) =>
+        manifests.untag(repository, tag),
+      )
+      if (wasThere) await store.records.remove(pushedTagKey(repository, tag))
+      return wasThere
+    })
+  }
+
+  /**
+   * Ends what keeps a blob in a repository.
+   * @returns false when the repository does not have it
+   * @throws Refusal IN_USE while a manifest needs it
+   */
+  async removeBlob(repository: string, digest: Digest): Promise<boolean> {
+    const { catalog, collector } = this.#options
+    const wasThere = await catalog.transaction(async ({ manifests, leases, holdings }) => {
+      if ((await holdings.blobSize(repository, digest)) === null) return false
+      const user = await manifests.user(repository, digest)
+      if (user ?? (await manifests.byDigest(repository, digest))) {
+        throw inUse(`the blob ${digest}`, user ?? digest)
+      }
+      return await leases.endAll(repository, digest)
+    })
+    if (wasThere) await collector.collect([digest])
+    return this.#freed.take(repository, digest) || wasThere
+  }
+
+  /**
+   * Lets a repository have a blob that another one holds, without its bytes moving.
+   * @param from the repository that has it, null for any
+   * @param mayRead which repositories the caller may read
+   * @returns false when none of them has it, whole
+   */
+  async mount(
+    repository: string,
+    digest: Digest,
+    from: string | null,
+    mayRead: (repository: string) => boolean,
+  ): Promise<boolean> {
+    const { catalog, store } = this.#options
+    return await catalog.transaction(async ({ holdings, leases }) => {
+      const holders = from === null ? await holdings.repositoriesWith(digest, most) : [from]
+      const readable = holders.find(mayRead)
+      const size = readable === undefined ? null : await holdings.blobSize(readable, digest)
+      if (size === null || !(await isWhole({ digest, size }, store))) return false
+      await leases.grant(digest, randomUUID(), repository, leaseFor)
+      await leases.prolong(repository, leaseFor)
+      return true
+    })
+  }
+
+  /** A client that may push has asked for a blob and was told that it is here: it stays until its manifest comes. */
+  async promise(repository: string, digest: Digest): Promise<void> {
+    const { catalog, now } = this.#options
+    const holder = `promised to ${repository}`
+    const end = await catalog.read.leases.end(digest, holder)
+    if ((end ?? 0) - now() > renewBelow) return
+    await catalog.transaction(async ({ holdings, leases }) => {
+      if ((await holdings.blobSize(repository, digest)) === null) return
+      await leases.grant(digest, holder, repository, leaseFor)
+    })
+  }
+
+  async #record(repository: string, { digest, bytes, document, tags }: Pushed): Promise<void> {
+    const { records } = this.#options.store
+    const record = pushedRecord({ digest, size: bytes.length, mediaType: document.mediaType })
+    await records.put(manifestKey(repository, digest), record)
+    for (const tag of tags) await records.put(pushedTagKey(repository, tag), record)
+  }
+}
+
+async function link(repository: string, pushed: Pushed, holder: string, tables: Tables) {
+  const { digest, bytes, document, tags } = pushed
+  const { mediaType, needs, subject, artifactType, annotations } = document
+  const manifest = { digest, mediaType, size: bytes.length }
+  await assertNeeds(repository, needs, tables, null)
+  const digests = [...new Set(needs.map((need) => need.digest))]
+  const reference = subject && { subject, artifactType, annotations }
+  await tables.manifests.put(repository, manifest, digests, reference)
+  for (const tag of tags) await tables.manifests.tag(repository, tag, digest)
+  await tables.leases.use(repository, [digest, ...digests])
+  await tables.blobs.endLeases(holder)
+}
+
+function inUse(what: string, user: string): Refusal {
+  return new Refusal(
+    'IN_USE',
+    `${what} is used by the manifest ${user} of this repository; delete that one first`,
+  )
+}

@@ -1,0 +1,60 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import { Outage } from '../errors.ts'
+import type { Stat, Staging, Store } from '../store/store.ts'
+import type { Collector } from './collect.ts'
+import { reserve } from './publish.ts'
+
+/** What was uploaded or mounted stays so long, in milliseconds, unless a manifest uses it or somebody works beside it. */
+export const leaseFor = 3_600_000
+
+/**
+ * Makes staged bytes, whose digest is known, a blob that a repository may use. The blob is announced first, so that no
+ * collection removes it, and readable last, when its bytes are safe.
+ * @param push the session of that id, if there is one, ends with it
+ */
+export async function shelve(
+  staging: Staging,
+  blob: Stat,
+  push: { readonly id: string; readonly repository: string },
+  shelf: { readonly catalog: Catalog; readonly collector: Collector },
+): Promise<void> {
+  const { id } = push
+  await reserve(id, [blob], shelf)
+  await staging.publish(blob.digest)
+  await enter(blob, push, shelf.catalog)
+}
+
+/** Makes a blob whose bytes are safe readable in the repository, and ends its push. */
+async function enter(
+  blob: Stat,
+  { id, repository }: { readonly id: string; readonly repository: string },
+  catalog: Catalog,
+): Promise<void> {
+  await catalog.transaction(async ({ blobs, leases, pushSessions }) => {
+    if ((await blobs.size(blob.digest)) === null) throw tooSlow(blob)
+    await leases.grant(blob.digest, id, repository, leaseFor)
+    await leases.prolong(repository, leaseFor)
+    await pushSessions.remove(id)
+  })
+}
+
+/**
+ * Ends the pushes whose blobs had got to their place when the process before this one was killed: their sessions have no
+ * bytes any more, and what a client was told of them must not be lost.
+ */
+export async function shelveAgain({ catalog, store }: { catalog: Catalog; store: Store }) {
+  for (const { session, digest, size } of await catalog.read.pushSessions.announced()) {
+    if ((await store.stat(digest))?.size !== size) continue
+    const staging = await store.resume(session.id, session.algorithm)
+    if (staging) await staging.leave()
+    else await enter({ digest, size }, session, catalog)
+  }
+}
+
+/** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */
+function tooSlow({ digest }: Stat): Outage {
+  return new Outage(
+    'STORAGE_UNAVAILABLE',
+    `the storage took so long that ${digest} was given up; upload it again`,
+  )
+}
