@@ -26,17 +26,6 @@ export class Leases {
       .execute()
   }
 
-  /** When the lease of a holder ends, null when it has none. */
-  async end(digest: Digest, holder: string): Promise<number | null> {
-    const row = await this.#db
-      .selectFrom('leases')
-      .select('expires_at')
-      .where('digest', '=', digest)
-      .where('holder', '=', holder)
-      .executeTakeFirst()
-    return row?.expires_at ?? null
-  }
-
   /** Somebody is at work in a repository: what it has leased lasts as long again. */
   async prolong(repository: string, leaseFor: number): Promise<void> {
     const now = this.#now()
@@ -48,7 +37,33 @@ export class Leases {
       .execute()
   }
 
-  /** A manifest needs these now: of each one lease of the repository ends, that with the least time left. */
+  /** When the lease of a holder ends, null when it has none. */
+  async end(digest: Digest, holder: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('leases')
+      .select('expires_at')
+      .where('digest', '=', digest)
+      .where('holder', '=', holder)
+      .executeTakeFirst()
+    return row?.expires_at ?? null
+  }
+
+  /** A client that may push has asked for a blob and was told that it is here. One lease serves all who ask. */
+  async promise(digest: Digest, repository: string, leaseFor: number): Promise<void> {
+    await this.grant(digest, promiseOf(repository), repository, leaseFor)
+  }
+
+  /** When the promise of a blob ends, null when there is none. */
+  async promisedUntil(digest: Digest, repository: string): Promise<number | null> {
+    return await this.end(digest, promiseOf(repository))
+  }
+
+  /** What was promised has been used by a manifest that was there before. */
+  async keepPromises(repository: string, digests: readonly Digest[]): Promise<void> {
+    for (const digest of digests) await this.#remove(digest, promiseOf(repository))
+  }
+
+  /** A new manifest needs these now: of each one lease of the repository ends, that with the least time left. */
   async use(repository: string, digests: readonly Digest[]): Promise<void> {
     for (const some of handfuls(digests)) {
       const rows = await this.#db
@@ -85,4 +100,8 @@ export class Leases {
       .where('holder', '=', holder)
       .execute()
   }
+}
+
+function promiseOf(repository: string): string {
+  return `promised to ${repository}`
 }

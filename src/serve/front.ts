@@ -14,7 +14,8 @@ import { guard } from './guard.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
 import { problem } from './problem.ts'
 import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
-import { expectsContinue, uploadRoutes, type UploadOptions } from './upload/upload.ts'
+import { expectsContinue } from './request-body.ts'
+import { uploadRoutes, type UploadOptions } from './upload/upload.ts'
 
 export type FrontOptions = ApiOptions &
   ProbeOptions &

@@ -10,6 +10,7 @@ import { boundConnections, close, Connections } from './connections.ts'
 import type { Routes } from './context.ts'
 import { Renewal } from './tls-renewal.ts'
 import type { KeyPair, TlsFiles } from './tls.ts'
+import { Running } from './running.ts'
 
 /** What one client may ask of the listener; times in milliseconds. */
 export type Limits = HeadLimits & {
@@ -20,6 +21,8 @@ export type Limits = HeadLimits & {
   readonly connections: number
   /** From the order to end until a connection that has not asked for anything is closed. */
   readonly silentAtEnd: number
+  /** From the end of all connections until the work on their requests, a sync of the disk as a rule, is left behind. */
+  readonly handledWithin: number
 }
 
 const usual: Limits = {
@@ -31,6 +34,7 @@ const usual: Limits = {
   keepAlive: 75_000,
   connections: 10_000,
   silentAtEnd: 1000,
+  handledWithin: 10_000,
 }
 
 export type ListenOptions = {
@@ -61,7 +65,8 @@ export async function listen(
   const renewal = tls && resources.use(await Renewal.open(tls, { log }))
   const server = open(limits, renewal, log)
   const connections = new Connections(server, tls !== null)
-  answer(server, { routes, connections, limits })
+  const running = new Running()
+  answer(server, { routes, connections, limits, running })
   boundConnections(server, limits.connections, log)
   await start(server, address)
   const held = resources.move()
@@ -70,6 +75,7 @@ export async function listen(
     async close(grace) {
       held.dispose()
       await close(server, connections, { grace, silent: limits.silentAtEnd })
+      await running.ended(limits.handledWithin)
     },
   }
 }
@@ -104,16 +110,17 @@ type Answering = {
   readonly routes: Routes
   readonly connections: Connections
   readonly limits: Limits
+  readonly running: Running
 }
 
-function answer(server: Server, { routes, connections, limits }: Answering): void {
+function answer(server: Server, { routes, connections, limits, running }: Answering): void {
   const handle = getRequestListener((request, bindings) => routes.fetch(request, { ...bindings }), {
     overrideGlobalObjects: false,
   })
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!connections.begin(outgoing)) return
     if (hasTooManyFields(outgoing, limits)) refuseFields(outgoing, limits)
-    else void handle(incoming, outgoing)
+    else running.add(handle(incoming, outgoing))
   }
   server.on('request', take)
   server.on('checkContinue', take)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Outage, Refusal } from '../errors.ts'
-import { expectsContinue } from './upload/upload.ts'
+import { expectsContinue } from './request-body.ts'
 
 export type SmallBodyOptions = {
   /** Bytes. */

@@ -1,50 +1,40 @@
 import { randomUUID } from 'node:crypto'
-import type { Catalog } from '../catalog/catalog.ts'
 import { Refusal } from '../errors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../image/digest.ts'
-import type { PushSession } from '../catalog/push-sessions.ts'
 import type { Log } from '../log.ts'
-import type { Stat, Store } from '../store/store.ts'
+import type { Stat } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import { receive, type Chunk } from './receive.ts'
 import { Receiving } from './receiving.ts'
-import type { Room } from './room.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
+import { Sessions, type SessionsOptions } from './sessions.ts'
 import { leaseFor, shelve } from './shelve.ts'
 import type { Writing } from './writer-lock.ts'
 
-export type PushOptions = {
-  readonly catalog: Catalog
-  readonly store: Store
-  readonly room: Room
+export type PushOptions = SessionsOptions & {
   readonly collector: Collector
-  readonly now: () => number
   readonly log: Log
 }
 
 /** A session that nobody touches is removed: after a day, and after an hour when it has no byte. */
 const idleFor = 24 * 3_600_000
 const emptyIdleFor = 3_600_000
-/** Sessions that may be under way, and those whose files stay open between requests. */
+/** Sessions that may be under way. */
 const mostSessions = 1000
-const mostOpen = 200
 /** How often work in progress is written down. */
 const keepEvery = 60_000
 /** How long the offset of an upload that is being written may take to come to rest. */
 const restWithin = 1000
-/** The longest that the files of a session take to be closed. */
-const closedWithin = 60_000
-
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Blobs on their way in from clients: sessions whose offset survives broken connections and restarts. */
 export class Pushes {
   readonly #options: PushOptions
-  readonly #known = new Map<string, Session>()
+  readonly #sessions: Sessions
   readonly #receiving = new Receiving()
 
   constructor(options: PushOptions) {
     this.#options = options
+    this.#sessions = new Sessions(options)
   }
 
   /** @returns the id of the session. @throws Refusal TOO_MANY_REQUESTS */
@@ -55,16 +45,16 @@ export class Pushes {
       await pushSessions.add(row)
       await leases.prolong(repository, leaseFor)
     })
-    this.#session(row).keptAt = this.#options.now()
+    this.#sessions.of(row).keptAt = this.#options.now()
     return row.id
   }
 
   /** How many bytes of a session are here. While somebody writes, so many are at this moment. */
   async offset(repository: string, id: string, signal: AbortSignal): Promise<number> {
-    const session = await this.#find(repository, id)
+    const session = await this.#sessions.find(repository, id)
     await session.lock.settle(restWithin, signal)
     if (session.lock.isHeld) return session.size
-    return await this.#alone(session, signal, () => session.takeUp())
+    return await this.#sessions.alone(session, () => session.takeUp(), signal)
   }
 
   /**
@@ -73,7 +63,7 @@ export class Pushes {
    * @throws Refusal BLOB_UPLOAD_UNKNOWN, UPLOAD_OUT_OF_ORDER, SIZE_INVALID, TOO_LARGE; Outage PUSH_INTERRUPTED, STORAGE_FULL
    */
   async append(repository: string, id: string, chunk: Chunk, signal: AbortSignal): Promise<number> {
-    const session = await this.#find(repository, id)
+    const session = await this.#sessions.find(repository, id)
     using writing = await this.#begin(session, chunk, signal)
     await this.#take(session, chunk, writing)
     return session.size
@@ -91,7 +81,7 @@ export class Pushes {
     chunk: Chunk,
     signal: AbortSignal,
   ): Promise<Stat> {
-    const session = await this.#find(repository, id)
+    const session = await this.#sessions.find(repository, id)
     using writing = await this.#begin(session, chunk, signal)
     if (chunk.size !== 0) await this.#take(session, chunk, writing)
     writing.finish()
@@ -101,7 +91,7 @@ export class Pushes {
     } finally {
       await session.leave()
     }
-    this.#end(session)
+    this.#sessions.end(session)
     return blob
   }
 
@@ -118,9 +108,9 @@ export class Pushes {
 
   /** Ends a session and drops its bytes, whoever is writing. */
   async cancel(repository: string, id: string, signal: AbortSignal): Promise<void> {
-    const session = await this.#find(repository, id)
+    const session = await this.#sessions.find(repository, id)
     session.lock.cut('deleted')
-    await this.#alone(session, signal, () => this.#remove(session))
+    await this.#sessions.alone(session, () => this.#sessions.remove(session), signal)
   }
 
   /** Removes the sessions that nobody has touched for too long. */
@@ -139,63 +129,19 @@ export class Pushes {
     this.#receiving.endSilent()
   }
 
-  /** Lets go of all sessions; a later process takes them up. No request may be under way. */
+  /** Lets go of all sessions; a later process takes them up. */
   async close(): Promise<void> {
     this.#receiving[Symbol.dispose]()
-    for (const session of this.#known.values()) await session.leave()
-    this.#known.clear()
-  }
-
-  async #find(repository: string, id: string): Promise<Session> {
-    const row = uuid.test(id) ? await this.#options.catalog.read.pushSessions.byId(id) : null
-    if (row?.repository !== repository) throw unknown()
-    const session = this.#session(row)
-    await this.#letGo()
-    return session
-  }
-
-  /** One object for each session, so that all requests meet at one lock; the last used stands last. */
-  #session(row: PushSession): Session {
-    const { store, room, now } = this.#options
-    const session = this.#known.get(row.id) ?? new Session(row, store, room, now)
-    this.#known.delete(row.id)
-    this.#known.set(row.id, session)
-    return session
-  }
-
-  /** Files of the longest unused session are closed when too many are open. */
-  async #letGo(): Promise<void> {
-    const open = [...this.#known.values()].filter(({ isOpen }) => isOpen)
-    const idle = open.length > mostOpen && open.find(({ lock }) => !lock.isHeld)
-    if (!idle) return
-    await this.#alone(idle, AbortSignal.timeout(closedWithin), () => idle.leave())
-  }
-
-  async #enter(session: Session, signal: AbortSignal): Promise<Writing> {
-    const writing = await session.lock.enter(signal)
-    if (this.#known.get(session.row.id) === session) return writing
-    writing[Symbol.dispose]()
-    throw unknown()
-  }
-
-  /** Does something while nobody writes. */
-  async #alone<Result>(session: Session, signal: AbortSignal, work: () => Promise<Result>) {
-    const writing = await this.#enter(session, signal)
-    writing.finish()
-    try {
-      return await work()
-    } finally {
-      writing[Symbol.dispose]()
-    }
+    await this.#sessions.close()
   }
 
   /** The right to write a part, if that is what comes next. */
   async #begin(session: Session, chunk: Chunk, signal: AbortSignal): Promise<Writing> {
-    const before = session.lock.isHeld ? session.size : null
+    const before = session.lock.isWritten ? session.size : null
     // What is behind already can be told at once; what lies ahead may yet be reached.
     if ((chunk.start ?? Infinity) < (before ?? 0)) session.checkStart(chunk, before)
     using undo = new DisposableStack()
-    const writing = undo.use(await this.#enter(session, signal))
+    const writing = undo.use(await this.#sessions.enter(session, signal))
     await session.takeUp()
     session.checkStart(chunk, before)
     undo.move()
@@ -203,25 +149,19 @@ export class Pushes {
   }
 
   async #take(session: Session, chunk: Chunk, writing: Writing): Promise<void> {
-    const { room, now } = this.#options
     const staging = await session.open()
     writing.finish()
     await staging.catchUp(writing.signal)
-    let keeping = Promise.resolve()
-    const heard = () => {
-      writing.heard()
-      if (now() - session.keptAt < keepEvery) return
-      session.keptAt = now()
-      keeping = this.#keep(session)
-    }
     writing.heard()
+    let keeping = Promise.resolve()
     try {
       await this.#receiving.run(writing.signal, (until, stillThere) => {
-        const both = () => {
+        const heard = () => {
           stillThere()
-          heard()
+          writing.heard()
+          keeping = this.#keepNowAndThen(session) ?? keeping
         }
-        return receive(staging, chunk, room, both, until)
+        return receive(staging, chunk, this.#options.room, heard, until)
       })
     } finally {
       writing.finish()
@@ -234,8 +174,15 @@ export class Pushes {
     const staging = await session.open()
     const blob = await staging.seal(signal, algorithmOf(expected))
     if (blob.digest === expected) return blob
-    await this.#remove(session)
+    await this.#sessions.remove(session)
     throw differs(blob, expected)
+  }
+
+  #keepNowAndThen(session: Session): Promise<void> | null {
+    const now = this.#options.now()
+    if (now - session.keptAt < keepEvery) return null
+    session.keptAt = now
+    return this.#keep(session)
   }
 
   /** Its repository is being worked in, and the session is alive. */
@@ -250,40 +197,20 @@ export class Pushes {
     }
   }
 
-  async #remove(session: Session): Promise<void> {
-    const { id } = session.row
-    await this.#options.catalog.transaction(({ pushSessions }) => pushSessions.remove(id))
-    this.#end(session)
-    await session.discard()
-  }
-
   async #expire(id: string, duration: number): Promise<void> {
     const { pushSessions } = this.#options.catalog.read
     const row = await pushSessions.byId(id)
     if (!row) return
-    const session = this.#session(row)
+    const session = this.#sessions.of(row)
     if (session.lock.isHeld) return await this.#keep(session)
-    await this.#alone(session, AbortSignal.timeout(closedWithin), async () => {
-      if ((await pushSessions.idleFor(duration)).includes(id)) await this.#remove(session)
+    await this.#sessions.alone(session, async () => {
+      if ((await pushSessions.idleFor(duration)).includes(id)) await this.#sessions.remove(session)
     })
-  }
-
-  /** Whoever waits for it finds that it is over. */
-  #end(session: Session): void {
-    this.#known.delete(session.row.id)
-    session.end()
   }
 }
 
 function differs({ digest }: Stat, expected: Digest): Refusal {
   return new Refusal('DIGEST_INVALID', `the bytes are ${digest}, expected ${expected}`)
-}
-
-function unknown(): Refusal {
-  return new Refusal(
-    'BLOB_UPLOAD_UNKNOWN',
-    'there is no such upload in this repository; it may have ended or been idle for a day',
-  )
 }
 
 function tooMany(): Refusal {

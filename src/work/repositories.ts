@@ -145,12 +145,11 @@ export class Repositories {
   /** A client that may push has asked for a blob and was told that it is here: it stays until its manifest comes. */
   async promise(repository: string, digest: Digest): Promise<void> {
     const { catalog, now } = this.#options
-    const holder = `promised to ${repository}`
-    const end = await catalog.read.leases.end(digest, holder)
+    const end = await catalog.read.leases.promisedUntil(digest, repository)
     if ((end ?? 0) - now() > renewBelow) return
     await catalog.transaction(async ({ holdings, leases }) => {
       if ((await holdings.blobSize(repository, digest)) === null) return
-      await leases.grant(digest, holder, repository, leaseFor)
+      await leases.promise(digest, repository, leaseFor)
     })
   }
 
@@ -169,9 +168,12 @@ async function link(repository: string, pushed: Pushed, holder: string, tables: 
   await assertNeeds(repository, needs, tables, null)
   const digests = [...new Set(needs.map((need) => need.digest))]
   const reference = subject && { subject, artifactType, annotations }
+  const isNew = (await tables.manifests.byDigest(repository, digest)) === null
   await tables.manifests.put(repository, manifest, digests, reference)
   for (const tag of tags) await tables.manifests.tag(repository, tag, digest)
-  await tables.leases.use(repository, [digest, ...digests])
+  // What comes again used its leases when it came first: those that are left are somebody else's.
+  if (isNew) await tables.leases.use(repository, [digest, ...digests])
+  else await tables.leases.keepPromises(repository, [digest, ...digests])
   await tables.blobs.endLeases(holder)
 }
 

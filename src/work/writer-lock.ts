@@ -9,7 +9,11 @@ const patience = 30_000
 /** Newcomers that wait at the same time. */
 const mostWaiting = 16
 
+/** A writer changes how many bytes there are; who only looks or tidies does not. */
+type Purpose = 'write' | 'look'
+
 type Holder = {
+  readonly purpose: Purpose
   heardAt: number
   readonly controller: AbortController
   readonly left: Promise<void>
@@ -39,8 +43,12 @@ export class WriterLock {
     return this.#holder !== null
   }
 
+  get isWritten(): boolean {
+    return this.#holder?.purpose === 'write'
+  }
+
   /** @throws Refusal TOO_MANY_REQUESTS when a writer that is alive holds it for too long; the reason of the signal */
-  async enter(signal: AbortSignal): Promise<Writing> {
+  async enter(signal: AbortSignal, purpose: Purpose = 'write'): Promise<Writing> {
     if (this.#waiting >= mostWaiting) throw busy()
     this.#waiting += 1
     try {
@@ -49,7 +57,7 @@ export class WriterLock {
     } finally {
       this.#waiting -= 1
     }
-    return this.#hold(signal)
+    return this.#hold(signal, purpose)
   }
 
   /** Resolves when nobody writes, or after `wait` milliseconds. */
@@ -71,10 +79,10 @@ export class WriterLock {
     await either(holder.left, wait, signal)
   }
 
-  #hold(signal: AbortSignal): Writing {
+  #hold(signal: AbortSignal, purpose: Purpose): Writing {
     const controller = new AbortController()
     const { promise, resolve } = Promise.withResolvers<void>()
-    const holder: Holder = { heardAt: this.#now(), controller, left: promise }
+    const holder: Holder = { purpose, heardAt: this.#now(), controller, left: promise }
     this.#holder = holder
     return {
       signal: AbortSignal.any([controller.signal, signal]),

@@ -6,8 +6,7 @@ import { explained, type Chunk } from '../../work/receive.ts'
 import type { Repositories } from '../../work/repositories.ts'
 import { gone } from '../bytes.ts'
 import type { Call } from '../context.ts'
-import { RequestBody } from '../upload/body.ts'
-import { expectsContinue } from '../upload/upload.ts'
+import { expectsContinue, lengthOf, RequestBody } from '../request-body.ts'
 
 type Shelf = { readonly pushes: Pushes; readonly repositories: Repositories }
 type Named = { readonly repository: string; readonly id: string }
@@ -100,10 +99,9 @@ async function withBody<Result>(
 }
 
 /** A chunk says where it lies as `a-b`, without a unit (OCI distribution-spec, "Pushing a blob in chunks"). */
-function partOf({ headers }: IncomingMessage): { start: number | null; size: number | null } {
-  const length = headers['content-length']
-  const sent = length === undefined ? (headers['transfer-encoding'] ? null : 0) : Number(length)
-  const range = headers['content-range']
+function partOf(incoming: IncomingMessage): { start: number | null; size: number | null } {
+  const sent = lengthOf(incoming)
+  const range = incoming.headers['content-range']
   if (range === undefined) return { start: null, size: sent }
   const [, first, last] = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(range) ?? []
   if (first === undefined || last === undefined) {
@@ -117,7 +115,7 @@ function partOf({ headers }: IncomingMessage): { start: number | null; size: num
   if (size < 0 || (sent !== null && sent !== size && !(sent === 0 && size === 1))) {
     throw new Refusal(
       'SIZE_INVALID',
-      `the Content-Range ${range} does not fit the Content-Length ${length}`,
+      `the Content-Range ${range} does not fit the Content-Length ${sent}`,
     )
   }
   return { start, size: sent ?? size }

@@ -6,7 +6,7 @@ import type { Admission, UploadDoor } from '../../work/upload-door.ts'
 import type { Reception } from '../../work/upload.ts'
 import type { Presenter } from '../api/present.ts'
 import type { Call, Env, Routes } from '../context.ts'
-import { RequestBody } from './body.ts'
+import { expectsContinue, lengthOf, RequestBody } from '../request-body.ts'
 import { only } from '../methods.ts'
 import { failureHeaders, logFailure, problemBody } from '../problem.ts'
 
@@ -70,17 +70,6 @@ function refuseParts(incoming: IncomingMessage): void {
     'RANGE_NOT_SATISFIABLE',
     'nothing of this upload is kept here to be continued; send the whole file, without curl -C',
   )
-}
-
-/** Bytes, null for a chunked body. Node's parser has refused what is no number. */
-function lengthOf({ headers }: IncomingMessage): number | null {
-  const length = headers['content-length']
-  if (length !== undefined) return Number(length)
-  return headers['transfer-encoding'] === undefined ? 0 : null
-}
-
-export function expectsContinue({ headers }: IncomingMessage): boolean {
-  return headers.expect?.toLowerCase() === '100-continue'
 }
 
 function addressOf({ socket }: IncomingMessage): string {

@@ -181,7 +181,7 @@ describe('at the end', () => {
 
   test('what is still not answered after the grace is cut', async () => {
     const { routes, asked, go } = slowRoutes()
-    await using served = await serve(routes)
+    await using served = await serve(routes, { limits: { handledWithin: 50 } })
     using wire = await served.connect()
     await wire.send(get('/slow'))
     await asked

@@ -50,3 +50,15 @@ export class RequestBody extends Readable {
 function connectionReset(): Error {
   return Object.assign(new Error('the connection broke'), { code: 'ECONNRESET' })
 }
+
+/** Bytes, null for a chunked body. Node's parser has refused what is no number. */
+export function lengthOf({ headers }: IncomingMessage): number | null {
+  const length = headers['content-length']
+  if (length !== undefined) return Number(length)
+  return headers['transfer-encoding'] === undefined ? 0 : null
+}
+
+/** Whether the client waits to be told to send (RFC 9110 section 10.1.1). */
+export function expectsContinue({ headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue'
+}
