@@ -39,8 +39,8 @@ export function front(options: FrontOptions): Routes {
     .use(guard(options.loopbackOnly))
     .route('/', doors(options.gate))
     .use(async (c, next) => {
-      // An upload and a push answer this by themselves, after they have looked at what else the request says.
-      if (expectsContinue(c.env.incoming) && !/^\/(?:upload|v2)\//.test(c.req.path)) {
+      // Whoever reads a body answers this by itself, after it has looked at what else the request says.
+      if (expectsContinue(c.env.incoming) && !/^\/(?:upload|v2|api)\//.test(c.req.path)) {
         c.env.outgoing.writeContinue()
       }
       await next()

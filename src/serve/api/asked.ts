@@ -1,21 +1,16 @@
-import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import { Refusal } from '../../errors.ts'
 import type { Call } from '../context.ts'
+import { readSmallBody } from '../small-body.ts'
 
 /** A data source with a CA bundle and a docker configuration, each at its largest. */
 const largestBody = 2 * 1024 * 1024
-
-export const limit = bodyLimit({
-  maxSize: largestBody,
-  onError: () => {
-    throw new Refusal('CONTENT_TOO_LARGE', `a request body has at most ${largestBody} bytes`)
-  },
-})
+/** From the head of a request to the last byte of its body, in milliseconds. */
+const within = 60_000
 
 /**
  * The JSON body of a request, checked.
- * @throws Refusal UNSUPPORTED_MEDIA_TYPE, INVALID_JSON, INVALID_REQUEST, INVALID_NAME
+ * @throws Refusal UNSUPPORTED_MEDIA_TYPE, CONTENT_TOO_LARGE, REQUEST_TIMEOUT, INVALID_JSON, INVALID_REQUEST, INVALID_NAME
  */
 export async function body<Schema extends z.ZodType>(
   c: Call,
@@ -31,12 +26,17 @@ export async function body<Schema extends z.ZodType>(
 }
 
 async function json(c: Call): Promise<unknown> {
+  const { incoming, outgoing } = c.env
+  const bytes = await readSmallBody(incoming, { limit: largestBody, within, tooLarge, outgoing })
   try {
-    return await c.req.json()
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
-    if (cause instanceof Refusal) throw cause
     throw new Refusal('INVALID_JSON', 'the body is no JSON', { cause })
   }
+}
+
+function tooLarge(): Refusal {
+  return new Refusal('CONTENT_TOO_LARGE', `a request body has at most ${largestBody} bytes`)
 }
 
 /** @throws Refusal INVALID_REQUEST */

@@ -24,6 +24,15 @@ const failure = (description: string) => ({
 const ofImage = z.object({ name: z.string().meta({ description: "the image's name" }) })
 const token = z.object({ token: z.string().regex(/^[A-Za-z0-9]{32}$/) })
 
+/** Where there are credentials. */
+const refused = {
+  '401': failure('Credentials are missing or wrong'),
+  '403': failure('The caller may not do this'),
+  '429': failure(
+    'Too many failed attempts from this address; Retry-After tells when to come again',
+  ),
+}
+
 const images: ZodOpenApiPathsObject = {
   '/api/v1/images': {
     post: {
@@ -31,6 +40,7 @@ const images: ZodOpenApiPathsObject = {
       summary: 'Create an image; repeating the same request is safe',
       requestBody: { required: true, content: { 'application/json': { schema: createSchema } } },
       responses: {
+        ...refused,
         '200': json(imageSchema, 'It exists with the same data source'),
         '201': json(imageSchema, 'Created; Location leads to it'),
         '400': failure('The body is no JSON'),
@@ -43,7 +53,11 @@ const images: ZodOpenApiPathsObject = {
       operationId: 'listImages',
       summary: 'Images by name, in pages',
       requestParams: { query: listQuery },
-      responses: { '200': json(listSchema, 'One page'), '422': failure('A parameter is wrong') },
+      responses: {
+        ...refused,
+        '200': json(listSchema, 'One page'),
+        '422': failure('A parameter is wrong'),
+      },
     },
   },
   '/api/v1/images/{name}': {
@@ -56,6 +70,7 @@ const images: ZodOpenApiPathsObject = {
         header: z.object({ 'If-None-Match': z.string().optional() }),
       },
       responses: {
+        ...refused,
         '200': json(imageSchema, 'The image; ETag names this state of it'),
         '304': { description: 'Nothing has changed' },
         '404': failure('There is no such image'),
@@ -65,7 +80,11 @@ const images: ZodOpenApiPathsObject = {
       operationId: 'deleteImage',
       summary: 'Delete an image and free what nothing else uses; a running import is stopped',
       requestParams: { path: ofImage },
-      responses: { '202': { description: 'It is gone' }, '404': failure('There is no such image') },
+      responses: {
+        ...refused,
+        '202': { description: 'It is gone' },
+        '404': failure('There is no such image'),
+      },
     },
   },
   '/api/v1/images/{name}/retry': {
@@ -74,6 +93,7 @@ const images: ZodOpenApiPathsObject = {
       summary: 'Start a Failed or ImageLost image again, an upload with a fresh token',
       requestParams: { path: ofImage },
       responses: {
+        ...refused,
         '202': json(imageSchema, 'It has begun'),
         '404': failure('There is no such image'),
         '409': failure('It is neither Failed nor ImageLost, or its credentials are gone'),
@@ -86,6 +106,7 @@ const images: ZodOpenApiPathsObject = {
       summary: 'The disk file itself, in ranges if wanted',
       requestParams: { path: ofImage, header: z.object({ Range: z.string().optional() }) },
       responses: {
+        ...refused,
         '200': { description: 'The whole file', content: { 'application/octet-stream': {} } },
         '206': { description: 'The ranges that were asked for' },
         '404': failure('There is no such image'),
@@ -103,6 +124,7 @@ const probes: ZodOpenApiPathsObject = {
       summary: 'What would be imported, from its start and end, without importing it',
       requestBody: { required: true, content: { 'application/json': { schema: probeRequest } } },
       responses: {
+        ...refused,
         '200': json(probeSchema, 'What it is, or why it would be refused'),
         '400': failure('The body is no JSON'),
         '415': failure('The body is not said to be JSON'),
@@ -117,6 +139,7 @@ const uploads: ZodOpenApiPathsObject = {
   '/upload/{token}': {
     put: {
       operationId: 'upload',
+      security: [],
       summary: 'The bytes of an image that waits for them; answers when the image is Ready',
       requestParams: { path: token },
       requestBody: { required: true, content: { 'application/octet-stream': {} } },
@@ -133,6 +156,7 @@ const uploads: ZodOpenApiPathsObject = {
     },
     get: {
       operationId: 'getUpload',
+      security: [],
       summary: 'How far an upload is',
       requestParams: { path: token },
       responses: {
@@ -156,6 +180,14 @@ export function openApiDocument(version: string) {
       description: 'Takes virtual machine images in and hands them out as OCI images.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer' },
+        password: { type: 'http', scheme: 'basic' },
+      },
+    },
+    // Without credentials configured, none are asked for.
+    security: [{ token: [] }, { password: [] }, {}],
     paths: { ...images, ...probes, ...uploads },
   })
 }

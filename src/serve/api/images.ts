@@ -9,7 +9,7 @@ import { demandImage, reaches } from '../auth/access.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
-import { body, limit, query } from './asked.ts'
+import { body, query } from './asked.ts'
 import { sendDisk } from './disk.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
@@ -28,7 +28,7 @@ export type ApiOptions = {
 export function imageRoutes(options: ApiOptions): Routes {
   const { intake, presenter } = options
   return new Hono<Env>()
-    .post('/', limit, async (c) => {
+    .post('/', async (c) => {
       const { name, dataSource, owner } = await body(c, createSchema)
       demandImage(c, 'push', name)
       // What is shared under another name can be pulled by that name.

@@ -3,7 +3,7 @@ import { formatSize } from '../../image/size.ts'
 import type { Probed, Prober } from '../../work/probe.ts'
 import type { Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
-import { body, limit } from './asked.ts'
+import { body } from './asked.ts'
 import { probeRequest, type ProbeBody } from './schema.ts'
 
 export type ProbeOptions = {
@@ -15,7 +15,7 @@ export type ProbeOptions = {
 /** `/api/v1/probe` (http-api, "REST"). A refusal of the bytes is the answer, not an error of the request. */
 export function probeRoutes({ prober, closing }: ProbeOptions): Routes {
   return new Hono<Env>()
-    .post('/', limit, async (c) => {
+    .post('/', async (c) => {
       const { dataSource } = await body(c, probeRequest)
       const signal = AbortSignal.any([c.req.raw.signal, closing])
       c.header('cache-control', 'no-store')
