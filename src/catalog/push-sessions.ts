@@ -54,16 +54,22 @@ export class PushSessions {
     return numDeletedRows > 0n
   }
 
-  /** Those that a crash cut off behind the announcement of their blob (`Blobs.reserve`), with its digest and size. */
-  async announced(): Promise<readonly { session: PushSession; digest: Digest; size: number }[]> {
-    const rows = await this.#db
+  /**
+   * Those that were cut off behind the announcement of their blob (`Blobs.reserve`), with its digest and size.
+   * @param id of one of them; without it, all
+   */
+  async announced(
+    id?: string,
+  ): Promise<readonly { session: PushSession; digest: Digest; size: number }[]> {
+    let query = this.#db
       .selectFrom('push_sessions')
       .innerJoin('leases', 'leases.holder', 'push_sessions.id')
       .innerJoin('blobs', 'blobs.digest', 'leases.digest')
       .select(['id', 'push_sessions.repository', 'algorithm', 'blobs.digest', 'size'])
       .where('leases.repository', 'is', null)
       .where('state', '=', 'present')
-      .execute()
+    if (id !== undefined) query = query.where('id', '=', id)
+    const rows = await query.execute()
     return rows.map(({ digest, size, ...session }) => ({
       session,
       digest: parseDigest(digest),

@@ -7,8 +7,8 @@ import type { Collector } from './collect.ts'
 import { receive, type Chunk } from './receive.ts'
 import { Receiving } from './receiving.ts'
 import type { Session } from './session.ts'
-import { Sessions, type SessionsOptions } from './sessions.ts'
-import { leaseFor, shelve } from './shelve.ts'
+import { Sessions, unknown, type SessionsOptions } from './sessions.ts'
+import { leaseFor, shelve, shelveMoved } from './shelve.ts'
 import type { Writing } from './writer-lock.ts'
 
 export type PushOptions = SessionsOptions & {
@@ -54,7 +54,7 @@ export class Pushes {
     const session = await this.#sessions.find(repository, id)
     await session.lock.settle(restWithin, signal)
     if (session.lock.isHeld) return session.size
-    return await this.#sessions.alone(session, () => session.takeUp(), signal)
+    return await this.#sessions.alone(session, () => this.#takeUp(session), signal)
   }
 
   /**
@@ -142,10 +142,18 @@ export class Pushes {
     if ((chunk.start ?? Infinity) < (before ?? 0)) session.checkStart(chunk, before)
     using undo = new DisposableStack()
     const writing = undo.use(await this.#sessions.enter(session, signal))
-    await session.takeUp()
+    await this.#takeUp(session)
     session.checkStart(chunk, before)
     undo.move()
     return writing
+  }
+
+  /** Bytes that have become a blob are no longer the session's, even where that could not be noted at the time. */
+  async #takeUp(session: Session): Promise<number> {
+    const size = await session.takeUp()
+    if (size > 0 || !(await shelveMoved(session.row.id, this.#options))) return size
+    this.#sessions.end(session)
+    throw unknown()
   }
 
   async #take(session: Session, chunk: Chunk, writing: Writing): Promise<void> {

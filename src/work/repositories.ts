@@ -142,14 +142,18 @@ export class Repositories {
     })
   }
 
-  /** A client that may push has asked for a blob and was told that it is here: it stays until its manifest comes. */
-  async promise(repository: string, digest: Digest): Promise<void> {
+  /**
+   * A client that may push is told that a blob is here: it stays until its manifest comes.
+   * @returns false when it has just gone
+   */
+  async promise(repository: string, digest: Digest): Promise<boolean> {
     const { catalog, now } = this.#options
     const end = await catalog.read.leases.promisedUntil(digest, repository)
-    if ((end ?? 0) - now() > renewBelow) return
-    await catalog.transaction(async ({ holdings, leases }) => {
-      if ((await holdings.blobSize(repository, digest)) === null) return
+    if ((end ?? 0) - now() > renewBelow) return true
+    return await catalog.transaction(async ({ holdings, leases }) => {
+      if ((await holdings.blobSize(repository, digest)) === null) return false
       await leases.promise(digest, repository, leaseFor)
+      return true
     })
   }
 

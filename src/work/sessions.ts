@@ -108,7 +108,7 @@ export class Sessions {
   }
 }
 
-function unknown(): Refusal {
+export function unknown(): Refusal {
   return new Refusal(
     'BLOB_UPLOAD_UNKNOWN',
     'there is no such upload in this repository; it may have ended or been idle for a day',

@@ -43,12 +43,25 @@ async function enter(
  * bytes any more, and what a client was told of them must not be lost.
  */
 export async function shelveAgain({ catalog, store }: { catalog: Catalog; store: Store }) {
-  for (const { session, digest, size } of await catalog.read.pushSessions.announced()) {
-    if ((await store.stat(digest))?.size !== size) continue
+  for (const { session } of await catalog.read.pushSessions.announced()) {
     const staging = await store.resume(session.id, session.algorithm)
     if (staging) await staging.leave()
-    else await enter({ digest, size }, session, catalog)
+    else await shelveMoved(session.id, { catalog, store })
   }
+}
+
+/**
+ * Ends a push without bytes whose blob has got to its place, if it is one.
+ * @returns whether it was
+ */
+export async function shelveMoved(
+  id: string,
+  { catalog, store }: { readonly catalog: Catalog; readonly store: Store },
+): Promise<boolean> {
+  const [push] = await catalog.read.pushSessions.announced(id)
+  if (!push || (await store.stat(push.digest))?.size !== push.size) return false
+  await enter(push, push.session, catalog)
+  return true
 }
 
 /** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */

@@ -54,7 +54,8 @@ async function promise(
     throw unknown(repository, blob.digest)
   }
   if (repository.startsWith('cvi/') || !c.get('caller').may('push', repository)) return
-  await repositories.promise(repository, blob.digest)
+  const isKept = await repositories.promise(repository, blob.digest)
+  if (!isKept) throw unknown(repository, blob.digest)
 }
 
 /** end-10. */

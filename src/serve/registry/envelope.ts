@@ -7,13 +7,16 @@ export function envelope(error: unknown, c: Call): Response {
   const failure = asFailure(error)
   logFailure(c, failure)
   const { message, row } = failure
-  const told = { code: row.oci, message, detail: detailOf(failure) }
+  const told = { code: row.oci, message, ...detailOf(failure) }
   return c.json({ errors: [told] }, statusOf(failure), {
     ...failureHeaders(failure),
     'docker-distribution-api-version': 'registry/2.0',
   })
 }
 
-function detailOf({ code, fields }: Failure) {
-  return { code, ...(fields.length > 0 && { digests: fields.map(({ path }) => path) }) }
+/** Clients print it behind the message, so it is there when it says more. */
+function detailOf({ code, fields, row }: Failure) {
+  const digests = fields.map(({ path }) => path)
+  const detail = { ...(code !== row.oci && { code }), ...(digests.length > 0 && { digests }) }
+  return Object.keys(detail).length > 0 && { detail }
 }

@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { vi } from 'vitest'
+import { freePort } from '../bench/peers/server.ts'
+import type { Home } from './clients.ts'
+import { within } from './deadline.ts'
+import { get } from './rest.ts'
+
+/** From the command to the first answer, and from the signal to the end, in milliseconds. */
+const startsWithin = 30_000
+const endsWithin = 10_000
+
+type Daemon = {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly home: Home
+  readonly isReady: () => Promise<boolean>
+}
+
+/** A server that is stopped when its scope ends. */
+async function startDaemon({ program, args, home, isReady }: Daemon): Promise<AsyncDisposable> {
+  const child = spawn(program, args, { env: environment(home), cwd: home.path, stdio: 'ignore' })
+  const ended = new Promise((resolve) => child.once('close', resolve).once('error', resolve))
+  const daemon = {
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await within(endsWithin, `the end of ${program}`, ended).finally(() => child.kill('SIGKILL'))
+    },
+  }
+  try {
+    await within(startsWithin, `the start of ${program}`, once(child, 'spawn'))
+    await within(startsWithin, `the first answer of ${program}`, untilReady(program, isReady))
+    return daemon
+  } catch (error) {
+    await daemon[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Not that of clients: docker-registry takes every variable that begins with REGISTRY_ for a setting. */
+function environment({ path, env }: Home): NodeJS.ProcessEnv {
+  return { PATH: env['PATH'], HOME: path, TMPDIR: env['TMPDIR'] }
+}
+
+async function untilReady(program: string, isReady: () => Promise<boolean>): Promise<void> {
+  const look = async () => {
+    if (!(await isReady())) throw new Error(`${program} does not answer`)
+  }
+  await vi.waitFor(look, { timeout: startsWithin, interval: 50 })
+}
+
+export type Peer = AsyncDisposable & { readonly base: string }
+
+/** Another registry: CNCF distribution, as Debian packs it. */
+export async function startPeer(home: Home): Promise<Peer> {
+  const addr = `127.0.0.1:${await freePort()}`
+  const config = home.at('peer.yml')
+  const storage = { filesystem: { rootdirectory: home.at('peer') }, delete: { enabled: true } }
+  const log = { level: 'error', accesslog: { disabled: true } }
+  // YAML takes JSON.
+  await writeFile(config, JSON.stringify({ version: 0.1, log, storage, http: { addr } }))
+  const base = `http://${addr}`
+  const daemon = await startDaemon({
+    program: 'docker-registry',
+    args: ['serve', config],
+    home,
+    isReady: () =>
+      get(`${base}/v2/`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+  })
+  return { base, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() }
+}
+
+/** Other snapshotters look at filesystems of this machine, which is not asked for. */
+const notNeeded = [
+  'io.containerd.grpc.v1.cri',
+  'io.containerd.internal.v1.opt',
+  ...['aufs', 'btrfs', 'devmapper', 'overlayfs', 'zfs'].map(
+    (name) => `io.containerd.snapshotter.v1.${name}`,
+  ),
+]
+
+export type Containerd = AsyncDisposable & {
+  /** What `ctr` is called with before anything else. */
+  readonly address: readonly string[]
+}
+
+/** A containerd that no other program of this machine knows. */
+export async function startContainerd(home: Home): Promise<Containerd> {
+  const folder = home.at('containerd')
+  const socket = join(folder, 'sock')
+  const config = join(folder, 'config.toml')
+  await mkdir(folder)
+  await writeFile(config, containerdConfig(folder, socket))
+  const address = ['--address', socket]
+  const daemon = await startDaemon({
+    program: 'containerd',
+    args: ['--config', config],
+    home,
+    isReady: async () => (await home.attempt('ctr', ...address, 'version')).code === 0,
+  })
+  return { address, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() }
+}
+
+/** TOML writes texts and lists of them as JSON does. What one namespace has, another has to fetch for itself. */
+function containerdConfig(folder: string, socket: string): string {
+  return `version = 2
+root = ${JSON.stringify(join(folder, 'root'))}
+state = ${JSON.stringify(join(folder, 'state'))}
+disabled_plugins = ${JSON.stringify(notNeeded)}
+[grpc]
+address = ${JSON.stringify(socket)}
+[ttrpc]
+address = ${JSON.stringify(`${socket}.ttrpc`)}
+[debug]
+level = "error"
+[plugins."io.containerd.metadata.v1.bolt"]
+content_sharing_policy = "isolated"
+`
+}

@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { within } from './deadline.ts'
+
+export type Overheard = {
+  readonly method: string
+  /** With the query. */
+  readonly path: string
+  readonly range: string | undefined
+  /** The word that an `Authorization` header begins with. */
+  readonly scheme: string | undefined
+  readonly status: number
+  /** Bytes of the request's body. */
+  readonly sent: number
+}
+
+export type Tap = AsyncDisposable & {
+  readonly base: string
+  /** What was answered so far, in the order of the answers. */
+  readonly overheard: readonly Overheard[]
+}
+
+export type TapOptions = {
+  /** Of several ways to show credentials that the service offers, the client hears of this one alone. */
+  readonly scheme?: string
+}
+
+/** A way to the service that passes everything on, and keeps what was asked for. */
+export async function startTap(target: string, { scheme = '' }: TapOptions = {}): Promise<Tap> {
+  const overheard: Overheard[] = []
+  const hear = (seen: Overheard) => void overheard.push(seen)
+  const server = createServer((incoming, outgoing) => {
+    passOn({ target, scheme, hear }, incoming, outgoing).catch(() => outgoing.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the tap has no port')
+  return {
+    base: `http://127.0.0.1:${address.port}`,
+    overheard,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await within(10_000, 'the end of the tap', closed)
+    },
+  }
+}
+
+type Passage = {
+  readonly target: string
+  readonly scheme: string
+  readonly hear: (seen: Overheard) => void
+}
+
+async function passOn(
+  { target, scheme: offered, hear }: Passage,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const { method = '', url: path = '', headers } = incoming
+  const upstream = request(new URL(path, target), { method, headers, agent: false })
+  let sent = 0
+  incoming.on('data', (bytes: Buffer) => {
+    sent += bytes.length
+  })
+  outgoing.once('close', () => upstream.destroy())
+  // An answer may come before the whole body has been taken.
+  const sending = pipeline(incoming, upstream).catch(() => undefined)
+  const [answer]: readonly IncomingMessage[] = await once(upstream, 'response')
+  if (!answer) return
+  const { statusCode: status = 0, rawHeaders } = answer
+  const scheme = headers.authorization?.split(' ')[0]
+  hear({ method, path, range: headers.range, scheme, status, sent })
+  outgoing.writeHead(status, [...offering(offered, rawHeaders)])
+  await pipeline(answer, outgoing)
+  await sending
+}
+
+/** Names and values in turn, without the challenges of another scheme. */
+function* offering(scheme: string, rawHeaders: readonly string[]): Generator<string> {
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(at, at + 2)
+    if (name.toLowerCase() !== 'www-authenticate' || value.startsWith(scheme)) yield* [name, value]
+  }
+}
