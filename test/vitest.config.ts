@@ -4,9 +4,25 @@ import { defineConfig } from 'vitest/config'
 const unit = 20_000
 const real = 120_000
 
-const project = (name: string, testTimeout: number) => ({
+const program = 'test/conformance/oci-program.test.ts'
+
+type Options = {
+  readonly include?: string[]
+  readonly exclude?: string[]
+  readonly globalSetup?: string[]
+  readonly isolate?: boolean
+  readonly sequence?: { readonly concurrent: boolean }
+}
+
+const project = (name: string, testTimeout: number, options: Options = {}) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: real },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout,
+    hookTimeout: real,
+    ...options,
+  },
 })
 
 export default defineConfig({
@@ -18,6 +34,18 @@ export default defineConfig({
       project('unit', unit),
       project('contract', unit),
       project('e2e', real),
+      // Real clients against the registry: `npm run clients`.
+      project('clients', real),
+      // Each test has repositories of its own, and most of its time is the disk's.
+      project('conformance', unit, {
+        exclude: [program],
+        globalSetup: ['test/support/conformance-global.ts'],
+        sequence: { concurrent: true },
+        // Files leave nothing behind in their modules, and loading those anew takes a third of the time.
+        isolate: false,
+      }),
+      // The specification's own program, which has to be built first: `npm run conformance`, and CI.
+      project('oci', real, { include: [program] }),
       // Long: `npm run campaign`, and CI.
       project('campaign', real),
     ],

@@ -8,7 +8,7 @@ const most = 10_000
 /** What `n` and `last` ask for (OCI distribution-spec, "Listing Tags"). */
 export type Page = { readonly count: number; readonly after: string }
 
-/** @throws Refusal INVALID_REQUEST */
+/** @throws Refusal PAGE_INVALID */
 export function pageOf(c: Call): Page {
   return { count: countOf(c.req.query('n')), after: c.req.query('last') ?? '' }
 }
@@ -30,5 +30,5 @@ export function cut(c: Call, path: string, found: readonly string[], count: numb
 function countOf(text: string | undefined): number {
   if (text === undefined) return usual
   if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), most)
-  throw new Refusal('INVALID_REQUEST', `n is "${text.slice(0, 50)}"; it must be a whole number`)
+  throw new Refusal('PAGE_INVALID', `n is "${text.slice(0, 50)}"; it must be a whole number`)
 }

@@ -18,8 +18,7 @@ export async function listReferrers(
   const subject = parseDigest(reference)
   const artifactType = c.req.query('artifactType') || null
   const { count, after } = pageOf(c)
-  const limit = Math.max(1, count)
-  const query = { repository, subject, artifactType, after, limit, mostBytes }
+  const query = { repository, subject, artifactType, after, limit: count, mostBytes }
   const { items, isMore } = await catalog.read.referrers.list(query)
   if (artifactType !== null) c.header('oci-filters-applied', 'artifactType')
   const last = items.at(-1)
