@@ -24,6 +24,9 @@ export type RandomFile = {
   readonly sha256: string
 }
 
+/** What is counted a second. */
+export type Unit = 'bytes' | 'requests'
+
 /** One column: somebody who can do the work that is measured. */
 export type Contender = {
   readonly name: string
@@ -34,18 +37,31 @@ export type Contender = {
 }
 
 export type Step = {
-  /** What the clock measures. */
-  readonly run: () => Promise<void>
+  /** What the clock measures, if it does not tell by itself how much it did in what time. */
+  readonly run: () => Promise<Paced | void>
   /** Checks what came of it, and leaves no bytes behind. */
   readonly end: () => Promise<void>
 }
 
-/** What Slipway has to reach: its speed divided by the other one's, in the same round. */
-export type Target = { readonly beside: string; readonly atLeast: number }
+/** What was done in a time that was given. */
+export type Paced = {
+  readonly amount: number
+  readonly seconds: number
+  readonly latency: Latency
+}
+
+/** Seconds that half of the requests took at most, and all but one in a hundred. */
+export type Latency = { readonly p50: number; readonly p99: number }
+
+/** What Slipway has to reach: its speed divided by the best other one's, in the same round. */
+export type Target = { readonly beside: readonly string[]; readonly atLeast: number }
 
 export type Measurement = {
   readonly name: string
+  /** Another name, which those have in common that belong together. */
+  readonly group?: string
   readonly title: string
+  readonly unit: Unit
   /** Without these nothing can be measured. */
   readonly needs: readonly Program[]
   readonly targets: readonly Target[]
@@ -54,7 +70,7 @@ export type Measurement = {
 }
 
 export type Ready = {
-  /** Bytes that one step moves. */
+  /** Bytes that one step moves; of no meaning where steps are paced. */
   readonly bytes: number
   readonly contenders: readonly (Contender | null)[]
 }

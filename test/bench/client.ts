@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { get, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import type { Bench } from './bench.ts'
 import { run } from './command.ts'
@@ -27,19 +27,29 @@ export async function save(url: string, path: string, { within, signal }: Clock)
 }
 
 /** sha-256 of what a URL gives, in hex. */
-async function digestAt(url: string, { within, signal }: Clock): Promise<string> {
+async function digestAt(
+  url: string,
+  { within, signal }: Clock,
+  headers: OutgoingHttpHeaders,
+): Promise<string> {
   const bounded = AbortSignal.any([AbortSignal.timeout(within), signal])
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { signal: bounded, agent: false }, resolve).on('error', reject)
+    get(url, { signal: bounded, agent: false, headers }, resolve).on('error', reject)
   })
+  if (response.statusCode !== 200) throw new Error(`it answered ${response.statusCode}`)
   const hash = createHash('sha256')
   await pipeline(response, hash, { signal: bounded })
   return hash.digest('hex')
 }
 
 /** @throws Error when a URL gives other bytes than it should, or not all of them */
-export async function assertDigest(url: string, expected: string, clock: Clock): Promise<void> {
-  const found = await digestAt(url, clock).catch((cause: unknown) => {
+export async function assertDigest(
+  url: string,
+  expected: string,
+  clock: Clock,
+  headers: OutgoingHttpHeaders = {},
+): Promise<void> {
+  const found = await digestAt(url, clock, headers).catch((cause: unknown) => {
     throw new Error(`${url} could not be read to its end`, { cause })
   })
   if (found !== expected) throw new Error(`${url} gave sha256:${found}, expected ${expected}`)

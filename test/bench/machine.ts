@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os'
 
 export type Machine = {
@@ -20,4 +21,15 @@ export function describeMachine(): Machine {
     node: process.version,
     load: loadavg()[0] ?? 0,
   }
+}
+
+/** The cores that this process may run on (proc_pid_status(5)); none where there is no /proc. */
+export function allowedCores(): readonly number[] {
+  if (process.platform !== 'linux') return []
+  const status = readFileSync('/proc/self/status', 'latin1')
+  const list = /^Cpus_allowed_list:\s+([\d,-]+)$/m.exec(status)?.[1] ?? ''
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at)
+  })
 }

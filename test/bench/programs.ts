@@ -1,11 +1,14 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 export type Program = {
   readonly name: string
-  /** Debian's package. */
-  readonly package: string
+  /** Debian's package, null where there is none. */
+  readonly package: string | null
+  /** What builds it then. */
+  readonly builtBy?: string
 }
 
 export const curl: Program = { name: 'curl', package: 'curl' }
@@ -17,9 +20,13 @@ export const qemuImg: Program = { name: 'qemu-img', package: 'qemu-utils' }
 export const fileProgram: Program = { name: 'file', package: 'file' }
 export const python: Program = { name: 'python3', package: 'python3' }
 export const openssl: Program = { name: 'openssl', package: 'openssl' }
+export const wrk: Program = { name: 'wrk', package: 'wrk' }
+export const taskset: Program = { name: 'taskset', package: 'util-linux' }
 
+/** Where `.ci/tools` puts what it builds. */
+const tools = process.env['SLIPWAY_TOOLS'] || join(homedir(), '.cache', 'slipway-tools')
 /** Servers lie where only root looks by itself. */
-const more = ['/usr/local/sbin', '/usr/sbin', '/sbin']
+const more = ['/usr/local/sbin', '/usr/sbin', '/sbin', join(tools, 'bin')]
 
 async function isInstalled({ name }: Program): Promise<boolean> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...more]
@@ -34,7 +41,10 @@ export async function missing(programs: readonly Program[]): Promise<readonly Pr
 }
 
 export function installCommand(programs: readonly Program[]): string {
-  return `apt-get install ${programs.map((program) => program.package).join(' ')}`
+  const packages = programs.flatMap((program) => program.package ?? [])
+  const builds = programs.flatMap(({ builtBy }) => builtBy ?? [])
+  const install = packages.length > 0 ? [`apt-get install ${packages.join(' ')}`] : []
+  return [...install, ...new Set(builds)].join('; ')
 }
 
 /** What programs are started with, so that servers are found here, too. */

@@ -1,4 +1,5 @@
 import { formatSize } from '../../src/image/size.ts'
+import type { Unit } from './bench.ts'
 import type { Machine } from './machine.ts'
 import type { Round } from './rounds.ts'
 import type { Column, Spread, Verdict } from './statistics.ts'
@@ -20,8 +21,7 @@ export type Studied = Findings & {
 export type Measured = {
   readonly name: string
   readonly title: string
-  /** Bytes that each round moved. */
-  readonly bytes: number
+  readonly unit: Unit
   /** What was left out, and what to install for it. */
   readonly leftOut: readonly string[]
   readonly rounds: readonly Round[]
@@ -39,11 +39,11 @@ export function describeReport({ machine, size, measurements, studies }: Report)
   return [...head, ...measurements.flatMap(describe), ...studies.flatMap(tell)].join('\n')
 }
 
-function describe({ name, title, leftOut, columns, targets }: Measured): readonly string[] {
+function describe({ name, title, unit, leftOut, columns, targets }: Measured): readonly string[] {
   return [
     '',
     `${name}: ${title}`,
-    ...table([headings, ...columns.map(cells)]),
+    ...table([headings[unit], ...columns.map(cells[unit])]),
     ...leftOut.map((line) => `  left out: ${line}`),
     ...targets.map(verdict),
   ]
@@ -59,18 +59,47 @@ function tell({ name, title, headings: heads, rows, notes, leftOut }: Studied): 
   ]
 }
 
-const headings = ['', 'MiB/s', 'min to max', 'slipway is', 'min to max', 'CPU s/GiB', 'peak memory']
+const compared = ['slipway is', 'min to max']
+const headings = {
+  bytes: ['', 'MiB/s', 'min to max', ...compared, 'CPU s/GiB', 'peak memory'],
+  requests: [
+    '',
+    'requests/s',
+    'min to max',
+    ...compared,
+    'p50 µs',
+    'p99 µs',
+    'CPU µs',
+    'peak memory',
+  ],
+} as const
+
+const cells = {
+  bytes: (column: Column) => [
+    ...speedCells(column, inMebibytes),
+    column.cpu === null ? '' : (column.cpu * 1024 ** 3).toFixed(2),
+    memoryCell(column),
+  ],
+  requests: (column: Column) => [
+    ...speedCells(column, (value) => value.toFixed(0)),
+    inMicroseconds(column.latency?.p50),
+    inMicroseconds(column.latency?.p99),
+    inMicroseconds(column.cpu),
+    memoryCell(column),
+  ],
+} as const
 
 const inMebibytes = (bytes: number) => (bytes / 1024 ** 2).toFixed(0)
+const inMicroseconds = (seconds: number | null | undefined) =>
+  typeof seconds === 'number' ? (seconds * 1e6).toFixed(0) : ''
 
-function cells({ contender, speed, ratio, cpuPerGiB, peakMemory }: Column): readonly string[] {
-  return [
-    contender,
-    ...spreadCells(speed, inMebibytes),
-    ...(ratio ? spreadCells(ratio, (value) => `${value.toFixed(2)}x`) : ['', '']),
-    cpuPerGiB?.toFixed(2) ?? '',
-    peakMemory === null ? '' : formatSize(peakMemory),
-  ]
+function speedCells({ contender, speed, ratio }: Column, show: (value: number) => string) {
+  const times = ratio ? spreadCells(ratio, (value) => `${value.toFixed(2)}x`) : ['', '']
+  return [contender, ...spreadCells(speed, show), ...times]
+}
+
+function memoryCell({ peakMemory }: Column): string {
+  return peakMemory === null ? '' : formatSize(peakMemory)
 }
 
 function spreadCells({ median, min, max }: Spread, show: (value: number) => string) {
@@ -90,7 +119,8 @@ function table(rows: readonly (readonly string[])[]): readonly string[] {
 }
 
 function verdict({ beside, atLeast, ratio, met }: Verdict): string {
-  const target = `  target: at least ${atLeast} times ${beside}`
+  const others = beside.length > 1 ? `the best of ${beside.join(', ')}` : beside.join('')
+  const target = `  target: at least ${atLeast} times ${others}`
   if (ratio === null) return `${target}: not measured`
   return `${target}: ${ratio.toFixed(2)}, ${met ? 'met' : 'MISSED'}`
 }

@@ -1,9 +1,12 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import type { Bench, Measurement } from './bench.ts'
 import { describeMachine } from './machine.ts'
+import { manifestGet } from './measure/manifest-get.ts'
 import { pull } from './measure/pull.ts'
+import { push } from './measure/push.ts'
+import { registryPull } from './measure/registry-pull.ts'
 import { unwrapping } from './measure/unwrap.ts'
 import { upload } from './measure/upload.ts'
 import { readOptions, usage, type Options } from './options.ts'
@@ -16,22 +19,31 @@ import { verdicts } from './studies/verdicts.ts'
 import type { Study } from './study.ts'
 import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
 
-const measurements: readonly Measurement[] = [upload, pull, ...unwrapping]
+const measurements: readonly Measurement[] = [
+  upload,
+  pull,
+  ...push,
+  ...registryPull,
+  ...manifestGet,
+  ...unwrapping,
+]
 const studies: readonly Study[] = [inspectStudy, verdicts]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024
 const atLeast = 60_000
 
-type Named = { readonly name: string }
+type Named = { readonly name: string; readonly group?: string }
+
+const namesOf = ({ name, group = name }: Named) => [...new Set([group, name])]
 
 function chosen<Kind extends Named>(all: readonly Kind[], { only }: Options): readonly Kind[] {
-  return all.filter(({ name }) => only?.includes(name) ?? true)
+  return all.filter((each) => only === null || namesOf(each).some((name) => only.includes(name)))
 }
 
 /** @throws Error when something else is asked for than there is */
 function assertKnown({ only }: Options): void {
-  const names = [...measurements, ...studies].map(({ name }) => name)
+  const names = [...new Set([...measurements, ...studies].flatMap(namesOf))]
   const unknown = only?.find((name) => !names.includes(name))
   if (unknown === undefined) return
   throw new Error(`--only names "${unknown}"; allowed: ${names.join(', ')}`)
@@ -73,19 +85,23 @@ async function study({ name, title, needs, run }: Study, ground: Ground): Promis
 }
 
 async function measure(measurement: Measurement, ground: Moving): Promise<Measured> {
-  const { name, title, needs, targets } = measurement
+  const { name, title, unit, needs, targets } = measurement
   const leftOut: string[] = []
-  const bench = { ...ground, unlessMissing: noting(leftOut) }
+  const folder = join(ground.folder, name)
+  const bench = { ...ground, folder, unlessMissing: noting(leftOut) }
   say(`${name}: ${title}`)
   const found = await bench.unlessMissing(needs, async () => {
     await using resources = new AsyncDisposableStack()
+    // The copies of one measurement are gone before the next one makes its own.
+    resources.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+    await mkdir(folder)
     const { bytes, contenders } = await measurement.open(bench, resources)
     const present = contenders.filter((each) => each !== null)
-    return { bytes, rounds: await alternate(present, bench) }
+    return await alternate(present, bytes, bench)
   })
-  const { bytes, rounds } = found ?? { bytes: 0, rounds: [] }
-  const columns = columnsOf(rounds, bytes)
-  return { name, title, bytes, leftOut, rounds, columns, targets: judge(targets, columns) }
+  const rounds = found ?? []
+  const columns = columnsOf(rounds)
+  return { name, title, unit, leftOut, rounds, columns, targets: judge(targets, columns) }
 }
 
 function noting(leftOut: string[]): Bench['unlessMissing'] {
@@ -93,8 +109,10 @@ function noting(leftOut: string[]): Bench['unlessMissing'] {
     const absent = await missing(programs)
     if (absent.length === 0) return await make()
     const line = `${absent.map(({ name }) => name).join(', ')}; ${installCommand(absent)}`
-    say(`not installed: ${line}`)
-    leftOut.push(line)
+    if (!leftOut.includes(line)) {
+      say(`not installed: ${line}`)
+      leftOut.push(line)
+    }
     return null
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { formatSize } from '../../src/image/size.ts'
 import type { RandomFile } from './bench.ts'
 
-/** The file, three servers that hold a copy, and what the disk has not freed yet. */
+/** The file, the pieces of it, and three servers that hold a copy; or fewer, and what the disk has not freed yet. */
 const copies = 5
 
 /** A folder that is gone when its scope ends. */

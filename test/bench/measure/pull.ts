@@ -11,8 +11,9 @@ import { curl } from '../programs.ts'
 export const pull: Measurement = {
   name: 'pull',
   title: 'one client receives the layer and throws it away',
+  unit: 'bytes',
   needs: [curl],
-  targets: [{ beside: dockerRegistry.name, atLeast: 0.8 }],
+  targets: [{ beside: [dockerRegistry.name], atLeast: 0.8 }],
   async open(bench, resources) {
     const slipway = await startSlipway(join(bench.folder, 'pull-slipway'), bench, resources)
     await send(bench.file.path, await slipway.create('bench'), bench)

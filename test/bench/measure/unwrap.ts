@@ -29,6 +29,7 @@ const compressions: readonly Compression[] = [
 export const unwrapping: readonly Measurement[] = compressions.map((compression) => ({
   name: `unwrap-${compression.program.name}`,
   title: `mixed data out of ${compression.program.name}`,
+  unit: 'bytes',
   needs: [compression.program],
   targets: [],
   async open(bench) {

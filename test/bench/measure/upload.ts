@@ -10,8 +10,9 @@ import { curl, openssl } from '../programs.ts'
 export const upload: Measurement = {
   name: 'upload',
   title: 'one client sends random data, until the server has it on its disk',
+  unit: 'bytes',
   needs: [curl],
-  targets: [{ beside: dockerRegistry.name, atLeast: 1.5 }],
+  targets: [{ beside: [dockerRegistry.name], atLeast: 1.5 }],
   async open(bench, resources) {
     return {
       bytes: bench.file.size,

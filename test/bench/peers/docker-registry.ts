@@ -6,9 +6,12 @@ import { freePort, Server } from './server.ts'
 
 /** CNCF distribution as Debian packs it. */
 export const dockerRegistry: Program = { name: 'docker-registry', package: 'docker-registry' }
+/** The newest one. */
+export const distribution: Program = { name: 'registry', package: null, builtBy: '.ci/tools' }
 
 export type DockerRegistry = {
   readonly pid: number | null
+  readonly base: string
   /** Where one PUT uploads a blob. */
   readonly begin: (digest: string) => Promise<string>
   readonly blob: (digest: string) => string
@@ -16,10 +19,17 @@ export type DockerRegistry = {
   readonly clear: () => Promise<void>
 }
 
+type Variant = {
+  readonly program: Program
+  /** The only core that it may run on, null for all. */
+  readonly core: number | null
+}
+
 export async function startDockerRegistry(
   folder: string,
   { signal }: Bench,
   resources: AsyncDisposableStack,
+  { program, core }: Variant = { program: dockerRegistry, core: null },
 ): Promise<DockerRegistry> {
   const address = `127.0.0.1:${await freePort()}`
   const storage = join(folder, 'storage')
@@ -27,26 +37,29 @@ export async function startDockerRegistry(
   await mkdir(storage, { recursive: true })
   await writeFile(config, configuration(address, storage))
   const launch = {
-    program: dockerRegistry.name,
+    program: program.name,
     args: ['serve', config],
+    env: { OTEL_TRACES_EXPORTER: 'none', ...(core !== null && { GOMAXPROCS: '1' }) },
+    core,
     ready: `http://${address}/v2/`,
   }
   const { pid } = resources.use(await Server.start(launch, signal))
   const repository = `http://${address}/v2/x`
   return {
     pid,
+    base: `http://${address}`,
     begin: (digest) => begin(`${repository}/blobs/uploads/`, digest, signal),
     blob: (digest) => `${repository}/blobs/${digest}`,
     clear: () => rm(join(storage, 'docker'), { recursive: true, force: true }),
   }
 }
 
-/** YAML takes JSON. Without tracing and a cache it has nothing to do but its work. */
+/** YAML takes JSON. Without tracing and with its cache it has nothing to do but its work. */
 function configuration(addr: string, rootdirectory: string): string {
   return JSON.stringify({
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory } },
+    storage: { filesystem: { rootdirectory }, cache: { blobdescriptor: 'inmemory' } },
     http: { addr },
   })
 }

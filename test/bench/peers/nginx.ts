@@ -17,6 +17,7 @@ export async function startNginx(
   root: string,
   { signal }: Bench,
   resources: AsyncDisposableStack,
+  core: number | null = null,
 ): Promise<Nginx> {
   const address = `127.0.0.1:${await freePort()}`
   const config = join(folder, 'nginx.conf')
@@ -26,6 +27,7 @@ export async function startNginx(
     program: nginx.name,
     args: ['-p', folder, '-c', config, '-e', join(folder, 'error.log')],
     ready: `http://${address}/ready`,
+    core,
   }
   const { pid } = resources.use(await Server.start(launch, signal))
   return { pid, url: (file) => `http://${address}/${file}` }

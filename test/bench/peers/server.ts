@@ -8,6 +8,8 @@ export type Launch = {
   readonly program: string
   readonly args: readonly string[]
   readonly env?: { readonly [variable: string]: string }
+  /** The only core that it may run on. */
+  readonly core?: number | null
   /** Answers 200 once the server can work. */
   readonly ready: string
 }
@@ -24,9 +26,11 @@ export class Server implements AsyncDisposable {
   #complaint = ''
   #stopping = false
 
-  private constructor({ program, args, env }: Launch) {
+  private constructor({ program, args, env, core = null }: Launch) {
     this.#name = program
-    this.#process = spawn(program, args, {
+    const pinned = core === null ? [] : ['taskset', '--cpu-list', String(core)]
+    const [command = program, ...rest] = [...pinned, program, ...args]
+    this.#process = spawn(command, rest, {
       env: { ...environment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -90,7 +94,8 @@ export class Server implements AsyncDisposable {
 
 async function answers(url: string, signal: AbortSignal): Promise<boolean> {
   const bounded = AbortSignal.any([AbortSignal.timeout(1000), signal])
-  const response = await fetch(url, { method: 'HEAD', signal: bounded }).catch(() => null)
+  const response = await fetch(url, { signal: bounded }).catch(() => null)
+  await response?.body?.cancel()
   signal.throwIfAborted()
   return response?.ok ?? false
 }

@@ -15,6 +15,7 @@ const manifest = z.object({
 
 export type Slipway = {
   readonly pid: number | null
+  readonly base: string
   /** The upload URL of a new image. */
   readonly create: (name: string) => Promise<string>
   /** Where the disk of an image that is Ready is read. */
@@ -35,6 +36,7 @@ export async function startSlipway(
   dataDir: string,
   bench: Bench,
   resources: AsyncDisposableStack,
+  core: number | null = null,
 ): Promise<Slipway> {
   const { signal } = bench
   const listen = `127.0.0.1:${await freePort()}`
@@ -44,11 +46,13 @@ export async function startSlipway(
     args: [main, 'serve'],
     env: { SLIPWAY_LISTEN: listen, SLIPWAY_DATA_DIR: dataDir, SLIPWAY_LOG_LEVEL: 'warn' },
     ready: `${base}/readyz`,
+    core,
   }
   const { pid } = resources.use(await Server.start(launch, signal))
   const image = (name: string) => `${base}/api/v1/images/${name}`
   return {
     pid,
+    base,
     create: (name) => create(base, name, signal),
     disk: (name) => `${image(name)}/disk`,
     layer: (name) => layer(`${base}/v2/cvi/${name}`, signal),
