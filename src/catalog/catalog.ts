@@ -13,6 +13,7 @@ import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
 import type { Schema } from './schema.ts'
 import { Uploads } from './uploads.ts'
+import { WalSync } from './wal-sync.ts'
 
 /** The tables, all seen through one connection or one transaction. */
 export type Tables = {
@@ -40,13 +41,15 @@ export type CatalogOptions = {
  */
 export class Catalog implements AsyncDisposable {
   readonly #db: Kysely<Schema>
+  readonly #wal: WalSync | null
   readonly #now: () => number
   readonly #changes = new EventEmitter().setMaxListeners(0)
   /** For reading; everything that writes does so in a transaction. */
   readonly read: Tables
 
-  private constructor(db: Kysely<Schema>, now: () => number) {
+  private constructor(db: Kysely<Schema>, now: () => number, wal: WalSync | null) {
     this.#db = db
+    this.#wal = wal
     this.#now = now
     this.read = tablesOver(db, now, new Changes())
   }
@@ -55,7 +58,8 @@ export class Catalog implements AsyncDisposable {
   static async open({ path, now }: CatalogOptions): Promise<Catalog> {
     const database = new Sqlite(path)
     database.pragma('journal_mode = WAL')
-    database.pragma('synchronous = FULL')
+    // Commits are synced below: by SQLite itself each of them would hold up everything else.
+    database.pragma('synchronous = NORMAL')
     database.pragma('busy_timeout = 5000')
     const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
     try {
@@ -64,7 +68,7 @@ export class Catalog implements AsyncDisposable {
       await db.destroy()
       throw error
     }
-    return new Catalog(db, now)
+    return new Catalog(db, now, path === ':memory:' ? null : await WalSync.open(path))
   }
 
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
@@ -72,6 +76,7 @@ export class Catalog implements AsyncDisposable {
     const result = await this.#db
       .transaction()
       .execute((tx) => work(tablesOver(tx, this.#now, changes)))
+    await this.#wal?.sync()
     for (const name of changes.images) this.#changes.emit(topic(name))
     for (const name of changes.repositories) this.#changes.emit(repositories, name)
     return result
@@ -91,9 +96,11 @@ export class Catalog implements AsyncDisposable {
   /** Writes a row as it is. Throws when the catalog cannot be written. */
   async probe(): Promise<void> {
     await sql`update kysely_migration_lock set is_locked = is_locked`.execute(this.#db)
+    await this.#wal?.sync()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#wal?.[Symbol.asyncDispose]()
     await this.#db.destroy()
   }
 }

@@ -17,7 +17,7 @@ export class RequestBody extends Readable {
   }
 
   constructor(incoming: IncomingMessage) {
-    super({ highWaterMark: 256 * 1024 })
+    super({ objectMode: true, highWaterMark: 8 })
     this.#incoming = incoming
     incoming.on('data', this.#take)
     incoming.on('end', this.#end)

@@ -8,7 +8,7 @@ import { makeFolders, syncFolder } from './folders.ts'
 import { StagedFile } from './staged-file.ts'
 import { SlabWriter } from './slab-writer.ts'
 import { giveSlab, slabSize, spareSlab, takeSlab } from './slabs.ts'
-import type { Bytes, Staging, Stat } from './store.ts'
+import type { Bytes, Staging, Stat, Tap } from './store.ts'
 
 type Parts = {
   readonly id: string
@@ -84,6 +84,7 @@ export class FilesystemStaging implements Staging {
     body: Bytes,
     signal: AbortSignal,
     digesters: readonly Digester[] = [],
+    tap: Tap | null = null,
   ): Promise<number> {
     if (this.#sealed) throw new Bug(`staging ${this.id} is sealed`)
     await this.catchUp(signal)
@@ -92,6 +93,7 @@ export class FilesystemStaging implements Staging {
       body,
       this.#digester ? [this.#digester, ...digesters] : digesters,
       signal,
+      tap,
     )
     return this.size - before
   }

@@ -1,5 +1,6 @@
 import type { Digester } from './digester.ts'
-import type { Bytes } from './store.ts'
+import type { Bytes, Tap } from './store.ts'
+import { flow } from './flow.ts'
 import type { StagedFile } from './staged-file.ts'
 import { WriteQueue } from './write-queue.ts'
 import { giveSlab, slabSize, slabsPerTransfer, spareSlab, takeSlab } from './slabs.ts'
@@ -33,14 +34,21 @@ export class SlabWriter {
   }
 
   /** Takes a body in to its end; resolves when all of it has been written and hashed. */
-  async write(body: Bytes, digesters: readonly Digester[], signal: AbortSignal): Promise<void> {
+  async write(
+    body: Bytes,
+    digesters: readonly Digester[],
+    signal: AbortSignal,
+    tap: Tap | null = null,
+  ): Promise<void> {
     const filling = new Filling((slab, length) => this.#flush(slab, length, digesters))
+    const take = (chunk: Uint8Array): Promise<void> | null => {
+      signal.throwIfAborted()
+      this.#throwFailure()
+      const wait = tap?.(chunk)
+      return wait ? this.#takeAfter(wait, filling, chunk) : this.#take(filling, chunk, 0)
+    }
     try {
-      for await (const chunk of body) {
-        signal.throwIfAborted()
-        this.#throwFailure()
-        for (let from = 0; from < chunk.length;) from += await this.#fill(filling, chunk, from)
-      }
+      await flow(body, take)
     } finally {
       filling.end()
       await this.settle()
@@ -59,19 +67,31 @@ export class SlabWriter {
     this.#throwFailure()
   }
 
-  async #fill(filling: Filling, chunk: Uint8Array, from: number): Promise<number> {
-    if (filling.isEmpty) filling.begin(await this.#slab())
-    return filling.take(chunk, from)
+  /** The rest of a chunk; at once as long as there is memory for it. */
+  #take(filling: Filling, chunk: Uint8Array, start: number): Promise<void> | null {
+    for (let from = start; from < chunk.length;) {
+      const slab = filling.isEmpty ? this.#slab() : null
+      if (filling.isEmpty && !slab) return this.#takeLater(filling, chunk, from)
+      if (slab) filling.begin(slab)
+      from += filling.take(chunk, from)
+    }
+    return null
   }
 
-  /** Waits for nothing but what this transfer has in flight, so that no transfer can hold up another. */
-  async #slab(): Promise<Buffer> {
-    for (;;) {
-      const slab = this.#inFlight.size < slabsPerTransfer ? takeSlab() : null
-      if (slab) return slab
-      if (this.#inFlight.size === 0) return spareSlab()
-      await Promise.race(this.#inFlight)
-    }
+  async #takeAfter(wait: Promise<void>, filling: Filling, chunk: Uint8Array): Promise<void> {
+    await wait
+    await this.#take(filling, chunk, 0)
+  }
+
+  async #takeLater(filling: Filling, chunk: Uint8Array, from: number): Promise<void> {
+    await Promise.race(this.#inFlight)
+    await this.#take(filling, chunk, from)
+  }
+
+  /** Null while there is something to wait for: what this transfer itself has in flight, so that none holds up another. */
+  #slab(): Buffer | null {
+    const slab = this.#inFlight.size < slabsPerTransfer ? takeSlab() : null
+    return slab ?? (this.#inFlight.size === 0 ? spareSlab() : null)
   }
 
   #flush(slab: Buffer, length: number, digesters: readonly Digester[]): void {

@@ -38,6 +38,9 @@ export interface Opened extends AsyncDisposable {
 
 export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
+/** Sees each chunk before it is staged; no further one comes before what it returns has been resolved. */
+export type Tap = (chunk: Uint8Array) => Promise<void> | null
+
 export type StageOptions = {
   /** What `resume` is asked for; without it one is made up. */
   readonly id?: string
@@ -65,7 +68,12 @@ export interface Staging extends AsyncDisposable {
    * Adds bytes at the end. When it fails, `size` bytes were taken in and no more; a further append goes on there.
    * `digesters` see the same bytes in the same order.
    */
-  append(body: Bytes, signal: AbortSignal, digesters?: readonly Digester[]): Promise<number>
+  append(
+    body: Bytes,
+    signal: AbortSignal,
+    digesters?: readonly Digester[],
+    tap?: Tap,
+  ): Promise<number>
   /** Hashes what was resumed, so that the next `append` takes its first byte at once. */
   catchUp(signal: AbortSignal): Promise<void>
   /** Brings everything to the disk: `offset` is `size` then. Throws when a byte could not be written. */

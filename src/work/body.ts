@@ -12,38 +12,47 @@ export function bindTo(signal: AbortSignal, body: Readable): void {
 }
 
 /**
- * A signal that ends with `signal`, or when a body has been silent for too long: the sender's silence, not ours, so the
- * time while its bytes wait here for the disk does not count.
+ * A signal that ends with `signal`, or when nothing has been heard for too long.
  * @param limit milliseconds
- * @param late what the body ends with then
+ * @param isWaiting whether it is not the sender who is waited for
+ * @param late what it ends with then
  */
-export function untilIdle(
-  body: Readable,
+export function untilSilent(
   limit: number,
+  isWaiting: () => boolean,
+  late: () => Failure,
   signal: AbortSignal,
-  late: () => Failure = () => timedOut(limit),
 ) {
   const controller = new AbortController()
-  const ring = () => {
-    // All of it has come; what is still done with it takes its own time.
-    if (body.readableEnded || body.destroyed) return timer
-    if (body.readableLength > 0) return timer.refresh()
-    controller.abort(late())
-    return timer
-  }
-  const timer: NodeJS.Timeout = setTimeout(ring, limit).unref()
-  const heard = () => void timer.refresh()
-  body.on('readable', heard)
+  const timer: NodeJS.Timeout = setTimeout(() => {
+    if (isWaiting()) timer.refresh()
+    else controller.abort(late())
+  }, limit).unref()
   return {
     signal: AbortSignal.any([controller.signal, signal]),
-    [Symbol.dispose]() {
-      clearTimeout(timer)
-      body.off('readable', heard)
-    },
+    heard: () => void timer.refresh(),
+    [Symbol.dispose]: () => clearTimeout(timer),
   }
 }
 
-const brokenCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'])
+/**
+ * A signal that ends with `signal`, or when a body has been silent for too long: the sender's silence, not ours, so the
+ * time while its bytes wait here for the disk does not count.
+ * @param limit milliseconds
+ */
+export function untilIdle(body: Readable, limit: number, signal: AbortSignal) {
+  // When all of it has come, what is still done with it takes its own time.
+  const isWaiting = () => body.readableEnded || body.destroyed || body.readableLength > 0
+  const watched = untilSilent(limit, isWaiting, () => timedOut(limit), signal)
+  body.on('readable', watched.heard)
+  return {
+    signal: watched.signal,
+    [Symbol.dispose]() {
+      watched[Symbol.dispose]()
+      body.off('readable', watched.heard)
+    },
+  }
+}
 
 function timedOut(limit: number): Refusal {
   const duration = formatDuration(limit)
@@ -52,6 +61,8 @@ function timedOut(limit: number): Refusal {
     `no byte of the upload arrived for ${duration}; ask for a new upload URL with retry`,
   )
 }
+
+const brokenCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'])
 
 /** Whether it was the connection that failed, not what was sent over it. */
 export function isBroken(error: unknown): boolean {

@@ -16,6 +16,7 @@ export class Meter {
   /** Told of the bytes when they are those that are written. */
   readonly #claim: Claim | null
   received = 0
+  #asked = 0
 
   constructor(incoming: Counted, room: Room, claim: Claim | null) {
     this.#incoming = incoming
@@ -24,17 +25,24 @@ export class Meter {
   }
 
   async *of(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    let asked = 0
     for await (const chunk of body) {
-      this.received += chunk.length
-      this.#incoming.onBytes(chunk.length)
-      this.#room.checkSize(this.received)
-      if (this.#claim) this.#claim.received = this.received
-      if (this.#claim && this.#incoming.size === null && this.received - asked >= askEvery) {
-        asked = this.received
-        await this.#room.check(0, this.#claim)
-      }
+      await this.count(chunk.length)
       yield chunk
     }
+  }
+
+  /**
+   * @returns what has to be waited for before the bytes may be kept, null for nothing
+   * @throws Refusal TOO_LARGE; the promise rejects with Outage STORAGE_FULL
+   */
+  count(bytes: number): Promise<void> | null {
+    this.received += bytes
+    this.#incoming.onBytes(bytes)
+    this.#room.checkSize(this.received)
+    if (!this.#claim) return null
+    this.#claim.received = this.received
+    if (this.#incoming.size !== null || this.received - this.#asked < askEvery) return null
+    this.#asked = this.received
+    return this.#room.check(0, this.#claim)
   }
 }

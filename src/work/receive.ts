@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { Failure, Outage, Refusal } from '../errors.ts'
 import type { Staging } from '../store/store.ts'
 import { Stopped } from './active.ts'
-import { bindTo, isBroken, untilIdle } from './body.ts'
+import { bindTo, isBroken, untilSilent } from './body.ts'
 import { Meter } from './meter.ts'
 import type { Room } from './room.ts'
 
@@ -33,18 +33,20 @@ export async function receive(
   const before = staging.size
   room.checkSize(before + (size ?? 0))
   using claim = await room.claim(size)
-  using watched = untilIdle(body, silence, signal, silent)
-  bindTo(watched.signal, body)
   const meter = new Meter({ size, onBytes: heard }, room, claim)
-  const within = async function* (bytes: AsyncIterable<Uint8Array>) {
-    for await (const chunk of bytes) {
-      if (size !== null && meter.received > size) throw otherSize(size, meter.received)
-      room.checkSize(before + meter.received)
-      yield chunk
-    }
+  // Bytes that are here wait for the disk, not for the client.
+  const isWaiting = () => body.readableEnded || body.readableLength > 0 || body.isPaused()
+  using watched = untilSilent(silence, isWaiting, silent, signal)
+  bindTo(watched.signal, body)
+  const tap = (chunk: Uint8Array) => {
+    watched.heard()
+    const wait = meter.count(chunk.length)
+    if (size !== null && meter.received > size) throw otherSize(size, meter.received)
+    room.checkSize(before + meter.received)
+    return wait
   }
   try {
-    await staging.append(within(meter.of(body)), watched.signal)
+    await staging.append(body, watched.signal, [], tap)
   } catch (error) {
     throw explained(error, watched.signal)
   } finally {

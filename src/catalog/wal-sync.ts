@@ -1,0 +1,40 @@
+import { open, type FileHandle } from 'node:fs/promises'
+
+/**
+ * Brings commits to the disk without standing still meanwhile. SQLite would sync its write-ahead log within each commit, on
+ * the one thread that answers everybody; here the log is synced in the background, once for all commits that wait.
+ */
+export class WalSync implements AsyncDisposable {
+  readonly #log: FileHandle
+  #running: Promise<void> | null = null
+  #next: Promise<void> | null = null
+
+  private constructor(log: FileHandle) {
+    this.#log = log
+  }
+
+  /** @param path of the database, whose log has to be there: SQLite keeps one file of it as long as a connection is open */
+  static async open(path: string): Promise<WalSync> {
+    return new WalSync(await open(`${path}-wal`, 'r+'))
+  }
+
+  /** Resolves when everything that was committed before the call survives a power cut. */
+  async sync(): Promise<void> {
+    // One that runs already may have begun before the commit.
+    this.#next ??= this.#afterRunning()
+    await this.#next
+  }
+
+  async #afterRunning(): Promise<void> {
+    // Whoever waits for the one that runs hears of its failure.
+    await this.#running?.catch(() => {})
+    this.#running = this.#next
+    this.#next = null
+    await this.#log.datasync()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([this.#running, this.#next])
+    await this.#log.close()
+  }
+}
