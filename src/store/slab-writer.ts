@@ -18,6 +18,7 @@ export class SlabWriter {
   #order: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | null = null
   #position = 0
+  #filling: Filling | null = null
 
   /** @param onWritten told how many bytes from the start have reached the file, without a gap */
   constructor(file: StagedFile, onWritten: (contiguous: number) => void) {
@@ -25,8 +26,9 @@ export class SlabWriter {
     this.#onWritten = onWritten
   }
 
+  /** Bytes taken in, those that fill a slab among them. */
   get position(): number {
-    return this.#position
+    return this.#position + (this.#filling?.length ?? 0)
   }
 
   startAt(position: number): void {
@@ -41,6 +43,7 @@ export class SlabWriter {
     tap: Tap | null = null,
   ): Promise<void> {
     const filling = new Filling((slab, length) => this.#flush(slab, length, digesters))
+    this.#filling = filling
     const take = (chunk: Uint8Array): Promise<void> | null => {
       signal.throwIfAborted()
       this.#throwFailure()
@@ -138,6 +141,10 @@ class Filling {
 
   constructor(flush: (slab: Buffer, length: number) => void) {
     this.#flush = flush
+  }
+
+  get length(): number {
+    return this.#length
   }
 
   get isEmpty(): boolean {
