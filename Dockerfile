@@ -14,5 +14,6 @@ ENV NODE_ENV=production \
     SLIPWAY_DATA_DIR=/data
 VOLUME /data
 EXPOSE 8080
-HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1))"]
+# Its own certificate is not for loopback, so it is not looked at.
+HEALTHCHECK CMD ["node", "-e", "require(process.env.SLIPWAY_TLS_CERT ? 'https' : 'http').get({ port: 8080, path: '/healthz', rejectUnauthorized: false }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 CMD ["node", "src/main.ts", "serve"]

@@ -88,6 +88,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     version: programVersion(),
     gate,
     loopbackOnly: settings.auth === null && gate === null,
+    publicUrl: settings.publicUrl,
     closing: closing.signal,
   })
   const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log })

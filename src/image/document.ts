@@ -26,6 +26,7 @@ const digest = z.string().refine(isDigest, 'is no sha256 or sha512 digest in low
 /** RFC 6838 section 4.2, as the image-spec asks of every descriptor. */
 const mediaType = z
   .string()
+  .max(255)
   .regex(/^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:;.*)?$/)
 const annotations = z.record(z.string(), z.string())
 
@@ -89,7 +90,31 @@ function parsed(bytes: Uint8Array): unknown {
   }
 }
 
+const names = [
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'subject',
+  'annotations',
+  'config',
+  'layers',
+  'manifests',
+]
+const known = new Map(names.map((name) => [name.toLowerCase(), name]))
+
+/** Many clients find a field whatever its case, and would read another document than the one that was checked. */
+function checkNames(document: unknown): void {
+  if (typeof document !== 'object' || document === null) return
+  for (const name of Object.keys(document)) {
+    const meant = known.get(name.toLowerCase())
+    if (meant !== undefined && meant !== name) {
+      throw invalid(`its field "${name}" is spelled "${meant}"`)
+    }
+  }
+}
+
 function checked<Schema extends z.ZodType>(schema: Schema, document: unknown): z.output<Schema> {
+  checkNames(document)
   const read = schema.safeParse(document)
   if (read.success) return read.data
   const [issue] = read.error.issues
@@ -103,7 +128,10 @@ function ofImage(image: z.output<typeof imageSchema>, type: string): ManifestDoc
     ...common(image, type, parts),
     needs: parts.filter(isKeptHere).map((part) => need('blob', part)),
     artifactType: image.artifactType || image.config.mediaType,
-    warnings: [...new Set(deprecated.map(({ mediaType }) => `${mediaType} is deprecated`))],
+    warnings: [...new Set(deprecated.map(({ mediaType }) => `${mediaType} is deprecated`))].slice(
+      0,
+      mostWarnings,
+    ),
   }
 }
 
@@ -115,6 +143,9 @@ function ofIndex(index: z.output<typeof indexSchema>, type: string): ManifestDoc
     warnings: [],
   }
 }
+
+/** They go into headers, which clients have little room for. */
+const mostWarnings = 5
 
 type Common = { readonly [Key in keyof typeof shared]?: z.output<(typeof shared)[Key]> }
 

@@ -11,8 +11,10 @@ import type { Gate } from './auth/gate.ts'
 import { tokenRoutes } from './auth/token-routes.ts'
 import type { Call, Env, Routes } from './context.ts'
 import { guard } from './guard.ts'
+import { shownPath } from './methods.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
 import { problem } from './problem.ts'
+import { envelope } from './registry/envelope.ts'
 import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
 import { expectsContinue } from './request-body.ts'
 import { uploadRoutes, type UploadOptions } from './upload/upload.ts'
@@ -26,6 +28,8 @@ export type FrontOptions = ApiOptions &
     readonly version: string
     /** No credentials, and nobody said that this is meant. */
     readonly loopbackOnly: boolean
+    /** As in SLIPWAY_PUBLIC_URL, null for none. */
+    readonly publicUrl: string | null
     /** Asks for credentials; null where everyone may do everything. */
     readonly gate: Gate | null
   }
@@ -36,11 +40,14 @@ export function front(options: FrontOptions): Routes {
   return new Hono<Env>()
     .use(identify(options.log))
     .use(limitSilence)
-    .use(guard(options.loopbackOnly))
+    .use(guard(options.loopbackOnly, options.publicUrl))
     .route('/', doors(options.gate))
     .use(async (c, next) => {
       // Whoever reads a body answers this by itself, after it has looked at what else the request says.
-      if (expectsContinue(c.env.incoming) && !/^\/(?:upload|v2|api)\//.test(c.req.path)) {
+      if (
+        expectsContinue(c.env.incoming) &&
+        !/^\/(?:upload\/|v2\/|api\/|token$)/.test(c.req.path)
+      ) {
         c.env.outgoing.writeContinue()
       }
       await next()
@@ -53,13 +60,17 @@ export function front(options: FrontOptions): Routes {
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
     .notFound((c) => problem(c, nothing(c)))
-    .onError((error, c) => problem(c, error))
+    .onError((error, c) => (isRegistry(c.req.path) ? envelope(error, c) : problem(c, error)))
+}
+
+function isRegistry(path: string): boolean {
+  return /^\/v2(?:\/|$)/.test(path)
 }
 
 function nothing(c: Call): Refusal {
   return new Refusal(
     'NOT_FOUND',
-    `there is nothing to ${c.req.method} at ${c.req.path}; /openapi.json lists what there is`,
+    `there is nothing to ${c.req.method} at ${shownPath(c.req.path)}; /openapi.json lists what there is`,
   )
 }
 

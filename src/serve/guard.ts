@@ -11,13 +11,19 @@ const reading = new Set(['GET', 'HEAD', 'OPTIONS'])
  * token is a credential, so its door is not guarded. Where there are credentials any name will do, but a foreign page may
  * still not use those that a browser keeps.
  * @param loopbackOnly whether only loopback names may be asked for
+ * @param publicUrl whose pages are this service's own, whatever a proxy in between asks for; null for none
  */
-export function guard(loopbackOnly: boolean): MiddlewareHandler<Env> {
+export function guard(
+  loopbackOnly: boolean,
+  publicUrl: string | null = null,
+): MiddlewareHandler<Env> {
+  const own = publicUrl === null ? null : new URL(publicUrl).origin
   return async (c, next) => {
     const host = c.req.header('host') ?? ''
     if (!c.req.path.startsWith('/upload/')) {
       if (loopbackOnly && !loopback.test(host)) throw strangeHost(host)
-      if (!reading.has(c.req.method)) refuseForeign(c.req.header('origin'), host)
+      const origin = c.req.header('origin')
+      if (!reading.has(c.req.method) && origin !== own) refuseForeign(origin, host)
     }
     await next()
   }

@@ -116,6 +116,8 @@ type Answering = {
 function answer(server: Server, { routes, connections, limits, running }: Answering): void {
   const handle = getRequestListener((request, bindings) => routes.fetch(request, { ...bindings }), {
     overrideGlobalObjects: false,
+    // HTTP/1.0 knows no Host: load balancers look at /healthz so.
+    hostname: 'localhost',
   })
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!connections.begin(outgoing)) return

@@ -7,7 +7,13 @@ export function only(...methods: readonly string[]) {
     c.header('allow', methods.join(', '))
     throw new Refusal(
       'METHOD_NOT_ALLOWED',
-      `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}; /openapi.json lists what there is`,
+      `${shownPath(c.req.path)} takes ${methods.join(', ')}, not ${c.req.method}; /openapi.json lists what there is`,
     )
   }
+}
+
+/** A path as it may stand in messages and logs: what follows `/upload/` is somebody's credential. */
+export function shownPath(path: string): string {
+  const shown = path.replace(/\/upload\/.*/s, '/upload/…')
+  return shown.length > 300 ? `${shown.slice(0, 300)}…` : shown
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 
 /**
@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
  */
 export class RequestBody extends Readable {
   readonly #incoming: IncomingMessage
+  #awaited: ServerResponse | null
   readonly #take = (chunk: Buffer) => {
     if (!this.push(chunk)) this.#incoming.pause()
   }
@@ -16,9 +17,11 @@ export class RequestBody extends Readable {
     if (!this.#incoming.complete) this.destroy(connectionReset())
   }
 
-  constructor(incoming: IncomingMessage) {
+  /** @param outgoing tells a client that waits for it (Expect: 100-continue) to send, once somebody reads */
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse | null = null) {
     super({ objectMode: true, highWaterMark: 8 })
     this.#incoming = incoming
+    this.#awaited = outgoing && expectsContinue(incoming) ? outgoing : null
     incoming.on('data', this.#take)
     incoming.on('end', this.#end)
     incoming.on('error', this.#fail)
@@ -31,6 +34,8 @@ export class RequestBody extends Readable {
   }
 
   override _read(): void {
+    this.#awaited?.writeContinue()
+    this.#awaited = null
     this.#incoming.resume()
   }
 

@@ -16,11 +16,11 @@ export type PushOptions = SessionsOptions & {
   readonly log: Log
 }
 
-/** A session that nobody touches is removed: after a day, and after an hour when it has no byte. */
+/** A session that nobody touches is removed after a day. */
 const idleFor = 24 * 3_600_000
-const emptyIdleFor = 3_600_000
-/** Sessions that may be under way. */
+/** Sessions that may be under way; when they are so many, those go that have no byte after an hour. */
 const mostSessions = 1000
+const emptyIdleFor = 3_600_000
 /** How often work in progress is written down. */
 const keepEvery = 60_000
 /** How long the offset of an upload that is being written may take to come to rest. */
@@ -40,6 +40,8 @@ export class Pushes {
   /** @returns the id of the session. @throws Refusal TOO_MANY_REQUESTS */
   async begin(repository: string, algorithm: DigestAlgorithm): Promise<string> {
     const row = { id: randomUUID(), repository, algorithm }
+    const { pushSessions } = this.#options.catalog.read
+    if ((await pushSessions.count()) >= mostSessions) await this.#dropEmpty()
     await this.#options.catalog.transaction(async ({ pushSessions, leases }) => {
       if ((await pushSessions.count()) >= mostSessions) throw tooMany()
       await pushSessions.add(row)
@@ -115,13 +117,8 @@ export class Pushes {
 
   /** Removes the sessions that nobody has touched for too long. */
   async sweep(): Promise<void> {
-    const { catalog, store } = this.#options
-    const begun = new Set(await store.staged())
-    const quiet = await catalog.read.pushSessions.idleFor(emptyIdleFor)
-    for (const id of quiet.filter((one) => !begun.has(one))) await this.#expire(id, emptyIdleFor)
-    for (const id of await catalog.read.pushSessions.idleFor(idleFor)) {
-      await this.#expire(id, idleFor)
-    }
+    const { pushSessions } = this.#options.catalog.read
+    for (const id of await pushSessions.idleFor(idleFor)) await this.#expire(id, idleFor)
   }
 
   /** The service is about to end: what moves may finish, but nobody is waited for who sends nothing. */
@@ -202,6 +199,15 @@ export class Pushes {
       })
     } catch (error) {
       this.#options.log.error({ err: error, session: row.id }, 'a push could not be noted')
+    }
+  }
+
+  /** Clients that were given up leave places that cost nobody a byte. */
+  async #dropEmpty(): Promise<void> {
+    const { catalog, store } = this.#options
+    const begun = new Set(await store.staged())
+    for (const id of await catalog.read.pushSessions.idleFor(emptyIdleFor)) {
+      if (!begun.has(id)) await this.#expire(id, emptyIdleFor)
     }
   }
 

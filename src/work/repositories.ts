@@ -120,7 +120,7 @@ export class Repositories {
 
   /**
    * Lets a repository have a blob that another one holds, without its bytes moving.
-   * @param from the repository that has it, null for any
+   * @param from the repository that should have it; any other one will do, too
    * @param mayRead which repositories the caller may read
    * @returns false when none of them has it, whole
    */
@@ -132,8 +132,9 @@ export class Repositories {
   ): Promise<boolean> {
     const { catalog, store } = this.#options
     return await catalog.transaction(async ({ holdings, leases }) => {
-      const holders = from === null ? await holdings.repositoriesWith(digest, most) : [from]
-      const readable = holders.find(mayRead)
+      const holders = await holdings.repositoriesWith(digest, most)
+      const isHere = from !== null && (await holdings.blobSize(from, digest)) !== null
+      const readable = (isHere ? [from, ...holders] : holders).find(mayRead)
       const size = readable === undefined ? null : await holdings.blobSize(readable, digest)
       if (size === null || !(await isWhole({ digest, size }, store))) return false
       await leases.grant(digest, randomUUID(), repository, leaseFor)

@@ -33,6 +33,12 @@ export class Proxies {
     return told.split(',')[0]?.trim().toLowerCase() === 'https'
   }
 
+  /** Whether what is behind the connection is told by a proxy that is believed. */
+  isBehind({ socket }: Pick<IncomingMessage, 'socket'>): boolean {
+    const peer = parsed(socket.remoteAddress ?? '')
+    return peer !== null && this.#trusts(peer)
+  }
+
   #trusts(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
     return this.#networks.some(
       ([network, bits]) => network.kind() === address.kind() && address.match(network, bits),

@@ -13,6 +13,7 @@ import { Visitor, type Identity } from './visitor.ts'
 export type GateOptions = CallerFiles & {
   readonly anonymousPull: boolean
   readonly publicUrl: string | null
+  readonly internalUrl: string | null
   /** CIDRs. */
   readonly trustedProxies: readonly string[]
   /** The key that issued tokens are signed with. */
@@ -36,7 +37,7 @@ export class Gate {
     this.#options = options
     this.#callers = callers
     this.#proxies = new Proxies(options.trustedProxies)
-    this.#sites = new Sites(this.#proxies, options.publicUrl)
+    this.#sites = new Sites(this.#proxies, options)
     this.#attempts = new Attempts(monotonic)
     this.issued = new IssuedTokens(options.issuingKey, Date.now)
   }

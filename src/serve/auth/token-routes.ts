@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { Refusal } from '../../errors.ts'
 import type { Call, Env, Routes } from '../context.ts'
+import { only } from '../methods.ts'
 import { envelope } from '../registry/envelope.ts'
+import { readSmallBody } from '../small-body.ts'
 import { challengePassword } from './challenge.ts'
 import type { Gate } from './gate.ts'
 import { lifetime } from './issued-tokens.ts'
@@ -12,12 +13,8 @@ import type { Visitor } from './visitor.ts'
 /** A hundred scopes and a password. */
 const largestForm = 64 * 1024
 
-const limit = bodyLimit({
-  maxSize: largestForm,
-  onError: () => {
-    throw new Refusal('CONTENT_TOO_LARGE', `a token request has at most ${largestForm} bytes`)
-  },
-})
+/** From the head of the request to the last byte of its form, in milliseconds. */
+const within = 30_000
 
 /** `/token`: registry clients change credentials for a short-lived token (distribution, "Token Authentication"). */
 export function tokenRoutes(gate: Gate): Routes {
@@ -30,13 +27,16 @@ export function tokenRoutes(gate: Gate): Routes {
       const visitor = await gate.visitor(c, 'own', challengePassword)
       return await issue(c, gate, visitor, c.req.queries('scope') ?? [])
     })
-    .post('/token', limit, (c) => exchange(c, gate))
+    .post('/token', (c) => exchange(c, gate))
+    .all('/token', only('GET', 'HEAD', 'POST'))
     .onError(envelope)
 }
 
 /** The OAuth 2 form of the same (RFC 6749, section 4.3), which containerd tries first. */
 async function exchange(c: Call, gate: Gate): Promise<Response> {
-  const form = new URLSearchParams(await c.req.text())
+  const { incoming, outgoing } = c.env
+  const sent = await readSmallBody(incoming, { limit: largestForm, within, tooLarge, outgoing })
+  const form = new URLSearchParams(sent.toString())
   const name = form.get('username')
   const secret = form.get('password')
   if (form.get('grant_type') !== 'password') {
@@ -47,6 +47,10 @@ async function exchange(c: Call, gate: Gate): Promise<Response> {
   }
   const visitor = await gate.visitorBy(c, { name, secret }, challengePassword)
   return await issue(c, gate, visitor, form.getAll('scope'))
+}
+
+function tooLarge(): Refusal {
+  return new Refusal('CONTENT_TOO_LARGE', `a token request has at most ${largestForm} bytes`)
 }
 
 async function issue(

@@ -68,7 +68,10 @@ export class WatchedFile<Content> {
     if (seen === this.#seen) return
     this.#seen = seen
     try {
-      this.#content = await read(this.#options)
+      const content = await read(this.#options)
+      // Somebody is still writing it; the next look is soon.
+      if ((await appearance(origin.path)) !== seen) return void (this.#seen = '')
+      this.#content = content
       log.info({ variable: origin.variable, path: origin.path }, 'a changed file was read again')
     } catch (error) {
       const message = error instanceof Error ? error.message : 'unknown'

@@ -9,6 +9,9 @@ import type { Store } from '../../store/store.ts'
 const mostBytes = 32 * 1024 * 1024
 const largest = 256 * 1024
 
+/** What a manifest at hand takes beside its bytes. */
+const overhead = 1024
+
 /** `bytes` is null for a manifest that is too large to be kept at hand. */
 export type AtHand = Manifest & { readonly bytes: Buffer | null }
 
@@ -59,15 +62,17 @@ export class ManifestShelf {
   }
 
   #keep(repository: string, reference: string, found: AtHand): void {
-    if (this.#bytes + found.size > mostBytes) this.#forgetAll()
+    if (this.#bytes + found.size + overhead > mostBytes) this.#forgetAll()
     const kept = this.#repositories.get(repository) ?? new Map<string, AtHand>()
-    if (!kept.has(reference)) this.#bytes += found.size
+    if (!kept.has(reference)) this.#bytes += found.size + overhead
     this.#repositories.set(repository, kept.set(reference, found))
   }
 
   #forget(repository: string): void {
     this.#changes += 1
-    for (const { size } of this.#repositories.get(repository)?.values() ?? []) this.#bytes -= size
+    for (const { size } of this.#repositories.get(repository)?.values() ?? []) {
+      this.#bytes -= size + overhead
+    }
     this.#repositories.delete(repository)
   }
 

@@ -1,5 +1,6 @@
 import { Refusal } from '../../errors.ts'
 import { isRepository } from '../../image/name.ts'
+import { shownPath } from '../methods.ts'
 
 /** Something of a repository, by tag or digest. */
 export type Named = { readonly repository: string; readonly reference: string }
@@ -50,5 +51,5 @@ function decoded(path: string): string {
 }
 
 export function nothing(path: string): Refusal {
-  return new Refusal('NOT_FOUND', `there is nothing at ${path.slice(0, 300)}`)
+  return new Refusal('NOT_FOUND', `there is nothing at ${shownPath(path)}`)
 }

@@ -6,7 +6,7 @@ import { explained, type Chunk } from '../../work/receive.ts'
 import type { Repositories } from '../../work/repositories.ts'
 import { gone } from '../bytes.ts'
 import type { Call } from '../context.ts'
-import { expectsContinue, lengthOf, RequestBody } from '../request-body.ts'
+import { lengthOf, RequestBody } from '../request-body.ts'
 
 type Shelf = { readonly pushes: Pushes; readonly repositories: Repositories }
 type Named = { readonly repository: string; readonly id: string }
@@ -82,15 +82,14 @@ async function attended<Result>(
   }
 }
 
-/** Everything that can be refused before has been; only now is a client that waits for it told to send. */
+/** A client that waits for the word to send gets it when its body is read: everything else has been checked then. */
 async function withBody<Result>(
   c: Call,
   work: (chunk: Chunk, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const { incoming, outgoing } = c.env
   const part = partOf(incoming)
-  if (expectsContinue(incoming)) outgoing.writeContinue()
-  const body = new RequestBody(incoming)
+  const body = new RequestBody(incoming, outgoing)
   try {
     return await attended(c, (signal) => work({ ...part, body }, signal))
   } finally {

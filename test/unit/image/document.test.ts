@@ -85,6 +85,12 @@ describe('a manifest that is pushed', () => {
       { ...anImage, layers: [{ ...layer, data: 'bGF5ZXM=' }] },
       image,
     ],
+    ['with a field that differs in its case alone', { ...anImage, Layers: [] }, image],
+    [
+      'with a media type of 300 characters',
+      { ...anImage, artifactType: `a/b;${'c'.repeat(300)}` },
+      image,
+    ],
     ['that is a list', [], image],
     ['that is null', null, image],
   ])('is refused %s', (_how, document, type) => {
@@ -118,6 +124,13 @@ describe('a manifest that is pushed', () => {
     const found = read({ ...anImage, layers: [foreign, linked, foreign] })
     expect(found.needs).toEqual([{ kind: 'blob', digest: config.digest, size: config.size }])
     expect(found.warnings).toEqual([`${foreign.mediaType} is deprecated`])
+  })
+
+  test('is warned of at most five things', () => {
+    const foreign = (nth: number) =>
+      part('far', `application/vnd.oci.image.layer.nondistributable.v1.tar+${nth}`)
+    const layers = Array.from({ length: 300 }, (_, nth) => foreign(nth))
+    expect(read({ ...anImage, layers }).warnings).toHaveLength(5)
   })
 
   test('needs the manifests of an index, and the blobs that build caches put there', () => {
