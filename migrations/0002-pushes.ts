@@ -4,6 +4,10 @@ import type { Kysely } from 'kysely'
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('leases').addColumn('repository', 'text').execute()
   await db.schema
+    .alterTable('leases')
+    .addColumn('granted_at', 'bigint', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await db.schema
     .createIndex('leases_by_repository')
     .on('leases')
     .columns(['repository', 'digest'])

@@ -96,7 +96,9 @@ export async function openService(settings: Settings, log: Log): Promise<Service
 
   queue.start()
   deadlines.look()
-  let tidying = Promise.resolve()
+  let tidying = pushes.takeStock().catch((error: unknown) => {
+    log.error({ err: error }, 'pushes that an earlier process left could not be looked at')
+  })
   const sweep = () => {
     tidying = tidying.then(() => tidy({ catalog, intake, reception, collector, pushes, log }))
   }

@@ -37,7 +37,13 @@ export class Blobs {
     }
     await this.#db
       .insertInto('leases')
-      .values({ digest: blob.digest, holder, expires_at: now + leaseFor, repository: null })
+      .values({
+        digest: blob.digest,
+        holder,
+        expires_at: now + leaseFor,
+        repository: null,
+        granted_at: now,
+      })
       .onConflict((is) =>
         is.columns(['digest', 'holder']).doUpdateSet({ expires_at: now + leaseFor }),
       )
@@ -108,14 +114,16 @@ export class Blobs {
     return rows.map((row) => parseDigest(row.digest))
   }
 
-  /** Its bytes are gone. */
-  async forget(digest: Digest): Promise<void> {
-    await this.#db.deleteFrom('leases').where('digest', '=', digest).execute()
-    await this.#db
-      .deleteFrom('blobs')
-      .where('digest', '=', digest)
-      .where('state', '=', 'deleting')
-      .execute()
+  /** Their bytes are gone. */
+  async forget(digests: readonly Digest[]): Promise<void> {
+    for (const some of handfuls(digests)) {
+      await this.#db.deleteFrom('leases').where('digest', 'in', some).execute()
+      await this.#db
+        .deleteFrom('blobs')
+        .where('digest', 'in', some)
+        .where('state', '=', 'deleting')
+        .execute()
+    }
   }
 }
 

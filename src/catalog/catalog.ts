@@ -37,7 +37,8 @@ export type CatalogOptions = {
 
 /**
  * What we know: an index over the store and a ledger of work. What `transaction` resolves with is on the disk and
- * survives a power cut; a transaction that throws has changed nothing.
+ * survives a power cut; a transaction that throws has changed nothing, unless the disk under it has
+ * failed: then nothing is promised any more until the service is started again.
  */
 export class Catalog implements AsyncDisposable {
   readonly #db: Kysely<Schema>
@@ -73,13 +74,36 @@ export class Catalog implements AsyncDisposable {
 
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
     const changes = new Changes()
-    const result = await this.#db
-      .transaction()
-      .execute((tx) => work(tablesOver(tx, this.#now, changes)))
-    await this.#wal?.sync()
+    const result = await this.#commit((db) => work(tablesOver(db, this.#now, changes)))
+    try {
+      await this.#wal?.sync()
+    } finally {
+      this.#announce(changes)
+    }
+    return result
+  }
+
+  /** On a full disk SQLite has rolled back by itself, and the second attempt would hide why. */
+  async #commit<Result>(work: (db: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    const failed: { error: unknown }[] = []
+    const noting = async (tx: Kysely<Schema>) => {
+      try {
+        return await work(tx)
+      } catch (error) {
+        failed.push({ error })
+        throw error
+      }
+    }
+    try {
+      return await this.#db.transaction().execute(noting)
+    } catch (error) {
+      throw failed[0]?.error ?? error
+    }
+  }
+
+  #announce(changes: Changes): void {
     for (const name of changes.images) this.#changes.emit(topic(name))
     for (const name of changes.repositories) this.#changes.emit(repositories, name)
-    return result
   }
 
   /** Calls back after each committed change of the image of that name, until the returned function is called. */

@@ -3,6 +3,9 @@ import type { Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
 
+/** A push takes a day at most; what nobody has used until then goes, however busy its repository is. */
+const prolongedFor = 24 * 3_600_000
+
 /**
  * What keeps a blob that no manifest needs yet. A lease of a repository lets its clients read and use the blob meanwhile;
  * each upload and each mount has one of its own, so that a manifest that uses the blob and goes again takes only one away.
@@ -21,12 +24,12 @@ export class Leases {
     const expires_at = this.#now() + leaseFor
     await this.#db
       .insertInto('leases')
-      .values({ digest, holder, repository, expires_at })
+      .values({ digest, holder, repository, expires_at, granted_at: this.#now() })
       .onConflict((is) => is.columns(['digest', 'holder']).doUpdateSet({ repository, expires_at }))
       .execute()
   }
 
-  /** Somebody is at work in a repository: what it has leased lasts as long again. */
+  /** Somebody is at work in a repository: what it has leased within a day lasts as long again. */
   async prolong(repository: string, leaseFor: number): Promise<void> {
     const now = this.#now()
     await this.#db
@@ -34,6 +37,7 @@ export class Leases {
       .set({ expires_at: now + leaseFor })
       .where('repository', '=', repository)
       .where('expires_at', '>', now)
+      .where('granted_at', '>', now - prolongedFor)
       .execute()
   }
 
@@ -60,7 +64,7 @@ export class Leases {
 
   /** What was promised has been used by a manifest that was there before. */
   async keepPromises(repository: string, digests: readonly Digest[]): Promise<void> {
-    for (const digest of digests) await this.#remove(digest, promiseOf(repository))
+    for (const some of handfuls(digests)) await this.#removePromises(repository, some)
   }
 
   /** A new manifest needs these now: of each one lease of the repository ends, that with the least time left. */
@@ -73,8 +77,14 @@ export class Leases {
         .where('digest', 'in', some)
         .orderBy('expires_at', 'desc')
         .execute()
-      const first = new Map(rows.map(({ digest, holder }) => [digest, holder]))
-      for (const [digest, holder] of first) await this.#remove(digest, holder)
+      // Of several rows of a digest the last one stands, which is the first to end.
+      const first = [...new Map(rows.map(({ digest, holder }) => [digest, holder]))]
+      const promise = promiseOf(repository)
+      const promised = first.flatMap(([digest, holder]) => (holder === promise ? [digest] : []))
+      const own = first.flatMap(([, holder]) => (holder === promise ? [] : [holder]))
+      await this.#removePromises(repository, promised)
+      // Such a holder has one lease alone.
+      await this.#db.deleteFrom('leases').where('holder', 'in', own).execute()
     }
   }
 
@@ -93,11 +103,11 @@ export class Leases {
     await this.#db.deleteFrom('leases').where('expires_at', '<=', this.#now()).execute()
   }
 
-  async #remove(digest: string, holder: string): Promise<void> {
+  async #removePromises(repository: string, digests: readonly string[]): Promise<void> {
     await this.#db
       .deleteFrom('leases')
-      .where('digest', '=', digest)
-      .where('holder', '=', holder)
+      .where('holder', '=', promiseOf(repository))
+      .where('digest', 'in', digests)
       .execute()
   }
 }

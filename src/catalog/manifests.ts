@@ -51,9 +51,7 @@ export class Manifests {
         artifact_type: reference?.artifactType ?? null,
         annotations: reference?.annotations ? JSON.stringify(reference.annotations) : null,
       })
-      .onConflict((is) =>
-        is.columns(['repository', 'digest']).doUpdateSet({ media_type: mediaType }),
-      )
+      .onConflict((is) => is.columns(['repository', 'digest']).doNothing())
       .execute()
     for (const some of handfuls([...new Set([digest, ...needs])])) {
       await this.#db
@@ -133,16 +131,17 @@ export class Manifests {
     return row?.manifest ?? null
   }
 
-  /** The first repository behind `after` in ASCII order that has a manifest; null when there is none. */
-  async repositoryAfter(after: string): Promise<string | null> {
-    const row = await this.#db
+  /** Repositories with a manifest, those behind `after` in ASCII order. */
+  async repositories(after: string, limit: number): Promise<readonly string[]> {
+    const rows = await this.#db
       .selectFrom('manifests')
       .select('repository')
+      .distinct()
       .where('repository', '>', after)
       .orderBy('repository')
-      .limit(1)
-      .executeTakeFirst()
-    return row?.repository ?? null
+      .limit(limit)
+      .execute()
+    return rows.map((row) => row.repository)
   }
 
   async tag(repository: string, name: string, digest: Digest): Promise<void> {

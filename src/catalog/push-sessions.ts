@@ -77,11 +77,20 @@ export class PushSessions {
     }))
   }
 
-  async count(): Promise<number> {
-    const row = await this.#db
+  async all(): Promise<readonly PushSession[]> {
+    return await this.#db
+      .selectFrom('push_sessions')
+      .select(['id', 'repository', 'algorithm'])
+      .execute()
+  }
+
+  /** @param repository of which; without it, of all */
+  async count(repository?: string): Promise<number> {
+    let query = this.#db
       .selectFrom('push_sessions')
       .select((is) => is.fn.countAll<number>().as('count'))
-      .executeTakeFirst()
+    if (repository !== undefined) query = query.where('repository', '=', repository)
+    const row = await query.executeTakeFirst()
     return row?.count ?? 0
   }
 

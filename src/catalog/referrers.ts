@@ -1,8 +1,9 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import { z } from 'zod'
 import { parseDigest, type Digest } from '../image/digest.ts'
+import { handfuls } from './handfuls.ts'
 import type { Manifest } from './manifests.ts'
-import type { Schema } from './schema.ts'
+import type { ManifestTable, Schema } from './schema.ts'
 
 export type Referrer = Manifest & {
   readonly artifactType: string
@@ -35,8 +36,11 @@ export class Referrers {
   async list(query: ReferrersQuery) {
     const found = await this.#found(query)
     const page = fitting(found.slice(0, query.limit), query.mostBytes)
-    const items = await Promise.all(page.map(({ digest }) => this.#read(query.repository, digest)))
-    return { items: items.filter((item) => item !== null), isMore: page.length < found.length }
+    const items = await this.#read(
+      query.repository,
+      page.map(({ digest }) => digest),
+    )
+    return { items, isMore: page.length < found.length }
   }
 
   async #found({ repository, subject, artifactType, after, limit }: ReferrersQuery) {
@@ -55,22 +59,35 @@ export class Referrers {
     return await query.execute()
   }
 
-  async #read(repository: string, digest: string): Promise<Referrer | null> {
-    const row = await this.#db
-      .selectFrom('manifests')
-      .select(['media_type', 'size', 'artifact_type', 'annotations'])
-      .where('repository', '=', repository)
-      .where('digest', '=', digest)
-      .executeTakeFirst()
-    if (!row) return null
-    return {
-      digest: parseDigest(digest),
-      mediaType: row.media_type,
-      size: row.size,
-      artifactType: row.artifact_type ?? '',
-      annotations:
-        row.annotations === null ? null : annotationsSchema.parse(JSON.parse(row.annotations)),
+  async #read(repository: string, digests: readonly string[]): Promise<readonly Referrer[]> {
+    const items: Referrer[] = []
+    for (const some of handfuls(digests)) {
+      const rows = await this.#db
+        .selectFrom('manifests')
+        .select(['digest', 'media_type', 'size', 'artifact_type', 'annotations'])
+        .where('repository', '=', repository)
+        .where('digest', 'in', some)
+        .orderBy('digest')
+        .execute()
+      items.push(...rows.map(fromRow))
     }
+    return items
+  }
+}
+
+type Row = Pick<
+  Selectable<ManifestTable>,
+  'digest' | 'media_type' | 'size' | 'artifact_type' | 'annotations'
+>
+
+function fromRow(row: Row): Referrer {
+  const { annotations } = row
+  return {
+    digest: parseDigest(row.digest),
+    mediaType: row.media_type,
+    size: row.size,
+    artifactType: row.artifact_type ?? '',
+    annotations: annotations === null ? null : annotationsSchema.parse(JSON.parse(annotations)),
   }
 }
 

@@ -64,6 +64,7 @@ export interface LeaseTable {
   digest: Fixed<string>
   holder: Fixed<string>
   expires_at: number
+  granted_at: Fixed<number>
   /** Where the blob may be read and used meanwhile; null for a blob that is still being published. */
   repository: string | null
 }

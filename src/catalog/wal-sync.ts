@@ -8,6 +8,7 @@ export class WalSync implements AsyncDisposable {
   readonly #log: FileHandle
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
+  #failure: { readonly error: unknown } | null = null
 
   private constructor(log: FileHandle) {
     this.#log = log
@@ -18,7 +19,10 @@ export class WalSync implements AsyncDisposable {
     return new WalSync(await open(`${path}-wal`, 'r+'))
   }
 
-  /** Resolves when everything that was committed before the call survives a power cut. */
+  /**
+   * Resolves when everything that was committed before the call survives a power cut. Once it has failed it fails for ever:
+   * the system takes pages that it could not write for clean ones, and a later sync would tell of a log with a hole.
+   */
   async sync(): Promise<void> {
     // One that runs already may have begun before the commit.
     this.#next ??= this.#afterRunning()
@@ -30,7 +34,13 @@ export class WalSync implements AsyncDisposable {
     await this.#running?.catch(() => {})
     this.#running = this.#next
     this.#next = null
-    await this.#log.datasync()
+    if (this.#failure) throw this.#failure.error
+    try {
+      await this.#log.datasync()
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -153,6 +153,7 @@ function common({ mediaType, subject, annotations }: Common, type: string, parts
   if (mediaType !== undefined && mediaType !== type) {
     throw invalid(`its mediaType is ${mediaType.slice(0, 200)}, the Content-Type ${type}`)
   }
+  if (parts.length > mostParts) throw invalid(`it names more than ${mostParts} parts`)
   for (const part of subject ? [...parts, subject] : parts) checkData(part)
   return {
     mediaType: type,
@@ -179,6 +180,9 @@ function kindOf({ mediaType }: Descriptor): Need['kind'] {
 function isKeptHere({ urls, mediaType }: Descriptor): boolean {
   return !urls?.length && !isNonDistributable(mediaType)
 }
+
+/** More than any image has: what a manifest names is looked up before anything else is done. */
+const mostParts = 10_000
 
 function need(kind: Need['kind'], { digest, size }: Descriptor): Need {
   return { kind, digest: parseDigest(digest), size }

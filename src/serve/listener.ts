@@ -89,7 +89,8 @@ function open(limits: Limits, renewal: Renewal | null, log: Log): Server {
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: limits.headSize,
     noDelay: true,
-    highWaterMark: 1024 * 1024,
+    // Of a request that nobody reads yet so many bytes are kept, be each of them a chunk of its own.
+    highWaterMark: 64 * 1024,
   }
   if (!renewal) return createServer(options)
   const handshakeTimeout = limits.handshakeWithin

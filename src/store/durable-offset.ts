@@ -30,10 +30,12 @@ export class DurableOffset {
 
   /** An unreadable record means that nothing is known to be durable. */
   static async reopen(path: string, file: FileHandle): Promise<DurableOffset> {
-    const record = await open(path, 'r+')
+    await using undo = new AsyncDisposableStack()
+    const record = undo.use(await open(path, 'r+'))
     const { buffer, bytesRead } = await record.read(Buffer.alloc(width), 0, width, 0)
     const text = buffer.toString('latin1', 0, bytesRead)
     const { size } = await file.stat()
+    undo.move()
     const offset = /^\d{20}$/.test(text) ? Math.min(Number(text), size) : 0
     return new DurableOffset(record, file, offset)
   }

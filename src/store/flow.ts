@@ -43,6 +43,8 @@ async function flowStream(body: Readable, take: Take): Promise<void> {
   body.on('end', resolve).on('error', reject).on('close', close).on('data', data)
   try {
     await promise
+    // A stream may end while its last chunk is still being taken.
+    await taking.now
   } catch (error) {
     body.off('data', data).pause()
     await taking.now?.catch(() => {})

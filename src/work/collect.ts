@@ -5,6 +5,8 @@ import type { Store } from '../store/store.ts'
 
 /** How many blobs one look takes into one transaction. */
 const handful = 500
+/** How many are removed before their rows go: a push of the same blob waits for that. */
+const fewer = 50
 
 /**
  * Frees the bytes that nothing needs: marked in one transaction, removed from the store after it, forgotten last. One
@@ -55,14 +57,28 @@ export class Collector {
   }
 
   async #removeCondemned(): Promise<void> {
-    for (const digest of await this.#catalog.read.blobs.condemned()) {
+    const condemned = await this.#catalog.read.blobs.condemned()
+    for (let from = 0; from < condemned.length; from += fewer) {
+      await this.#removeAll(condemned.slice(from, from + fewer))
+    }
+  }
+
+  /** The row of a blob goes after its bytes, one transaction for several. */
+  async #removeAll(digests: readonly Digest[]): Promise<void> {
+    const removed: Digest[] = []
+    for (const digest of digests) {
       try {
         await this.#store.remove(digest)
-        await this.#catalog.transaction(({ blobs }) => blobs.forget(digest))
-        this.#log.info({ digest }, 'blob removed')
+        removed.push(digest)
       } catch (error) {
         this.#log.error({ err: error, digest }, 'a blob could not be removed; it is tried again')
       }
+    }
+    try {
+      await this.#catalog.transaction(({ blobs }) => blobs.forget(removed))
+      this.#log.info({ digests: removed }, 'blobs removed')
+    } catch (error) {
+      this.#log.error({ err: error }, 'removed blobs could not be forgotten; it is tried again')
     }
   }
 }

@@ -1,13 +1,10 @@
-import type { Claim, Room } from './room.ts'
+import { askEvery, type Claim, type Room } from './room.ts'
 
 type Counted = {
   /** Bytes that were announced, null for none. */
   readonly size: number | null
   readonly onBytes: (count: number) => void
 }
-
-/** How often bytes of unknown length are held against the room that is left. */
-const askEvery = 64 * 1024 * 1024
 
 /** Counts bytes, and stops those that nobody announced when they become too many. */
 export class Meter {

@@ -114,7 +114,7 @@ async function link(image: Image, stored: Stored, tables: Tables): Promise<void>
 }
 
 /** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */
-async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
+export async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
   if ((await blobs.size(digest)) !== null) return
   throw new Outage(
     'STORAGE_UNAVAILABLE',

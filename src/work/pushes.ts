@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Refusal } from '../errors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../image/digest.ts'
 import type { Log } from '../log.ts'
-import type { Stat } from '../store/store.ts'
+import type { Staging, Stat } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import { receive, type Chunk } from './receive.ts'
 import { Receiving } from './receiving.ts'
@@ -20,11 +20,16 @@ export type PushOptions = SessionsOptions & {
 const idleFor = 24 * 3_600_000
 /** Sessions that may be under way; when they are so many, those go that have no byte after an hour. */
 const mostSessions = 1000
+/** So many may be one repository's, which leaves room for others. */
+const mostHere = 250
 const emptyIdleFor = 3_600_000
 /** How often work in progress is written down. */
 const keepEvery = 60_000
 /** How long the offset of an upload that is being written may take to come to rest. */
 const restWithin = 1000
+
+/** What is noted of a push that is under way. */
+type Push = { readonly row: { readonly id: string; readonly repository: string }; keptAt: number }
 
 /** Blobs on their way in from clients: sessions whose offset survives broken connections and restarts. */
 export class Pushes {
@@ -43,7 +48,8 @@ export class Pushes {
     const { pushSessions } = this.#options.catalog.read
     if ((await pushSessions.count()) >= mostSessions) await this.#dropEmpty()
     await this.#options.catalog.transaction(async ({ pushSessions, leases }) => {
-      if ((await pushSessions.count()) >= mostSessions) throw tooMany()
+      if ((await pushSessions.count()) >= mostSessions) throw tooMany(mostSessions)
+      if ((await pushSessions.count(repository)) >= mostHere) throw tooMany(mostHere)
       await pushSessions.add(row)
       await leases.prolong(repository, leaseFor)
     })
@@ -99,20 +105,37 @@ export class Pushes {
 
   /** A whole blob in one request: nothing of it is left when it breaks off. */
   async whole(repository: string, expected: Digest, chunk: Chunk, signal: AbortSignal) {
-    const { store, room } = this.#options
+    const { store } = this.#options
     await using staging = await store.stage({ algorithm: algorithmOf(expected) })
-    await this.#receiving.run(signal, (until, heard) => receive(staging, chunk, room, heard, until))
+    const push = { row: { id: staging.id, repository }, keptAt: this.#options.now() }
+    await this.#receive(staging, chunk, push, () => {}, signal)
     const blob = await staging.seal(signal)
     if (blob.digest !== expected) throw differs(blob, expected)
     await shelve(staging, blob, { id: staging.id, repository }, this.#options)
     return blob
   }
 
+  /** Finds out how much room the pushes take that an earlier process left. */
+  async takeStock(): Promise<void> {
+    for (const row of await this.#options.catalog.read.pushSessions.all()) {
+      const session = this.#sessions.of(row)
+      await this.#sessions.alone(session, async () => {
+        await session.takeUp()
+        await session.leave()
+      })
+    }
+  }
+
   /** Ends a session and drops its bytes, whoever is writing. */
   async cancel(repository: string, id: string, signal: AbortSignal): Promise<void> {
     const session = await this.#sessions.find(repository, id)
+    session.isEnding = true
     session.lock.cut('deleted')
-    await this.#sessions.alone(session, () => this.#sessions.remove(session), signal)
+    try {
+      await this.#sessions.alone(session, () => this.#sessions.remove(session), signal)
+    } finally {
+      session.isEnding = false
+    }
   }
 
   /** Removes the sessions that nobody has touched for too long. */
@@ -158,19 +181,33 @@ export class Pushes {
     writing.finish()
     await staging.catchUp(writing.signal)
     writing.heard()
-    let keeping = Promise.resolve()
     try {
-      await this.#receiving.run(writing.signal, (until, stillThere) => {
-        const heard = () => {
-          stillThere()
-          writing.heard()
-          keeping = this.#keepNowAndThen(session) ?? keeping
-        }
-        return receive(staging, chunk, this.#options.room, heard, until)
-      })
+      await this.#receive(staging, chunk, session, () => writing.heard(), writing.signal)
     } finally {
       writing.finish()
       await session.flush()
+    }
+  }
+
+  /** Takes a body in, and notes now and then that somebody is at work. */
+  async #receive(
+    staging: Staging,
+    chunk: Chunk,
+    push: Push,
+    heard: () => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let keeping = Promise.resolve()
+    try {
+      await this.#receiving.run(signal, (until, stillThere) => {
+        const all = () => {
+          stillThere()
+          heard()
+          keeping = this.#keepNowAndThen(push) ?? keeping
+        }
+        return receive(staging, chunk, this.#options.room, all, until)
+      })
+    } finally {
       await keeping
     }
   }
@@ -183,15 +220,15 @@ export class Pushes {
     throw differs(blob, expected)
   }
 
-  #keepNowAndThen(session: Session): Promise<void> | null {
+  #keepNowAndThen(push: Push): Promise<void> | null {
     const now = this.#options.now()
-    if (now - session.keptAt < keepEvery) return null
-    session.keptAt = now
-    return this.#keep(session)
+    if (now - push.keptAt < keepEvery) return null
+    push.keptAt = now
+    return this.#keep(push)
   }
 
   /** Its repository is being worked in, and the session is alive. */
-  async #keep({ row }: Session): Promise<void> {
+  async #keep({ row }: Pick<Push, 'row'>): Promise<void> {
     try {
       await this.#options.catalog.transaction(async ({ pushSessions, leases }) => {
         await pushSessions.touch(row.id)
@@ -227,10 +264,10 @@ function differs({ digest }: Stat, expected: Digest): Refusal {
   return new Refusal('DIGEST_INVALID', `the bytes are ${digest}, expected ${expected}`)
 }
 
-function tooMany(): Refusal {
+function tooMany(count: number): Refusal {
   return new Refusal(
     'TOO_MANY_REQUESTS',
-    `${mostSessions} uploads are open already; finish or cancel some`,
+    `${count} uploads are open already; finish or cancel some`,
     { retryAfter: 30_000 },
   )
 }

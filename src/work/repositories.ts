@@ -7,8 +7,8 @@ import type { Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import { Freed } from './freed.ts'
 import { InTurn } from './in-turn.ts'
-import { assertNeeds, isWhole } from './needs.ts'
-import { put, reserve } from './publish.ts'
+import { assertNeeds } from './needs.ts'
+import { assertKept, put, reserve } from './publish.ts'
 import { leaseFor } from './shelve.ts'
 import { manifestKey, pushedRecord, pushedTagKey } from './tag-record.ts'
 
@@ -131,12 +131,14 @@ export class Repositories {
     mayRead: (repository: string) => boolean,
   ): Promise<boolean> {
     const { catalog, store } = this.#options
+    const there = await store.stat(digest)
+    if (!there) return false
     return await catalog.transaction(async ({ holdings, leases }) => {
       const holders = await holdings.repositoriesWith(digest, most)
       const isHere = from !== null && (await holdings.blobSize(from, digest)) !== null
       const readable = (isHere ? [from, ...holders] : holders).find(mayRead)
       const size = readable === undefined ? null : await holdings.blobSize(readable, digest)
-      if (size === null || !(await isWhole({ digest, size }, store))) return false
+      if (size !== there.size) return false
       await leases.grant(digest, randomUUID(), repository, leaseFor)
       await leases.prolong(repository, leaseFor)
       return true
@@ -171,15 +173,24 @@ async function link(repository: string, pushed: Pushed, holder: string, tables: 
   const { mediaType, needs, subject, artifactType, annotations } = document
   const manifest = { digest, mediaType, size: bytes.length }
   await assertNeeds(repository, needs, tables, null)
+  await assertKept(digest, tables)
   const digests = [...new Set(needs.map((need) => need.digest))]
   const reference = subject && { subject, artifactType, annotations }
-  const isNew = (await tables.manifests.byDigest(repository, digest)) === null
+  const before = await tables.manifests.byDigest(repository, digest)
+  if (before && before.mediaType !== mediaType) throw otherType(before.mediaType, mediaType)
   await tables.manifests.put(repository, manifest, digests, reference)
   for (const tag of tags) await tables.manifests.tag(repository, tag, digest)
   // What comes again used its leases when it came first: those that are left are somebody else's.
-  if (isNew) await tables.leases.use(repository, [digest, ...digests])
+  if (!before) await tables.leases.use(repository, [digest, ...digests])
   else await tables.leases.keepPromises(repository, [digest, ...digests])
   await tables.blobs.endLeases(holder)
+}
+
+function otherType(before: string, now: string): Refusal {
+  return new Refusal(
+    'MANIFEST_INVALID',
+    `these bytes are here as ${before}, and cannot be ${now} as well; delete that manifest first`,
+  )
 }
 
 function inUse(what: string, user: string): Refusal {

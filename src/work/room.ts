@@ -19,7 +19,14 @@ export type Claim = Disposable & {
   received: number
 }
 
-type Held = Claim & { readonly size: number | null }
+type Held = Claim & {
+  readonly size: number | null
+  /** Bytes that may come before anybody is asked again. */
+  readonly ahead: number
+}
+
+/** Who does not say how much will come asks again after so many bytes. */
+export const askEvery = 64 * 1024 * 1024
 
 /**
  * Whether bytes still fit: asked before they are taken where their number is known, and while they come where not. What
@@ -75,7 +82,12 @@ export class Room {
     const claims = this.#claims
     const turn = this.#turn.then(async (): Promise<Claim> => {
       await this.check(size ?? 0)
-      const claim: Held = { size, received: 0, [Symbol.dispose]: () => claims.delete(claim) }
+      const claim: Held = {
+        size,
+        received: 0,
+        ahead: size === null ? askEvery : 0,
+        [Symbol.dispose]: () => claims.delete(claim),
+      }
       claims.add(claim)
       return claim
     })
@@ -86,7 +98,12 @@ export class Room {
   /** Bytes that are staged already and stay so between requests: they count as taken, and are never refused. */
   hold(): Claim {
     const claims = this.#claims
-    const claim: Held = { size: null, received: 0, [Symbol.dispose]: () => claims.delete(claim) }
+    const claim: Held = {
+      size: null,
+      received: 0,
+      ahead: 0,
+      [Symbol.dispose]: () => claims.delete(claim),
+    }
     claims.add(claim)
     return claim
   }
@@ -104,8 +121,8 @@ export class Room {
 }
 
 /** Bytes of a claim that are not written yet. */
-function left({ size, received }: Held): number {
-  return Math.max(0, (size ?? 0) - received)
+function left({ size, received, ahead }: Held): number {
+  return size === null ? ahead : Math.max(0, size - received)
 }
 
 function whole({ size, received }: Held): number {

@@ -11,14 +11,17 @@ export class Session {
   readonly lock: WriterLock
   /** When its being at work was last written down, in milliseconds since 1970. */
   keptAt = 0
+  /** Somebody is ending it: nobody begins to write any more. */
+  isEnding = false
   /** Its bytes' share of the room. */
   readonly #held: Claim
   readonly #store: Store
   #staging: Staging | null = null
 
-  constructor(row: PushSession, store: Store, room: Room, now: () => number) {
+  constructor(row: PushSession, store: Store, room: Room) {
     this.row = row
-    this.lock = new WriterLock(now)
+    // The time of day may be set while somebody writes.
+    this.lock = new WriterLock(() => performance.now())
     this.#store = store
     this.#held = room.hold()
   }
@@ -29,7 +32,7 @@ export class Session {
 
   /** Bytes that are there, as far as is known without opening anything. */
   get size(): number {
-    return this.#staging?.size ?? 0
+    return this.#staging?.size ?? this.#held.received
   }
 
   /** Takes up what is there, or begins. To be called by whoever holds the lock. */
@@ -44,7 +47,7 @@ export class Session {
   async takeUp(): Promise<number> {
     const { id, algorithm } = this.row
     this.#staging ??= await this.#store.resume(id, algorithm)
-    this.#held.received = this.size
+    this.#held.received = this.#staging?.size ?? 0
     return this.size
   }
 
@@ -76,6 +79,7 @@ export class Session {
   /** Lets go of the bytes, which stay for the next who asks. */
   async leave(): Promise<void> {
     const staging = this.#staging
+    this.#held.received = staging?.offset ?? this.#held.received
     this.#staging = null
     await staging?.leave()
   }

@@ -40,8 +40,8 @@ export class Sessions {
   }
 
   of(row: PushSession): Session {
-    const { store, room, now } = this.#options
-    const session = this.#known.get(row.id) ?? new Session(row, store, room, now)
+    const { store, room } = this.#options
+    const session = this.#known.get(row.id) ?? new Session(row, store, room)
     this.#known.delete(row.id)
     this.#known.set(row.id, session)
     return session
@@ -57,7 +57,8 @@ export class Sessions {
     purpose: 'write' | 'look' = 'write',
   ): Promise<Writing> {
     const writing = await session.lock.enter(signal, purpose)
-    if (this.#known.get(session.row.id) === session) return writing
+    const isOver = session.isEnding && purpose === 'write'
+    if (!isOver && this.#known.get(session.row.id) === session) return writing
     writing[Symbol.dispose]()
     throw unknown()
   }
@@ -93,11 +94,12 @@ export class Sessions {
 
   /** Closes all files, once those who still write have let go. */
   async close(): Promise<void> {
-    for (const session of this.#known.values()) {
-      session.lock.cut('shutdown')
-      await this.alone(session, () => session.leave())
-    }
+    for (const session of this.#known.values()) session.lock.cut('shutdown')
+    const all = [...this.#known.values()]
+    const left = await Promise.allSettled(all.map((one) => this.alone(one, () => one.leave())))
     this.#known.clear()
+    const failed = left.find((one) => one.status === 'rejected')
+    if (failed) throw failed.reason
   }
 
   /** Files of the longest unused session are closed when too many are open. */

@@ -7,7 +7,7 @@ const silence = 10_000
 /** How long a newcomer waits for a writer that is alive, in milliseconds. */
 const patience = 30_000
 /** Newcomers that wait at the same time. */
-const mostWaiting = 16
+const mostWaiting = 4
 
 /** A writer changes how many bytes there are; who only looks or tidies does not. */
 type Purpose = 'write' | 'look'

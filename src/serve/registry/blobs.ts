@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts'
-import { Refusal } from '../../errors.ts'
+import { asFailure, Refusal } from '../../errors.ts'
 import { parseDigest, type Digest } from '../../image/digest.ts'
 import type { Store } from '../../store/store.ts'
 import type { Repositories } from '../../work/repositories.ts'
@@ -54,8 +54,20 @@ async function promise(
     throw unknown(repository, blob.digest)
   }
   if (repository.startsWith('cvi/') || !c.get('caller').may('push', repository)) return
-  const isKept = await repositories.promise(repository, blob.digest)
-  if (!isKept) throw unknown(repository, blob.digest)
+  if (!(await isKept(c, repository, blob.digest, repositories))) {
+    throw unknown(repository, blob.digest)
+  }
+}
+
+/** A full disk does not stop reading: the blob is here, only nothing can be promised. */
+async function isKept(c: Call, repository: string, digest: Digest, repositories: Repositories) {
+  try {
+    return await repositories.promise(repository, digest)
+  } catch (error) {
+    if (asFailure(error).row.kind !== 'outage') throw error
+    c.get('log').warn({ err: error, digest }, 'a blob could not be promised')
+    return true
+  }
 }
 
 /** end-10. */

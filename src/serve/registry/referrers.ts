@@ -9,6 +9,9 @@ import type { Named } from './target.ts'
 /** The specification wants an index that clients can hold: at most 4 MiB. */
 const mostBytes = 3 * 1024 * 1024
 
+/** Referrers of one answer. */
+const most = 1000
+
 /** end-12: whatever names this digest as its subject, whether that is here or not. */
 export async function listReferrers(
   c: Call,
@@ -18,7 +21,14 @@ export async function listReferrers(
   const subject = parseDigest(reference)
   const artifactType = c.req.query('artifactType') || null
   const { count, after } = pageOf(c)
-  const query = { repository, subject, artifactType, after, limit: count, mostBytes }
+  const query = {
+    repository,
+    subject,
+    artifactType,
+    after,
+    limit: Math.min(count, most),
+    mostBytes,
+  }
   const { items, isMore } = await catalog.read.referrers.list(query)
   if (artifactType !== null) c.header('oci-filters-applied', 'artifactType')
   const last = items.at(-1)

@@ -69,7 +69,7 @@ describe('blobs', () => {
     await condemn(one)
     expect(await catalog.read.blobs.size(one.digest)).toBeNull()
     expect(await reserve(one, 'b')).toBe(false)
-    await catalog.transaction(({ blobs }) => blobs.forget(one.digest))
+    await catalog.transaction(({ blobs }) => blobs.forget([one.digest]))
     expect(await reserve(one, 'b')).toBe(true)
     expect(await catalog.read.blobs.size(one.digest)).toBe(one.size)
   })

@@ -50,7 +50,7 @@ describe('a repository holds', () => {
     )
     await granted
     expect(await holdings.blobSize('a', layer.digest)).toBeNull()
-    await catalog.transaction(({ blobs }) => blobs.forget(layer.digest))
+    await catalog.transaction(({ blobs }) => blobs.forget([layer.digest]))
     expect(await catalog.read.leases.end(layer.digest, 'push')).toBeNull()
   })
 

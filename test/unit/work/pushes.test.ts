@@ -121,17 +121,19 @@ describe('a session', () => {
     await using bench = await openBench()
     const { pushes } = bench
     const ids = []
-    for (let count = 0; count < 1000; count += 1) ids.push(await begun(bench, ''))
+    for (let count = 0; count < 1000; count += 1) {
+      ids.push(await pushes.begin(`of-many/${count % 4}`, 'sha256'))
+    }
     await expect(begun(bench, '')).rejects.toMatchObject({
       code: 'TOO_MANY_REQUESTS',
       retryAfter: 30_000,
     })
-    await pushes.cancel(repository, ids[500] ?? '', never)
+    await pushes.cancel('of-many/0', ids[500] ?? '', never)
     await begun(bench, '')
-    await pushes.append(repository, ids[0] ?? '', chunk('some'), never)
+    await pushes.append('of-many/0', ids[0] ?? '', chunk('some'), never)
     bench.clock.advance(hour)
     await begun(bench, '')
-    expect(await pushes.offset(repository, ids[0] ?? '', never)).toBe(4)
+    expect(await pushes.offset('of-many/0', ids[0] ?? '', never)).toBe(4)
     expect(await bench.catalog.read.pushSessions.count()).toBe(2)
   })
 })
