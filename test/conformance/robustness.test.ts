@@ -75,7 +75,9 @@ describe('what a disk or a crash has taken', { concurrent: false }, () => {
         }
       }
     }
-    expect(begun).toHaveLength(1000)
+    expect(begun).toHaveLength(250)
+    // Other repositories have room still.
+    expected(await registry.ask('POST', `/v2/${registry.repository()}/blobs/uploads/`), 202)
     expect((await registry.delete(begun[0] ?? '')).status).toBe(204)
     expected(await registry.ask('POST', path), 202)
     await registry.close()
