@@ -65,11 +65,11 @@ export class Catalog implements AsyncDisposable {
     const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
     try {
       await migrate(db)
+      return new Catalog(db, now, path === ':memory:' ? null : await WalSync.open(path))
     } catch (error) {
       await db.destroy()
       throw error
     }
-    return new Catalog(db, now, path === ':memory:' ? null : await WalSync.open(path))
   }
 
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
@@ -124,8 +124,11 @@ export class Catalog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#wal?.[Symbol.asyncDispose]()
-    await this.#db.destroy()
+    try {
+      await this.#wal?.[Symbol.asyncDispose]()
+    } finally {
+      await this.#db.destroy()
+    }
   }
 }
 

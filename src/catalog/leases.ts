@@ -82,9 +82,11 @@ export class Leases {
       const promise = promiseOf(repository)
       const promised = first.flatMap(([digest, holder]) => (holder === promise ? [digest] : []))
       const own = first.flatMap(([, holder]) => (holder === promise ? [] : [holder]))
-      await this.#removePromises(repository, promised)
+      if (promised.length > 0) await this.#removePromises(repository, promised)
       // Such a holder has one lease alone.
-      await this.#db.deleteFrom('leases').where('holder', 'in', own).execute()
+      if (own.length > 0) {
+        await this.#db.deleteFrom('leases').where('holder', 'in', own).execute()
+      }
     }
   }
 

@@ -65,7 +65,7 @@ export async function listen(
   const renewal = tls && resources.use(await Renewal.open(tls, { log }))
   const server = open(limits, renewal, log)
   const connections = new Connections(server, tls !== null)
-  const running = new Running()
+  const running = new Running(log)
   answer(server, { routes, connections, limits, running })
   boundConnections(server, limits.connections, log)
   await start(server, address)

@@ -1,14 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Log } from '../log.ts'
 
 /** Requests that are being worked on, with or without a connection. */
 export class Running {
   readonly #all = new Set<Promise<void>>()
+  readonly #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
 
   add(request: Promise<void>): void {
-    const ended = request.finally(() => this.#all.delete(ended))
+    const ended = request
+      .catch((err: unknown) => this.#log.error({ err }, 'a request ended without an answer'))
+      .finally(() => this.#all.delete(ended))
     this.#all.add(ended)
-    // Its failure has been answered or logged where it was understood.
-    ended.catch(() => {})
   }
 
   /** Resolves when there are none, or after so many milliseconds. */

@@ -74,6 +74,7 @@ export class Collector {
         this.#log.error({ err: error, digest }, 'a blob could not be removed; it is tried again')
       }
     }
+    if (removed.length === 0) return
     try {
       await this.#catalog.transaction(({ blobs }) => blobs.forget(removed))
       this.#log.info({ digests: removed }, 'blobs removed')

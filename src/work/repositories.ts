@@ -34,7 +34,7 @@ const most = 1000
 
 /**
  * What clients do to repositories. The catalog's transaction decides, the records follow it: what was answered is in both,
- * and a crash between leaves a record that `rebuild` finds superseded.
+ * and after a crash between them a record may be behind what nobody was told of.
  */
 export class Repositories {
   readonly #options: RepositoryOptions

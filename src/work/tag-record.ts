@@ -5,7 +5,7 @@ import type { Stored } from '../image/stored.ts'
 
 /** Where a tag's record lies. No repository name begins with an underscore, so that the two cannot meet. */
 export function tagKey(imageName: string, tag: string): string {
-  return `${repositoryOf(imageName)}/_tags/${tag}`
+  return pushedTagKey(repositoryOf(imageName), tag)
 }
 
 /** What a tag names, and of the image what its manifest does not say: enough to make the catalog's row again. */
