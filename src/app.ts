@@ -1,21 +1,22 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Catalog } from './catalog/catalog.ts'
 import { lockFolder } from './catalog/lock.ts'
-import { hostPort, type Listen, type Settings } from './env.ts'
-import type { DataSource, SourceType } from './image/data-source.ts'
+import type { Listen, Settings } from './env.ts'
+import type { DataSource } from './image/data-source.ts'
+import type { Reference } from './image/reference.ts'
 import type { Log } from './log.ts'
-import { Presenter, type PublicNames } from './serve/api/present.ts'
+import { Presenter } from './serve/api/present.ts'
 import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
 import { ManifestShelf } from './serve/registry/manifest-shelf.ts'
 import { listen } from './serve/listener.ts'
+import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './serve/tls.ts'
 import { compileRules } from './source/address-rules.ts'
-import { sources } from './source/table.ts'
+import { sources, type SourceOptions } from './source/table.ts'
 import { FilesystemStore } from './store/filesystem.ts'
 import { Active } from './work/active.ts'
 import { Collector } from './work/collect.ts'
@@ -23,6 +24,7 @@ import { Deadlines } from './work/deadlines.ts'
 import { Importer } from './work/import.ts'
 import { Intake } from './work/intake.ts'
 import { Prober } from './work/probe.ts'
+import { OwnRegistry } from './work/own-registry.ts'
 import { Progress } from './work/progress.ts'
 import { Pushes } from './work/pushes.ts'
 import { Queue } from './work/queue.ts'
@@ -60,18 +62,14 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const store = await FilesystemStore.open(dataDir)
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
-  const work = assemble(settings, { catalog, store, key, now, log })
+  const closing = new AbortController()
+  const address: { taken: Listen } = { taken: settings.listen }
+  const names = () => publicNames(settings, address.taken)
+  const work = assemble(settings, { catalog, store, key, names, now, log })
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
   const { pushes, repositories } = work
-  const closing = new AbortController()
-  const address: { taken: Listen } = { taken: settings.listen }
-  const presenter = new Presenter({
-    catalog,
-    progress,
-    key,
-    names: () => publicNames(settings, address.taken),
-  })
+  const presenter = new Presenter({ catalog, progress, key, names })
   const routes = front({
     catalog,
     store,
@@ -80,6 +78,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     door,
     reception,
     presenter,
+    names,
     room,
     pushes,
     repositories,
@@ -125,22 +124,29 @@ type Ground = {
   readonly catalog: Catalog
   readonly store: FilesystemStore
   readonly key: ServerKey
+  /** Known once the listener has its port. */
+  readonly names: () => PublicNames
   readonly now: () => number
   readonly log: Log
 }
 
 function assemble(settings: Settings, ground: Ground) {
-  const { catalog, store, now, log } = ground
+  const { catalog, store, names, now, log } = ground
   const collector = new Collector(catalog, store, log)
   const active = new Active(now)
   const progress = new Progress(now)
   const room = new Room(catalog, store, settings)
   const station = { store, room, limits: settings }
-  const from = sources({ rules: addressRules(settings), userAgent: userAgent() })
+  const own = (reference: Reference) => {
+    const repository = ownRepository(reference, names())
+    return repository === null ? null : new OwnRegistry(repository, ground)
+  }
+  const from = sources({ ...sourceOptions(settings), own })
   const shared = { ...ground, collector, active, progress, station }
   const importer = new Importer({
     ...shared,
     sources: from,
+    sharesLayers: settings.accessFile === null,
     retryFor: settings.importRetryFor,
     random: Math.random,
     onReady: (name) => void hurryWaiting(name),
@@ -168,15 +174,14 @@ function assemble(settings: Settings, ground: Ground) {
     idle: settings.uploadIdle,
     onReady: (name) => void hurryWaiting(name),
   })
-  const types: ReadonlySet<SourceType> = new Set<SourceType>(['HTTP', 'Upload', 'ObjectRef'])
-  const check = ({ http }: DataSource) => {
+  const check = ({ http, containerImage }: DataSource) => {
     if (http) from.HTTP.at(http)
+    if (containerImage) from.ContainerImage.at(containerImage)
   }
   const intake = new Intake({
     ...shared,
     queue,
     deadlines,
-    types,
     check,
     uploadTtl: settings.uploadTtl,
   })
@@ -199,28 +204,24 @@ function assemble(settings: Settings, ground: Ground) {
   }
 }
 
-export function addressRules({ sourceDeny, sourceAllow }: Settings) {
+/** How sources are spoken to; none of them is taken for this service's own. */
+export function sourceOptions(settings: Settings): SourceOptions {
+  return {
+    rules: addressRules(settings),
+    userAgent: userAgent(),
+    insecureRegistries: settings.insecureRegistries ?? [],
+    maxOutput: settings.maxImageSize,
+    own: () => null,
+  }
+}
+
+function addressRules({ sourceDeny, sourceAllow }: Settings) {
   return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
 }
 
 /** The settings have both or none. */
 function tlsFiles({ tlsCert, tlsKey }: Settings): TlsFiles | null {
   return tlsCert !== null && tlsKey !== null ? { cert: tlsCert, key: tlsKey } : null
-}
-
-function publicNames(settings: Settings, address: Listen): PublicNames {
-  const scheme = tlsFiles(settings) ? 'https' : 'http'
-  const external = settings.publicUrl ?? `${scheme}://${hostPort(reachable(address))}`
-  return {
-    external,
-    inCluster: settings.internalUrl ?? external,
-    registryHost: settings.registryHost ?? new URL(external).host,
-  }
-}
-
-/** An unspecified address can be listened on, not asked for. */
-function reachable({ host, port }: Listen): Listen {
-  return { host: host === '0.0.0.0' || host === '::' ? hostname() : host, port }
 }
 
 const manifest = z.object({ version: z.string() })

@@ -11,6 +11,8 @@ import {
   listen,
   places,
   proxies,
+  registries,
+  registry,
   size,
   type Listen,
 } from './env/texts.ts'
@@ -93,7 +95,7 @@ const settings = {
     'SLIPWAY_REGISTRY_HOST',
     'a host name with an optional port',
     'what `registryURL` begins with; without it, the host of the public URL',
-    by(z.string().regex(/^[A-Za-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-fA-F:]+\](?::\d{1,5})?$/)),
+    registry,
   ),
   storage: required(
     'SLIPWAY_STORAGE',
@@ -167,6 +169,12 @@ const settings = {
     'CIDRs, addresses and host globs, by commas',
     'lifts refusals; the longest prefix wins, at equal length ALLOW',
     places,
+  ),
+  insecureRegistries: optional(
+    'SLIPWAY_INSECURE_REGISTRIES',
+    'hosts with an optional port, by commas',
+    'registries that images may be fetched from over plain HTTP, too, where they do not speak TLS',
+    registries,
   ),
   auth: optional(
     'SLIPWAY_AUTH',

@@ -17,7 +17,7 @@ const wrong = 2
 const usage = `slipway takes virtual machine images in, finds out what they are, and hands them out as OCI images.
 
   slipway serve                     run the service
-  slipway inspect FILE|URL          tell what an image is, without keeping it
+  slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -157,15 +157,17 @@ type LookLimits = { readonly maxVirtualSize: number; readonly maxOutput: number 
 
 async function look(what: string, settings: Settings, limits: LookLimits, signal: AbortSignal) {
   const { examine, examineFile } = await import('./work/examine.ts')
-  if (!/^https?:\/\//i.test(what)) {
+  const isImage = /^docker:\/\//i.test(what)
+  if (!isImage && !/^https?:\/\//i.test(what)) {
     const { openLocalFile } = await import('./work/local-file.ts')
     await using file = await openLocalFile(what)
     return await examineFile(file, limits, signal)
   }
-  const { addressRules, userAgent } = await import('./app.ts')
+  const { sourceOptions } = await import('./app.ts')
   const { sources } = await import('./source/table.ts')
-  const { HTTP } = sources({ rules: addressRules(settings), userAgent: userAgent() })
-  const { body, size } = await HTTP.at({ url: what }).open(null, signal)
+  const { HTTP, ContainerImage } = sources(sourceOptions(settings))
+  const place = isImage ? ContainerImage.at({ image: what }) : HTTP.at({ url: what })
+  const { body, size } = await place.open(null, signal)
   return await examine(body, size, limits, signal)
 }
 

@@ -72,3 +72,15 @@ function asNetwork(text: string): string | undefined {
   if (version) return `${text}/${version === 4 ? 32 : 128}`
   return isIP(text.split('/')[0] ?? '') && ipaddr.isValidCIDR(text) ? text : undefined
 }
+
+/** A host name or an address, IPv6 in brackets, with an optional port. */
+export function registry(text: string): string | undefined {
+  const host = /^(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/
+  return host.test(text) ? text : undefined
+}
+
+/** Registries, by commas, in lower case. */
+export function registries(text: string): readonly string[] | undefined {
+  const all = text.split(',').map((part) => registry(part.trim().toLowerCase()))
+  return all.every((part) => part !== undefined) ? all : undefined
+}

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { checksumLengths, type ChecksumAlgorithm } from './digest.ts'
+import { dockerConfigProblem } from './docker-config.ts'
 import { nameProblem } from './name.ts'
+import { referenceProblem } from './reference.ts'
 
 /**
  * What a user says about where an image comes from (image-lifecycle, "What a user says"). One schema validates requests,
@@ -83,12 +85,18 @@ export const httpSection = z.strictObject({
 })
 
 export const containerImageSection = z.strictObject({
-  image: z.string().min(1).max(1024),
+  image: z
+    .string()
+    .max(1024)
+    .superRefine(unless(referenceProblem))
+    .meta({ example: 'registry.example.com/team/image:tag' }),
   caBundle: caBundle.optional(),
   auth: z
     .union([
       z.strictObject({ username: z.string().max(1024), password: z.string().max(8192) }),
-      z.strictObject({ '.dockerconfigjson': z.string().max(1_048_576) }),
+      z.strictObject({
+        '.dockerconfigjson': z.string().max(1_048_576).superRefine(unless(dockerConfigProblem)),
+      }),
     ])
     .optional(),
   platform: z
@@ -102,10 +110,7 @@ export const uploadSection = z.strictObject({ checksum: checksumSchema.optional(
 
 export const objectRefSection = z.strictObject({
   kind: z.literal('ClusterVirtualImage'),
-  name: z.string().superRefine((name, context) => {
-    const problem = nameProblem(name)
-    if (problem) context.addIssue({ code: 'custom', message: problem })
-  }),
+  name: z.string().superRefine(unless(nameProblem)),
 })
 
 const sections = {
@@ -146,13 +151,27 @@ export const dataSourceSchema = z
 
 export type DataSource = z.output<typeof dataSourceSchema>
 export type HttpSection = z.output<typeof httpSection>
+export type ContainerImageSection = z.output<typeof containerImageSection>
 export type Checksums = z.output<typeof checksumSchema>
+
+/** Refuses a text that there is a problem with, in the problem's words. */
+function unless(problemOf: (text: string) => string | null) {
+  return (text: string, context: z.core.$RefinementCtx): void => {
+    const problem = problemOf(text)
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem })
+  }
+}
 
 function isHttpUrl(text: string): boolean {
   const url = URL.parse(text)
   return (
     url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== ''
   )
+}
+
+/** The GOARCH word of the platform that a data source asks for, null when it asks for none. */
+export function architectureOf({ containerImage }: DataSource): string | null {
+  return containerImage?.platform?.split('/')[1] ?? null
 }
 
 /** The checksums that a data source asks for; empty when it asks for none. */

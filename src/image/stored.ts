@@ -23,6 +23,9 @@ export const storedSchema = z.object({
   details: z.record(z.string(), detail),
   source: z.object({
     url: z.string().optional(),
+    image: z.string().optional(),
+    digest: digest.optional(),
+    platform: z.string().optional(),
     etag: z.string().optional(),
     lastModified: z.string().optional(),
     bytes: z.number(),

@@ -9,6 +9,12 @@ export function paxRecords(fileSize: number, length: number): Buffer {
   return Buffer.from(size + filler(length - size.length), 'ascii')
 }
 
+/** The size that records of ours begin with, null when they do not. */
+export function paxSizeOf(records: Buffer): number | null {
+  const [, size] = /^\d+ size=(\d{1,15})\n/.exec(records.toString('ascii', 0, 32)) ?? []
+  return size === undefined ? null : Number(size)
+}
+
 function filler(length: number): string {
   const frame = `${length} comment=\n`.length
   return paxRecord('comment', '.'.repeat(length - frame))

@@ -1,7 +1,7 @@
 import { Bug } from '../errors.ts'
-import { extensionOf, type Format } from '../image/format.ts'
-import { paxRecords } from './pax.ts'
-import { blockSize, tarHeader } from './tar-header.ts'
+import { extensionOf, formats, type Format } from '../image/format.ts'
+import { paxRecords, paxSizeOf } from './pax.ts'
+import { blockSize, octalSize, tarHeader } from './tar-header.ts'
 
 /** Where the disk's bytes begin in the layer, always: one page, so that reads of the disk are page-aligned. */
 export const headSize = 4096
@@ -37,6 +37,18 @@ export function layerHead(format: Format, diskSize: number): Buffer {
     paxRecords(diskSize, paxSize),
     tarHeader({ name: `disk/${name}`, type: 'file', mode: 0o444, size: diskSize }),
   ])
+}
+
+/** What a layer of `size` bytes holds if it begins with a head of ours; null when it is none, to the last byte. */
+export function readLayerHead(
+  head: Buffer,
+  size: number,
+): { readonly format: Format; readonly diskSize: number } | null {
+  if (head.length !== headSize) return null
+  const diskSize = paxSizeOf(head.subarray(2 * blockSize)) ?? octalSize(head, 7 * blockSize)
+  if (diskSize === null || layerSize(diskSize) !== size) return null
+  const format = formats.find((each) => layerHead(each, diskSize).equals(head))
+  return format === undefined ? null : { format, diskSize }
 }
 
 /** The bytes after the disk: zeros up to a whole block, then the end of the archive. `diskSize` is bytes. */

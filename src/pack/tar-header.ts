@@ -60,6 +60,12 @@ export function tarHeader(entry: TarEntry): Buffer {
   return header
 }
 
+/** The size in a header of ours, null when there are no digits. */
+export function octalSize(bytes: Buffer, header: number): number | null {
+  const digits = bytes.toString('ascii', header + 124, header + 135)
+  return /^[0-7]{11}$/.test(digits) ? Number.parseInt(digits, 8) : null
+}
+
 /** `length` bytes: digits with leading zeros, then NUL. */
 function octal(value: number, length: number): string {
   return `${value.toString(8).padStart(length - 1, '0')}\0`

@@ -2,12 +2,19 @@ import { Readable } from 'node:stream'
 import type { Outage } from '../errors.ts'
 import { bodyFailure, unavailable } from './breaks.ts'
 import type { Answer } from './exchange.ts'
+import type { Tally } from './tally.ts'
 
 export type Extent = {
   /** Where the body begins in the whole file. */
   readonly offset: number
   /** Bytes of the whole file, null when unknown. */
   readonly size: number | null
+}
+
+export type BodyOptions = {
+  /** Milliseconds without a byte, for messages. */
+  readonly silence: number
+  readonly tally: Tally
 }
 
 /** Enough for a disk or a hash to work while the network delivers; a source never holds more than this and one read. */
@@ -21,14 +28,16 @@ export class SourceBody extends Readable {
   readonly #answer: Answer
   readonly #extent: Extent
   readonly #silence: number
+  readonly #tally: Tally
   readonly #signal: AbortSignal
   #position: number
 
-  constructor(answer: Answer, extent: Extent, silence: number, signal: AbortSignal) {
+  constructor(answer: Answer, extent: Extent, options: BodyOptions, signal: AbortSignal) {
     super({ highWaterMark })
     this.#answer = answer
     this.#extent = extent
-    this.#silence = silence
+    this.#silence = options.silence
+    this.#tally = options.tally
     this.#signal = signal
     this.#position = extent.offset
     signal.addEventListener('abort', this.#abort)
@@ -57,6 +66,7 @@ export class SourceBody extends Readable {
 
   #take = (chunk: Buffer): void => {
     this.#position += chunk.length
+    this.#tally.add(chunk.length)
     if (!this.push(chunk)) this.#answer.body.pause()
   }
 

@@ -11,6 +11,8 @@ export type Answer = {
   readonly status: number
   /** The first value of a header, null when there is none. */
   readonly field: (name: string) => string | null
+  /** All values of a header. */
+  readonly fields: (name: string) => readonly string[]
   readonly body: Readable
   /** Why the connection broke, for a body whose end is the connection's own; null when it was closed as usual. */
   readonly broke: () => Error | null
@@ -45,9 +47,10 @@ export async function ask(
   }
   try {
     const response = await dispatcher.request({
-      method: 'GET',
+      method: request.form ? 'POST' : 'GET',
       path: `${request.url.pathname}${request.url.search}`,
-      headers: { ...headers, ...request.secrets },
+      headers: { ...headers, ...formType(request), ...request.secrets },
+      body: request.form?.toString() ?? null,
       signal: own.signal,
     })
     return answerOf(response, line.broke, release)
@@ -57,6 +60,10 @@ export async function ask(
     if (error instanceof Failure) throw error
     throw answerFailure(error, shown(request.url), options.headers)
   }
+}
+
+function formType({ form }: Request): Readonly<Record<string, string>> {
+  return form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
 }
 
 /** The one place where a way to the source is chosen. */
@@ -94,10 +101,15 @@ function answerOf(
   broke: Answer['broke'],
   release: Answer['release'],
 ): Answer {
-  const field = (name: string) => {
-    const value = headers[name]
-    return (typeof value === 'string' ? value : value?.[0]) ?? null
-  }
+  const fields = (name: string) => [headers[name] ?? []].flat()
+  const field = (name: string) => fields(name)[0] ?? null
   const endsByClose = field('content-length') === null && field('transfer-encoding') === null
-  return { status: statusCode, field, body, broke: endsByClose ? broke : () => null, release }
+  return {
+    status: statusCode,
+    field,
+    fields,
+    body,
+    broke: endsByClose ? broke : () => null,
+    release,
+  }
 }

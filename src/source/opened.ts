@@ -4,8 +4,14 @@ import type { Answer } from './exchange.ts'
 import { shown, type Request } from './request.ts'
 import { extentOf, versionOf } from './resume.ts'
 import type { Opened, Resume, SourceFacts } from './source.ts'
+import type { Tally } from './tally.ts'
 
-type Asked = { readonly request: Request; readonly from: Resume | null; readonly silence: number }
+type Asked = {
+  readonly request: Request
+  readonly from: Resume | null
+  readonly silence: number
+  readonly tally: Tally
+}
 
 /**
  * What a 200 or a 206 opens. The connection is closed when it is not taken.
@@ -21,11 +27,12 @@ export async function opened(answer: Answer, asked: Asked, signal: AbortSignal):
   }
 }
 
-function take(answer: Answer, { request, from, silence }: Asked, signal: AbortSignal): Opened {
+function take(answer: Answer, { request, from, ...options }: Asked, signal: AbortSignal): Opened {
   refuseCoding(answer, request.url)
   const extent = extentOf(answer, from)
+  options.tally.expect(extent.size)
   return {
-    body: new SourceBody(answer, extent, silence, signal),
+    body: new SourceBody(answer, extent, options, signal),
     ...extent,
     version: extent.offset > 0 && from ? from.version : versionOf(answer),
     facts: factsOf(answer, request.url),

@@ -1,9 +1,11 @@
 import type { HttpSection } from '../image/data-source.ts'
 
-/** One GET: where to, and the headers that must not go anywhere else. */
+/** One GET, or POST of a form: where to, and the headers that must not go anywhere else. */
 export type Request = {
   /** Without user-info and fragment. */
   readonly url: URL
+  /** Makes it a POST. */
+  readonly form?: URLSearchParams
   /** Credentials and extra headers, by lower-case name. */
   readonly secrets: Readonly<Record<string, string>>
 }
@@ -46,7 +48,7 @@ function authorizationOf(auth: HttpSection['auth']): string | null {
 }
 
 /** RFC 7617 section 2.1: UTF-8. */
-function basic(username: string, password: string): string {
+export function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 

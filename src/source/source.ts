@@ -1,4 +1,7 @@
 import type { Readable } from 'node:stream'
+import type { Digest } from '../image/digest.ts'
+import type { Part, BlobPart } from './registry/registry.ts'
+import type { Tally } from './tally.ts'
 
 /**
  * A kind of place images come from. A source opens and says what it opened; it does not retry, hash, inspect or buffer.
@@ -15,10 +18,25 @@ export interface Place {
   /** Safe to log and to show: no credentials, no query. */
   readonly label: string
   /**
-   * Opens the bytes, from the start or from where an earlier opening stopped.
+   * Opens the bytes, from the start or from where an earlier opening stopped. `tally` hears of every byte that comes, also
+   * of those that are passed over.
    * @throws Refusal SOURCE_REFUSED, SOURCE_FORBIDDEN (final); Outage SOURCE_UNAVAILABLE (may be tried again)
    */
-  open(from: Resume | null, signal: AbortSignal): Promise<Opened>
+  open(from: Resume | null, signal: AbortSignal, tally?: Tally): Promise<Opened>
+  /**
+   * Where bytes have digests for names: what there is, before any of them is fetched.
+   * @throws as `open`; Flaw INVALID_OCI
+   */
+  resolve?(signal: AbortSignal): Promise<Resolved>
+}
+
+export type Resolved = {
+  readonly facts: SourceFacts
+  /** The layer, when there is only one and it may be one of ours. */
+  readonly sole: BlobPart | null
+  /** Whether this very service holds it. */
+  readonly isOwn: boolean
+  open(signal: AbortSignal, tally?: Tally): Promise<Opened>
 }
 
 /**
@@ -40,10 +58,27 @@ export type Opened = {
   readonly version: string | null
   /** What the status tells under `source`; safe to show. */
   readonly facts: SourceFacts
+  /** Of a container image. */
+  readonly contents?: ImageContents
+}
+
+export type ImageContents = {
+  /** The manifest of the platform. */
+  readonly manifest: BlobPart & { readonly mediaType: string }
+  /** The lowest first. */
+  readonly layers: readonly Part[]
+  /** The disk's name in its layer, or the title of a disk that is in no tar; null when it has none. */
+  readonly file: string | null
 }
 
 export type SourceFacts = {
   readonly url?: string
+  /** A container image, in full: `docker.io/library/disk:latest`. */
+  readonly image?: string
+  /** Of the manifest or index that the reference resolved to. */
+  readonly digest?: Digest
+  /** `linux/amd64`. */
+  readonly platform?: string
   readonly etag?: string
   readonly lastModified?: string
 }

@@ -12,17 +12,20 @@ type Asked = Pick<HttpSection, 'caBundle' | 'insecureSkipTLSVerify'>
  * A `caBundle` adds to the roots that are trusted anyway.
  * @throws Refusal INVALID_REQUEST when the bundle holds no readable certificates
  */
-export function trustOf({ caBundle, insecureSkipTLSVerify }: Asked): Trust {
+export function trustOf(
+  { caBundle, insecureSkipTLSVerify }: Asked,
+  section: 'http' | 'containerImage' = 'http',
+): Trust {
   if (insecureSkipTLSVerify) return { rejectUnauthorized: false }
   return caBundle === undefined
     ? {}
-    : { ca: [...getCACertificates('default'), ...certificates(caBundle)] }
+    : { ca: [...getCACertificates('default'), ...certificates(caBundle, section)] }
 }
 
-function certificates(caBundle: string): readonly string[] {
+function certificates(caBundle: string, section: string): readonly string[] {
   const pem = Buffer.from(caBundle, 'base64').toString('latin1')
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0 || !blocks.every(isCertificate)) throw unreadable()
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw unreadable(section)
   return blocks
 }
 
@@ -34,9 +37,9 @@ function isCertificate(block: string): boolean {
   }
 }
 
-function unreadable(): Refusal {
+function unreadable(section: string): Refusal {
   const message = 'holds a certificate that cannot be read; give base64 of a PEM chain'
   return new Refusal('INVALID_REQUEST', `caBundle ${message}`, {
-    fields: [{ path: 'http.caBundle', message }],
+    fields: [{ path: `${section}.caBundle`, message }],
   })
 }

@@ -5,7 +5,7 @@ import { asFailure, Bug, type Failure } from '../errors.ts'
 import { checksumsOf, type DataSource } from '../image/data-source.ts'
 import { imageTag } from '../image/name.ts'
 import type { Log } from '../log.ts'
-import type { Source } from '../source/source.ts'
+import type { Resolved, Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
 import { Stopped, type Active } from './active.ts'
 import { backoff } from './backoff.ts'
@@ -13,10 +13,11 @@ import type { Collector } from './collect.ts'
 import { ingest, type Station } from './ingest.ts'
 import { borrow } from './object-reference.ts'
 import type { Progress, Transfer } from './progress.ts'
-import { hang, leaseHolder, publish } from './publish.ts'
+import { hang, leaseHolder, publish, publishShared } from './publish.ts'
 import type { Worker } from './queue.ts'
 import { withSecrets } from './secrets.ts'
 import type { ServerKey } from './server-key.ts'
+import { shareLayer } from './shared-layer.ts'
 import { tagKey } from './tag-record.ts'
 
 export type ImporterOptions = {
@@ -27,6 +28,11 @@ export type ImporterOptions = {
   readonly active: Active
   readonly progress: Progress
   readonly sources: { readonly [type in DataSource['type']]?: Source }
+  /**
+   * Whether a layer that another registry names, and that is here already, may be used without being fetched: not where some
+   * may not read what others may.
+   */
+  readonly sharesLayers: boolean
   readonly key: ServerKey
   readonly retryFor: number
   readonly now: () => number
@@ -89,20 +95,26 @@ export class Importer implements Worker {
     if (!source) throw new Bug(`there is no source of type ${type}`)
     await this.#provisioning(image)
     const place = source.at(sectionOf(withSecrets(image, key)))
-    const opened = await place.open(null, signal)
-    transfer.expect(opened.size)
+    const resolved = await place.resolve?.(signal)
+    const shared = resolved && (await this.#share(image, resolved, signal))
+    if (shared) return shared
+    const opened = await (resolved?.open(signal, transfer) ?? place.open(null, signal, transfer))
     const { body, size, facts } = opened
     return await ingest(
-      {
-        body,
-        size,
-        checksums: checksumsOf(image.dataSource),
-        onBytes: (count) => transfer.add(count),
-      },
+      // The source itself tells how far it is: what it gives may not be what it gets.
+      { body, size, checksums: checksumsOf(image.dataSource), onBytes: () => {} },
       station,
       (ingested) => publish(image, ingested, facts, this.#options, signal),
       signal,
     )
+  }
+
+  /** The image on a layer that is here already; null when it is not, or is not for everyone. */
+  async #share(image: Image, resolved: Resolved, signal: AbortSignal): Promise<Image | null> {
+    const { sole, isOwn, facts } = resolved
+    if (!sole || !(isOwn || this.#options.sharesLayers)) return null
+    const judged = await shareLayer(image, sole, this.#options, signal)
+    return judged && (await publishShared(image, judged, facts, this.#options, signal))
   }
 
   async #provisioning(image: Image): Promise<void> {

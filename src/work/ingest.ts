@@ -33,14 +33,16 @@ export type Station = {
   readonly limits: { readonly maxImageSize: number; readonly maxVirtualSize: number }
 }
 
-/** Staged and judged, but nobody's yet. */
-export type Ingested = {
-  readonly staging: Staging
+/** A layer that is judged. */
+export type Judged = {
   readonly layer: Stat
   readonly disk: { readonly digest: Digest; readonly size: number }
   readonly facts: Facts
   readonly source: { readonly bytes: number; readonly sha256: Digest }
 }
+
+/** Staged and judged, but nobody's yet. */
+export type Ingested = Judged & { readonly staging: Staging }
 
 /**
  * The journey of the bytes: hashed, unwrapped, judged and framed while they pass. What `keep` does not publish is gone

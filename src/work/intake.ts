@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Catalog, Tables } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { Refusal } from '../errors.ts'
-import type { DataSource, SourceType } from '../image/data-source.ts'
+import type { DataSource } from '../image/data-source.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
 import type { Store } from '../store/store.ts'
 import type { Active } from './active.ts'
@@ -31,8 +31,6 @@ export type IntakeOptions = {
   readonly deadlines: Deadlines
   readonly key: ServerKey
   readonly progress: Progress
-  /** The types of data source that can be imported. */
-  readonly types: ReadonlySet<SourceType>
   /** Checks what only the source itself knows of its section; opens nothing. */
   readonly check: (source: DataSource) => void
   readonly uploadTtl: number
@@ -50,7 +48,7 @@ export class Intake {
 
   /**
    * Safe to repeat: the same name with the same data source answers with the image that exists.
-   * @throws Refusal SPEC_DIFFERS, OWNER_DIFFERS, BEING_DELETED, UNSUPPORTED_SOURCE; what the source says of its section
+   * @throws Refusal SPEC_DIFFERS, OWNER_DIFFERS, BEING_DELETED; what the source says of its section
    */
   async create(wanted: Wanted): Promise<{ readonly image: Image; readonly created: boolean }> {
     this.#checkSource(wanted)
@@ -144,17 +142,10 @@ export class Intake {
   }
 
   #checkSource({ name, dataSource: source }: Wanted): void {
-    const { types, check } = this.#options
     if (source.objectRef?.name === name) {
       throw new Refusal('INVALID_REQUEST', `the image "${name}" cannot be made of itself`)
     }
-    if (!types.has(source.type)) {
-      throw new Refusal(
-        'UNSUPPORTED_SOURCE',
-        `this service does not import from type ${source.type}; it takes ${[...types].join(', ')}`,
-      )
-    }
-    check(source)
+    this.#options.check(source)
   }
 
   async #begin(image: Image, { jobs, uploads }: Tables): Promise<void> {

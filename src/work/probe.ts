@@ -4,7 +4,7 @@ import type { DataSource } from '../image/data-source.ts'
 import { Inspection, type Glimpse } from '../inspect/inspection.ts'
 import { needed } from '../inspect/sparse.ts'
 import { headLength } from '../inspect/windows.ts'
-import type { Opened, Place, Source, SourceFacts } from '../source/source.ts'
+import type { ImageContents, Opened, Place, Source, SourceFacts } from '../source/source.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
 import { Gate } from './gate.ts'
 import type { Station } from './ingest.ts'
@@ -23,8 +23,10 @@ export type Probed = {
   /** Whether the source gives parts of the file; null when that did not come up. */
   readonly ranges: boolean | null
   /** By what the source tells whether the file is still the same. */
-  readonly revalidation: 'etag' | 'lastModified' | 'none'
+  readonly revalidation: 'etag' | 'lastModified' | 'digest' | 'none'
   readonly source: SourceFacts
+  /** Of a container image. */
+  readonly contents: ImageContents | null
 }
 
 export type ProberOptions = {
@@ -81,15 +83,21 @@ export class Prober {
   }
 
   async #look(place: Place, signal: AbortSignal): Promise<Probed> {
-    const opened = await place.open(null, signal)
-    const { size, facts: source } = opened
-    const told = { size, source, revalidation: revalidation(source) }
-    const open = { refusal: null, isComplete: false, facts: null, wrapping: [], ranges: null }
     try {
-      return { ...open, ...told, ...(await this.#judge(place, opened, signal)) }
+      return await this.#see(place, await place.open(null, signal), signal)
     } catch (error) {
-      if (!isVerdict(error)) throw error
-      return { ...open, ...told, isComplete: true, refusal: error }
+      // A container image may be refused before there is a disk in it.
+      return refused(unseen, error)
+    }
+  }
+
+  async #see(place: Place, opened: Opened, signal: AbortSignal): Promise<Probed> {
+    const { size, facts: source, contents = null } = opened
+    const told = { ...unseen, size, source, contents, revalidation: revalidation(source) }
+    try {
+      return { ...told, ...(await this.#judge(place, opened, signal)) }
+    } catch (error) {
+      return refused(told, error)
     } finally {
       opened.body.destroy()
     }
@@ -105,7 +113,9 @@ export class Prober {
       const inspection = new Inspection(limits, isPlain ? size : null)
       const isWhole = await pushStart(inspection, body)
       body.destroy()
-      if (!isPlain || size === null) return { wrapping, ...answer(inspection, isWhole) }
+      // A disk in a layer has no parts of its own to ask for.
+      if (!isPlain || size === null || opened.contents)
+        return { wrapping, ...answer(inspection, isWhole) }
       const ranges = await pushParts(inspection, { place, opened, size }, signal)
       return { wrapping, ranges, ...answer(inspection, isWhole || ranges) }
     } finally {
@@ -114,11 +124,30 @@ export class Prober {
   }
 }
 
+const unseen: Probed = {
+  refusal: null,
+  isComplete: false,
+  facts: null,
+  wrapping: [],
+  ranges: null,
+  size: null,
+  source: {},
+  contents: null,
+  revalidation: 'none',
+}
+
+/** @throws what is no verdict on the bytes */
+function refused(told: Probed, error: unknown): Probed {
+  if (!isVerdict(error)) throw error
+  return { ...told, isComplete: true, refusal: error }
+}
+
 function isVerdict(error: unknown): error is Failure {
   return error instanceof Flaw || (error instanceof Refusal && error.code === 'TOO_LARGE')
 }
 
-function revalidation({ etag, lastModified }: SourceFacts): Probed['revalidation'] {
+function revalidation({ etag, lastModified, digest }: SourceFacts): Probed['revalidation'] {
+  if (digest !== undefined) return 'digest'
   if (etag?.startsWith('"')) return 'etag'
   return lastModified === undefined ? 'none' : 'lastModified'
 }

@@ -2,6 +2,7 @@ import type { Catalog, Tables } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { Outage } from '../errors.ts'
 import { algorithmOf, digestOf, parseDigest, type Digest } from '../image/digest.ts'
+import { architectureOf } from '../image/data-source.ts'
 import { mediaTypes } from '../image/media-type.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
 import type { Stored } from '../image/stored.ts'
@@ -10,7 +11,7 @@ import { manifestBytes } from '../pack/manifest.ts'
 import type { SourceFacts } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
-import type { Ingested } from './ingest.ts'
+import type { Ingested, Judged } from './ingest.ts'
 import { Stopped } from './active.ts'
 import { tagKey, tagRecord } from './tag-record.ts'
 
@@ -39,11 +40,34 @@ export async function publish(
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
-  const { stored, config, manifest } = artifactOf(ingested, facts, shelf.now())
+  const place = () => ingested.staging.publish(ingested.layer.digest)
+  return await publishAs(image, ingested, place, facts, shelf, signal)
+}
+
+/** As `publish`, for a layer that is a blob already and leased. */
+export async function publishShared(
+  image: Image,
+  judged: Judged,
+  facts: SourceFacts,
+  shelf: Shelf,
+  signal: AbortSignal,
+): Promise<Image> {
+  return await publishAs(image, judged, null, facts, shelf, signal)
+}
+
+async function publishAs(
+  image: Image,
+  judged: Judged,
+  place: (() => Promise<unknown>) | null,
+  facts: SourceFacts,
+  shelf: Shelf,
+  signal: AbortSignal,
+): Promise<Image> {
+  const { stored, config, manifest } = artifactOf(image, judged, facts, shelf.now())
   const blobs = [stored.layer, stored.config, stored.manifest]
   await reserve(leaseHolder(image), blobs.map(reference), shelf)
   signal.throwIfAborted()
-  await ingested.staging.publish(ingested.layer.digest)
+  await place?.()
   for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
   return await hang(image, stored, shelf, signal)
 }
@@ -134,20 +158,20 @@ export async function put(
   await staging.publish(digest)
 }
 
-function artifactOf(ingested: Ingested, from: SourceFacts, now: number) {
-  const { layer, disk, facts, source } = ingested
+function artifactOf({ dataSource }: Image, judged: Judged, from: SourceFacts, now: number) {
+  const { layer, disk, facts, source } = judged
   const packed = { layer: layer.digest, disk, facts }
-  const config = configBytes(packed, null)
+  const config = configBytes(packed, architectureOf(dataSource))
   const configRef = reference({ digest: digestOf(config), size: config.length })
   const manifest = manifestBytes({
     ...packed,
     config: configRef,
     source: {
       ...source,
-      location: from.url ?? null,
+      location: from.url ?? from.image ?? null,
       etag: from.etag ?? null,
       lastModified: from.lastModified ?? null,
-      resolved: null,
+      resolved: from.digest ?? null,
     },
     created: createdAt(from.lastModified, now),
   })

@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { describe, expect, test } from 'vitest'
 import { Outage, Refusal } from '../../src/errors.ts'
+import { digestOf } from '../../src/image/digest.ts'
 import type { SourceType } from '../../src/image/data-source.ts'
 import { compileRules } from '../../src/source/address-rules.ts'
 import { sources } from '../../src/source/table.ts'
@@ -13,6 +14,10 @@ const size = 300_000
 const table = sources({
   rules: compileRules({ deny: [], allow: ['127.0.0.0/8'] }),
   userAgent: 'slipway/test',
+  insecureRegistries: [],
+  maxOutput: size,
+  own: () => null,
+  pause: () => Promise.resolve(),
 })
 
 type Ending = 'whole' | 'broken' | 'stalled' | 'missing'
@@ -30,7 +35,35 @@ const sections: Record<keyof typeof table, (neighbour: Neighbour, ending: Ending
     })
     return { url: `${url.replace('//', '//user:secret@')}?token=secret` }
   },
+  ContainerImage: (neighbour, ending) => {
+    const layer = { mediaType: 'application/octet-stream', size, digest: digestOf(content(size)) }
+    const empty = Buffer.from('{}')
+    const config = {
+      mediaType: 'application/vnd.oci.empty.v1+json',
+      size: empty.length,
+      digest: digestOf(empty),
+    }
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+    const manifest = { schemaVersion: 2, mediaType, config, layers: [layer] }
+    const url = neighbour.serve('/v2/team/disk/manifests/1', {
+      bytes: Buffer.from(JSON.stringify(manifest)),
+      headers: { 'content-type': mediaType },
+      ...(ending === 'missing' ? { status: 404 } : {}),
+    })
+    neighbour.serve(`/v2/team/disk/blobs/${layer.digest}`, {
+      size,
+      ...(ending === 'broken' ? { cut: { at: 100_000, how: 'end' } } : {}),
+      ...(ending === 'stalled' ? { pause: { at: 100_000, until: forever } } : {}),
+    })
+    return {
+      image: `${new URL(url).host}/team/disk:1`,
+      auth: { username: 'user', password: 'secret' },
+    }
+  },
 }
+
+/** Those that grant a resume; the others begin again. */
+const resuming: ReadonlySet<string> = new Set(['HTTP'])
 
 const kinds = Object.keys(table).filter(
   (kind): kind is keyof typeof table & SourceType => kind in sections,
@@ -77,13 +110,25 @@ describe.each(kinds)('%s', (kind) => {
       expect([second.version, second.size, second.offset]).toEqual([first.version, size, 0])
     }))
 
+  test('counts the bytes that come', () =>
+    beside('whole', async (place) => {
+      const heard = { total: 0, sum: 0 }
+      const tally = {
+        expect: (total: number | null) => void (heard.total = total ?? 0),
+        add: (bytes: number) => void (heard.sum += bytes),
+      }
+      await buffer((await place.open(null, signal(), tally)).body)
+      expect(heard).toEqual({ total: size, sum: size })
+    }))
+
   test('continues where an opening of the same version stopped', () =>
     beside('whole', async (place) => {
       const { body, version } = await place.open(null, signal())
       body.destroy()
       const rest = await place.open({ offset: 123_456, version: version ?? '' }, signal())
-      expect([rest.offset, rest.size, rest.version]).toEqual([123_456, size, version])
-      expect((await buffer(rest.body)).equals(content(size - 123_456, 123_456))).toBe(true)
+      const offset = resuming.has(kind) ? 123_456 : 0
+      expect([rest.offset, rest.size, rest.version]).toEqual([offset, size, version])
+      expect((await buffer(rest.body)).equals(content(size - offset, offset))).toBe(true)
     }))
 
   test('starts again when the version is another', () =>

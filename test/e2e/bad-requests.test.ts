@@ -142,10 +142,22 @@ const rows: readonly Row[] = [
       /no import may go to 169\.254\.169\.254: .+ SLIPWAY_SOURCE_ALLOW=169\.254\.169\.254\/32/,
   },
   {
-    what: 'a source that this service does not have',
-    body: sourced({ type: 'ContainerImage', containerImage: { image: 'ubuntu' } }),
-    code: 'UNSUPPORTED_SOURCE',
-    detail: /it takes HTTP, Upload, ObjectRef/,
+    what: 'what is no reference to a container image',
+    body: sourced({
+      type: 'ContainerImage',
+      containerImage: { image: 'https://example.com/disk:1' },
+    }),
+    detail: /docker|without|https/,
+    paths: ['dataSource.containerImage.image'],
+  },
+  {
+    what: 'a registry at the address of a cloud metadata service',
+    body: sourced({
+      type: 'ContainerImage',
+      containerImage: { image: '169.254.169.254/team/disk:1' },
+    }),
+    code: 'SOURCE_FORBIDDEN',
+    detail: /no import may go to 169\.254\.169\.254: /,
   },
   {
     what: 'more than any data source can need',

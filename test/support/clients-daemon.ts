@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import http from 'node:http'
+import https from 'node:https'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { freePort } from '../bench/peers/server.ts'
 import type { Home } from './clients.ts'
 import { within } from './deadline.ts'
-import { get } from './rest.ts'
 
 /** From the command to the first answer, and from the signal to the end, in milliseconds. */
 const startsWithin = 30_000
@@ -41,7 +42,7 @@ async function startDaemon({ program, args, home, isReady }: Daemon): Promise<As
 
 /** Not that of clients: docker-registry takes every variable that begins with REGISTRY_ for a setting. */
 function environment({ path, env }: Home): NodeJS.ProcessEnv {
-  return { PATH: env['PATH'], HOME: path, TMPDIR: env['TMPDIR'] }
+  return { PATH: env['PATH'], HOME: path, TMPDIR: env['TMPDIR'], OTEL_TRACES_EXPORTER: 'none' }
 }
 
 async function untilReady(program: string, isReady: () => Promise<boolean>): Promise<void> {
@@ -53,26 +54,45 @@ async function untilReady(program: string, isReady: () => Promise<boolean>): Pro
 
 export type Peer = AsyncDisposable & { readonly base: string }
 
-/** Another registry: CNCF distribution, as Debian packs it. */
-export async function startPeer(home: Home): Promise<Peer> {
+export type PeerOptions = {
+  /** Debian's unless said otherwise; a newer one is `tool('registry')`. */
+  readonly program?: string
+  /** A file of `htpasswd -B`: nobody else does anything. */
+  readonly htpasswd?: string
+  /** Files of a certificate for 127.0.0.1. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
+/** Another registry: CNCF distribution. */
+export async function startPeer(home: Home, options: PeerOptions = {}): Promise<Peer> {
+  const { program = 'docker-registry', tls } = options
   const addr = `127.0.0.1:${await freePort()}`
-  const config = home.at('peer.yml')
-  const storage = { filesystem: { rootdirectory: home.at('peer') }, delete: { enabled: true } }
-  const log = { level: 'error', accesslog: { disabled: true } }
-  // YAML takes JSON.
-  await writeFile(config, JSON.stringify({ version: 0.1, log, storage, http: { addr } }))
-  const base = `http://${addr}`
-  const daemon = await startDaemon({
-    program: 'docker-registry',
-    args: ['serve', config],
-    home,
-    isReady: () =>
-      get(`${base}/v2/`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-  })
+  const config = home.at(`peer-${addr}.yml`)
+  await writeFile(config, JSON.stringify(peerConfig(home.at(`peer-${addr}`), addr, options)))
+  const base = `${tls ? 'https' : 'http'}://${addr}`
+  const args = ['serve', config]
+  const daemon = await startDaemon({ program, args, home, isReady: () => answers(`${base}/v2/`) })
   return { base, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() }
+}
+
+/** YAML takes JSON. */
+function peerConfig(rootdirectory: string, addr: string, { htpasswd, tls }: PeerOptions): object {
+  return {
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory }, delete: { enabled: true } },
+    http: { addr, ...(tls && { tls }) },
+    ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'peer', path: htpasswd } } }),
+  }
+}
+
+/** Whether there is any answer, from whomever, so that a refusal counts, too. */
+async function answers(url: string): Promise<boolean> {
+  const get = url.startsWith('https:') ? https.get : http.get
+  const asked = get(url, { rejectUnauthorized: false, agent: false, timeout: 5000 })
+  const [answer]: readonly unknown[] = await once(asked, 'response').catch(() => [])
+  asked.destroy()
+  return answer !== undefined
 }
 
 /** Other snapshotters look at filesystems of this machine, which is not asked for. */

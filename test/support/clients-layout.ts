@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createHash, type Hash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { gzipSync } from 'node:zlib'
+import { pipeline } from 'node:stream/promises'
+import { constants, createGzip, gzipSync, zstdCompressSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { z } from 'zod'
 
@@ -52,6 +55,29 @@ export async function tarball(files: {
   return await buffer(archive)
 }
 
+const packers = {
+  plain: (tar: Buffer) => tar,
+  gzip: (tar: Buffer) => gzipSync(tar, { level: 1 }),
+  zstd: (tar: Buffer) => zstdCompressSync(tar),
+} as const
+export type Compression = keyof typeof packers
+
+export type LayeredOptions = {
+  readonly architecture?: string
+  readonly compression?: Compression
+  /** What the layers' types say of their compression, which need not be so. */
+  readonly label?: Compression
+}
+
+function heardBy(hash: Hash) {
+  return async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+}
+
 /** An OCI image layout, made by hand (image-spec, "Image Layout"). */
 export class Layout {
   readonly path: string
@@ -79,13 +105,35 @@ export class Layout {
     files: { readonly [name: string]: Buffer | string },
     { architecture = 'amd64', plain = false } = {},
   ): Promise<Descriptor> {
-    const tar = await tarball(files)
-    const layer = plain
-      ? await this.#add(types.layer, tar)
-      : await this.#add(`${types.layer}+gzip`, gzipSync(tar, { level: 1 }))
-    const rootfs = { type: 'layers', diff_ids: [digestOf(tar)] }
-    const config = await this.#json(types.config, { architecture, os: 'linux', rootfs })
-    return await this.#json(types.manifest, { config, layers: [layer] })
+    return await this.layered([await tarball(files)], {
+      architecture,
+      compression: plain ? 'plain' : 'gzip',
+    })
+  }
+
+  /** An image of these tars, the lowest first; their types say `label`. */
+  async layered(
+    tars: readonly Buffer[],
+    { architecture = 'amd64', compression = 'gzip', label = compression }: LayeredOptions = {},
+  ): Promise<Descriptor> {
+    const mediaType = label === 'plain' ? types.layer : `${types.layer}+${label}`
+    const layers: Descriptor[] = []
+    for (const tar of tars) layers.push(await this.#add(mediaType, packers[compression](tar)))
+    return await this.#image(layers, tars.map(digestOf), architecture)
+  }
+
+  /** An image of one gzipped layer, whose tar is never whole in memory. */
+  async piped(tar: Readable): Promise<Descriptor> {
+    const [plain, packed] = [createHash('sha256'), createHash('sha256')]
+    const file = join(this.path, 'coming')
+    // Runs alone: gzip's search for more would take minutes.
+    const gzip = createGzip({ level: 1, strategy: constants.Z_RLE, chunkSize: 1024 * 1024 })
+    await pipeline(tar, heardBy(plain), gzip, heardBy(packed), createWriteStream(file))
+    const digest = `sha256:${packed.digest('hex')}`
+    const { size } = await stat(file)
+    await rename(file, this.file(digest))
+    const layer = { mediaType: `${types.layer}+gzip`, digest, size }
+    return await this.#image([layer], [`sha256:${plain.digest('hex')}`], 'amd64')
   }
 
   /** An index of one image for each architecture. */
@@ -106,6 +154,16 @@ export class Layout {
     })
     const manifests = Object.entries(tags).map(tagged)
     await writeFile(join(this.path, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }))
+  }
+
+  async #image(
+    layers: readonly Descriptor[],
+    diffIds: readonly string[],
+    architecture: string,
+  ): Promise<Descriptor> {
+    const rootfs = { type: 'layers', diff_ids: diffIds }
+    const config = await this.#json(types.config, { architecture, os: 'linux', rootfs })
+    return await this.#json(types.manifest, { config, layers })
   }
 
   async #json(mediaType: string, document: object): Promise<Descriptor> {

@@ -13,6 +13,8 @@ export type Overheard = {
   readonly status: number
   /** Bytes of the request's body. */
   readonly sent: number
+  /** Bytes of the answer's body that were passed on so far. */
+  readonly given: number
 }
 
 export type Tap = AsyncDisposable & {
@@ -24,14 +26,17 @@ export type Tap = AsyncDisposable & {
 export type TapOptions = {
   /** Of several ways to show credentials that the service offers, the client hears of this one alone. */
   readonly scheme?: string
+  /** Told after each piece of an answer that was passed on. */
+  readonly onGiven?: (seen: Overheard) => void
 }
 
 /** A way to the service that passes everything on, and keeps what was asked for. */
-export async function startTap(target: string, { scheme = '' }: TapOptions = {}): Promise<Tap> {
+export async function startTap(target: string, options: TapOptions = {}): Promise<Tap> {
+  const { scheme = '', onGiven = () => {} } = options
   const overheard: Overheard[] = []
   const hear = (seen: Overheard) => void overheard.push(seen)
   const server = createServer((incoming, outgoing) => {
-    passOn({ target, scheme, hear }, incoming, outgoing).catch(() => outgoing.destroy())
+    passOn({ target, scheme, hear, onGiven }, incoming, outgoing).catch(() => outgoing.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -53,10 +58,11 @@ type Passage = {
   readonly target: string
   readonly scheme: string
   readonly hear: (seen: Overheard) => void
+  readonly onGiven: (seen: Overheard) => void
 }
 
 async function passOn(
-  { target, scheme: offered, hear }: Passage,
+  { target, scheme: offered, hear, onGiven }: Passage,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -73,7 +79,12 @@ async function passOn(
   if (!answer) return
   const { statusCode: status = 0, rawHeaders } = answer
   const scheme = headers.authorization?.split(' ')[0]
-  hear({ method, path, range: headers.range, scheme, status, sent })
+  const seen = { method, path, range: headers.range, scheme, status, sent, given: 0 }
+  hear(seen)
+  answer.on('data', (bytes: Buffer) => {
+    seen.given += bytes.length
+    onGiven(seen)
+  })
   outgoing.writeHead(status, [...offering(offered, rawHeaders)])
   await pipeline(answer, outgoing)
   await sending

@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 
 /** What a path answers. Without anything, 200 and an empty body. */
 export type Script = {
@@ -37,6 +38,8 @@ export type Seen = {
   /** With the query. */
   readonly path: string
   readonly headers: IncomingHttpHeaders
+  /** What a POST brought. */
+  readonly form: string | null
   /** Bytes of the body that were handed to the connection so far. */
   sent: number
 }
@@ -161,6 +164,7 @@ export class Neighbour implements AsyncDisposable {
       method: request.method ?? '',
       path: url,
       headers: request.headers,
+      form: request.method === 'POST' ? await text(request) : null,
       sent: 0,
     }
     this.requests.push(seen)

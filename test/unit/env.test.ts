@@ -21,6 +21,7 @@ describe('settings', () => {
       SLIPWAY_MAX_IMAGE_SIZE: '20Gi',
       SLIPWAY_PUBLIC_URL: 'https://images.example.com/',
       SLIPWAY_SOURCE_ALLOW: '127.0.0.0/8, ::1,mirror.example.com,*.local',
+      SLIPWAY_INSECURE_REGISTRIES: 'Registry.example.com, 10.0.0.1:5000,[::1]:5000',
       SLIPWAY_LOG_FORMAT: '',
     })
     expect(settings).toMatchObject({
@@ -29,6 +30,7 @@ describe('settings', () => {
       maxImageSize: 20 * 1024 ** 3,
       publicUrl: 'https://images.example.com',
       sourceAllow: ['127.0.0.0/8', '::1', 'mirror.example.com', '*.local'],
+      insecureRegistries: ['registry.example.com', '10.0.0.1:5000', '[::1]:5000'],
       logFormat: null,
     })
   })
@@ -59,6 +61,9 @@ describe('settings', () => {
     ['SLIPWAY_SOURCE_DENY', '10/8'],
     ['SLIPWAY_SOURCE_DENY', '10.0.0.0/33'],
     ['SLIPWAY_SOURCE_DENY', '10.0.0.*'],
+    ['SLIPWAY_INSECURE_REGISTRIES', 'http://registry.example.com'],
+    ['SLIPWAY_INSECURE_REGISTRIES', 'registry.example.com/team'],
+    ['SLIPWAY_INSECURE_REGISTRIES', 'registry.example.com,'],
     ['SLIPWAY_STORAGE', 'tape'],
     ['SLIPWAY_AUTH', 'no'],
     ['SLIPWAY_ANONYMOUS_PULL', 'yes'],

@@ -11,6 +11,8 @@ import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
 import { body, query } from './asked.ts'
 import { sendDisk } from './disk.ts'
+import { demandOwn } from './own-image.ts'
+import type { PublicNames } from '../public-names.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
 import { untilChanged } from './wait.ts'
@@ -20,19 +22,21 @@ export type ApiOptions = {
   readonly store: Store
   readonly intake: Intake
   readonly presenter: Presenter
+  readonly names: () => PublicNames
   /** Ends waiting requests when the service stops. */
   readonly closing: AbortSignal
 }
 
 /** `/api/v1/images` (http-api, "REST"). */
 export function imageRoutes(options: ApiOptions): Routes {
-  const { intake, presenter } = options
+  const { intake, presenter, names } = options
   return new Hono<Env>()
     .post('/', async (c) => {
       const { name, dataSource, owner } = await body(c, createSchema)
       demandImage(c, 'push', name)
       // What is shared under another name can be pulled by that name.
       if (dataSource.objectRef) demandImage(c, 'pull', dataSource.objectRef.name)
+      demandOwn(c, dataSource, names())
       const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
       const { image, created } = await intake.create(wanted)
       c.header('location', `/api/v1/images/${name}`)

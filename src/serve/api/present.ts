@@ -5,14 +5,8 @@ import { formatSize } from '../../image/size.ts'
 import { repositoryOf } from '../../image/name.ts'
 import type { Progress, Snapshot } from '../../work/progress.ts'
 import type { ServerKey } from '../../work/server-key.ts'
+import type { PublicNames } from '../public-names.ts'
 import type { ImageBody } from './schema.ts'
-
-/** What the addresses in a status begin with. */
-export type PublicNames = {
-  readonly external: string
-  readonly inCluster: string
-  readonly registryHost: string
-}
 
 export type PresenterOptions = {
   readonly catalog: Catalog

@@ -71,6 +71,15 @@ const condition = z.object({
   observedGeneration: z.int(),
 })
 
+const sourceFacts = {
+  url: z.string().optional().meta({ description: 'After redirects' }),
+  etag: z.string().optional(),
+  lastModified: z.string().optional(),
+  image: z.string().optional().meta({ description: 'The container image, in full' }),
+  digest: z.string().optional().meta({ description: 'What the image reference resolved to' }),
+  platform: z.string().optional().meta({ description: 'What the container image is for' }),
+}
+
 export const statusSchema = z
   .object({
     phase: z.enum(phases),
@@ -100,9 +109,7 @@ export const statusSchema = z
       .optional(),
     source: z
       .object({
-        url: z.string().optional(),
-        etag: z.string().optional(),
-        lastModified: z.string().optional(),
+        ...sourceFacts,
         bytes,
         sha256: z.string(),
       })
@@ -133,6 +140,13 @@ export const listSchema = z
 
 export const probeRequest = z.strictObject({ dataSource: dataSourceSchema }).meta({ id: 'Probe' })
 
+const part = z.object({
+  mediaType: z.string(),
+  digest: z.string(),
+  size: z.string(),
+  sizeBytes: bytes,
+})
+
 export const probeSchema = z
   .object({
     accepted: z.boolean().meta({ description: 'Whether anything that was seen speaks against it' }),
@@ -153,12 +167,18 @@ export const probeSchema = z
       unpackedBytes: bytes.optional(),
     }),
     ranges: z.boolean().optional().meta({ description: 'Whether the source gives parts of it' }),
-    revalidation: z.enum(['etag', 'lastModified', 'none']),
+    revalidation: z.enum(['etag', 'lastModified', 'digest', 'none']),
     source: z.object({
-      url: z.string().optional(),
-      etag: z.string().optional(),
-      lastModified: z.string().optional(),
+      ...sourceFacts,
     }),
+    image: z
+      .object({
+        manifest: part,
+        layers: z.array(part).meta({ description: 'The lowest first' }),
+        file: z.string().optional().meta({ description: 'Where the disk is' }),
+      })
+      .optional()
+      .meta({ description: 'What is in a container image' }),
   })
   .meta({ id: 'ProbeResult' })
 export type ProbeBody = z.input<typeof probeSchema>

@@ -33,7 +33,11 @@ export function demandList(c: Call): void {
  * that repository hold for it.
  */
 export function demandImage(c: Call, action: Action, name: string): void {
-  const repository = repositoryOf(name)
+  demandRepository(c, action, repositoryOf(name))
+}
+
+/** As `demandImage`, for any repository. */
+export function demandRepository(c: Call, action: Action, repository: string): void {
   if (!c.get('caller').may(action, repository)) refuseRest(c, `${action} ${repository}`)
 }
 

@@ -1,0 +1,85 @@
+import { containerImageSection, type ContainerImageSection } from '../image/data-source.ts'
+import { parseReference, shownReference, type Reference } from '../image/reference.ts'
+import { checkedSection } from './checked-section.ts'
+import { ImageDisk } from './image-disk.ts'
+import { diskArtifact } from './registry/artifact.ts'
+import { openRegistry, type RegistryOptions } from './registry/client.ts'
+import { parsePlatform, shownPlatform } from './registry/platform.ts'
+import type { Registry } from './registry/registry.ts'
+import { fetchConfig, resolveImage } from './registry/resolve-image.ts'
+import type { Place, Resolved, Resume, Source } from './source.ts'
+import type { Tally } from './tally.ts'
+
+export type ContainerImageOptions = RegistryOptions & {
+  /** Bytes that a layer may unpack to. */
+  readonly maxOutput: number
+  /** A repository of this very service, which is read without a network; null for all others. */
+  readonly own: (reference: Reference) => Registry | null
+}
+
+/** What is taken where several platforms are there and none was asked for (image-lifecycle, "What a user says"). */
+const usualPlatform = 'linux/amd64'
+
+/** Disks in container images: in a layer, or as an artifact of their own (sources, "Container registries"). */
+export function containerImageSource(options: ContainerImageOptions): Source {
+  return {
+    at(input) {
+      const section = checkedSection('containerImage', containerImageSection, input)
+      return new ImagePlace(section, options)
+    },
+  }
+}
+
+class ImagePlace implements Place {
+  readonly label: string
+  readonly #reference: Reference
+  readonly #registry: Registry
+  readonly #isOwn: boolean
+  readonly #asked: string | null
+  readonly #maxOutput: number
+
+  constructor(section: ContainerImageSection, options: ContainerImageOptions) {
+    this.#reference = parseReference(section.image)
+    this.label = shownReference(this.#reference)
+    // Credentials are judged at the front door, so whoever gives some goes through it.
+    const own = section.auth ? null : options.own(this.#reference)
+    this.#registry = own ?? openRegistry(this.#reference, section, options)
+    this.#isOwn = own !== null
+    this.#asked = section.platform ?? null
+    this.#maxOutput = options.maxOutput
+  }
+
+  /** A disk in a layer is given from its start alone. */
+  async open(_from: Resume | null, signal: AbortSignal, tally?: Tally) {
+    return await (await this.resolve(signal)).open(signal, tally)
+  }
+
+  async resolve(signal: AbortSignal): Promise<Resolved> {
+    const { tag, digest } = this.#reference
+    const wanted = parsePlatform(this.#asked ?? usualPlatform)
+    const image = await resolveImage(this.#registry, digest ?? tag ?? 'latest', wanted, signal)
+    const { document } = image
+    const artifact = diskArtifact(document)
+    const config =
+      artifact.kind === 'layers'
+        ? await fetchConfig(this.#registry, document, this.#asked === null ? null : wanted, signal)
+        : null
+    const facts = {
+      image: this.label,
+      digest: image.digest,
+      ...(config?.platform && { platform: shownPlatform(config.platform) }),
+    }
+    const disk = new ImageDisk(this.#registry, image, {
+      artifact,
+      diffIds: config?.diffIds ?? null,
+      maxOutput: this.#maxOutput,
+    })
+    const [sole, ...others] = document.layers
+    return {
+      facts,
+      sole: artifact.kind === 'layers' && sole && others.length === 0 ? sole : null,
+      isOwn: this.#isOwn,
+      open: async (signal, tally) => ({ ...(await disk.open(signal, tally)), facts }),
+    }
+  }
+}

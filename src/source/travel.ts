@@ -1,0 +1,52 @@
+import type { AddressRules } from './address-rules.ts'
+import { ask, type Answer, type ExchangeOptions } from './exchange.ts'
+import { follow, isRedirect, mostRedirects, tooMany } from './redirects.ts'
+import type { Request } from './request.ts'
+import type { Lookup } from './resolve.ts'
+import type { Trust } from './trust.ts'
+
+export type TravelOptions = {
+  readonly rules: AddressRules
+  /** Name and version. */
+  readonly userAgent: string
+  readonly lookup?: Lookup
+  /** Milliseconds to connect, to the end of the headers, and without a byte of the body. None in total. */
+  readonly timeouts?: Partial<typeof usualTimeouts>
+}
+
+const usualTimeouts = { connect: 10_000, headers: 30_000, silence: 60_000 }
+
+/** How requests of one import go out. */
+export type Line = ExchangeOptions & { readonly userAgent: string }
+
+export function lineOf({ rules, userAgent, lookup, timeouts }: TravelOptions, trust: Trust): Line {
+  const { connect, headers, silence } = { ...usualTimeouts, ...timeouts }
+  const dial = { rules, trust, timeout: connect, ...(lookup ? { lookup } : {}) }
+  return { userAgent, dial, headers, silence }
+}
+
+/** The answer, which has to be released, and the request that it is to. */
+export type Arrival = { readonly answer: Answer; readonly request: Request }
+
+/**
+ * Asks, and follows redirects to the answer behind them.
+ * @param extra headers for every hop
+ * @throws Refusal SOURCE_FORBIDDEN, SOURCE_REFUSED; Outage SOURCE_UNAVAILABLE; the reason of an abort
+ */
+export async function travel(
+  start: Request,
+  extra: Readonly<Record<string, string>>,
+  line: Line,
+  signal: AbortSignal,
+): Promise<Arrival> {
+  const headers = { 'accept-encoding': 'identity', 'user-agent': line.userAgent, ...extra }
+  let request = start
+  for (let hop = 0; hop <= mostRedirects; hop += 1) {
+    signal.throwIfAborted()
+    const answer = await ask(request, headers, line, signal)
+    if (!isRedirect(answer.status)) return { answer, request }
+    await answer.release()
+    request = follow(request, answer.field('location'))
+  }
+  throw tooMany(request.url)
+}

@@ -1,0 +1,178 @@
+import { readFile } from 'node:fs/promises'
+import { expect } from 'vitest'
+import type { Code } from '../../src/errors.ts'
+import { digestOf, type Digest } from '../../src/image/digest.ts'
+import { mediaTypes } from '../../src/image/media-type.ts'
+import { basic } from './callers.ts'
+import {
+  startHostileRegistry,
+  type Descriptor,
+  type HostileRegistry,
+  type Lie,
+} from './hostile-registry.ts'
+import { startNeighbour, type Neighbour, type NeighbourOptions } from './http-neighbour.ts'
+import { expectNothing, stagedIn } from './leftovers.ts'
+import { get, readiness, type Image, type Source } from './rest.ts'
+import type { Service } from './service.ts'
+
+/** What the user gives, and what the registry makes of it. Nobody beside the registry and its issuer may see any of it. */
+export const login = { username: 'robot', password: 'the+robots+password' }
+export const identity = 'the.robots.identity'
+export const token = 'a.token.for.the.robot'
+
+const secrets = [
+  login.password,
+  basic(login.username, login.password).slice('Basic '.length),
+  identity,
+  Buffer.from(`<token>:${identity}`).toString('base64'),
+  token,
+]
+
+export type Asked = Source['containerImage']
+
+/** A way to play, and how the import of what it gives has to end. */
+export type Row = {
+  readonly what: string
+  readonly play: (stage: Stage) => string | NonNullable<Asked>
+  readonly code: Code
+  readonly message: RegExp
+  /** It is tried again before it is given up; at once given up unless said so. */
+  readonly again?: true
+}
+
+export function source(image: string | NonNullable<Asked>): Source {
+  const containerImage = typeof image === 'string' ? { image, auth: login } : image
+  return { type: 'ContainerImage', containerImage }
+}
+
+/** A registry that takes a token, which is issued for the user's login, and two more servers. */
+export async function openStage(options: NeighbourOptions = {}): Promise<Stage> {
+  const [registry, issuer, elsewhere] = await Promise.all([
+    startHostileRegistry(options),
+    startNeighbour(),
+    startNeighbour(),
+  ])
+  return new Stage(registry, issuer, elsewhere)
+}
+
+export class Stage implements AsyncDisposable {
+  readonly registry: HostileRegistry
+  /** Issues tokens where a test says so. */
+  readonly issuer: Neighbour
+  /** Another origin, which no credentials are for. */
+  readonly elsewhere: Neighbour
+
+  constructor(registry: HostileRegistry, issuer: Neighbour, elsewhere: Neighbour) {
+    this.registry = registry
+    this.issuer = issuer
+    this.elsewhere = elsewhere
+    registry.demandToken({ token })
+  }
+
+  /** Everybody's connections are closed, and nothing was told to those that it was not for. */
+  async expectQuiet(): Promise<void> {
+    await Promise.all(
+      [this.registry.neighbour, this.issuer, this.elsewhere].map((one) => one.idle()),
+    )
+    const told = this.elsewhere.requests.map(({ path, headers, form }) => ({ path, headers, form }))
+    expect(told.filter(({ headers }) => headers.authorization !== undefined)).toEqual([])
+    expectUntold(JSON.stringify(told))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [this.registry, this.issuer, this.elsewhere]
+    await Promise.all(all.map((one) => one[Symbol.asyncDispose]()))
+  }
+}
+
+/** However often it is sent around, and twice over. */
+const mostRequests = 40
+
+/** An import ends as it has to, says so, and leaves nothing. */
+export async function expectFailed(
+  service: Service,
+  row: Row,
+  options: NeighbourOptions = {},
+): Promise<void> {
+  await using stage = await openStage(options)
+  const before = service.logs.lines.length
+  await service.rest.create('bad', source(row.play(stage)))
+  const image = await service.rest.reaches('bad', 'Failed')
+  expect(readiness(image)).toMatchObject({
+    status: 'False',
+    reason: 'ProvisioningFailedTerminally',
+    message: expect.stringMatching(row.message),
+  })
+  await service.logs.line((line) => line['image'] === 'bad' && line['code'] === row.code, before)
+  expect(image.status.retries ?? 0).toBe(row.again ? 1 : 0)
+  await expectGone(service, image)
+  await stage.expectQuiet()
+  expect(stage.registry.requests.length).toBeLessThan(mostRequests)
+  if (row.code === 'SOURCE_FORBIDDEN') expect(stage.elsewhere.requests).toEqual([])
+}
+
+async function expectGone(service: Service, failed: Image): Promise<void> {
+  expect(await stagedIn(service.folder)).toEqual([])
+  expectUntold(JSON.stringify(failed))
+  expectUntold(service.logs.toString())
+  await service.rest.delete(failed.name)
+  await expectNothing(service.folder)
+}
+
+/** An import gets the disk after all, and nobody learned more than was for them. */
+export async function expectDisk(
+  service: Service,
+  play: Row['play'],
+  disk: Buffer,
+  then: (stage: Stage) => void = () => {},
+): Promise<void> {
+  await using stage = await openStage()
+  await service.rest.create('good', source(play(stage)))
+  expectUntold(JSON.stringify(await service.rest.ready('good')))
+  await expectBytes(service, 'good', disk)
+  expectUntold(service.logs.toString())
+  then(stage)
+  await service.rest.delete('good')
+  await expectNothing(service.folder)
+  await stage.expectQuiet()
+}
+
+export async function expectBytes({ rest }: Service, name: string, disk: Buffer): Promise<void> {
+  const read = await get(rest.url(`/${name}/disk`))
+  expect(Buffer.from(await read.arrayBuffer()).equals(disk), `the bytes of ${name}`).toBe(true)
+}
+
+function expectUntold(text: string): void {
+  expect(secrets.filter((secret) => text.includes(secret))).toEqual([])
+}
+
+export type Told = {
+  /** What was told of the layer, where that is not the truth. */
+  readonly layer?: Partial<Descriptor> & { readonly urls?: readonly string[] }
+  readonly diffIds?: readonly Digest[]
+  readonly lie?: Lie
+}
+
+/** An image of one layer, which is stored as `blob` and is `tar` once it is unpacked. */
+export function oneLayer(
+  { registry }: Stage,
+  blob: Buffer,
+  tar: Buffer = blob,
+  { layer = {}, diffIds = [digestOf(tar)], lie }: Told = {},
+): string {
+  const rootfs = { type: 'layers', diff_ids: diffIds }
+  const config = Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }))
+  registry.manifest('1', {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { ...registry.blob(config), mediaType: mediaTypes.config },
+    layers: [{ ...registry.blob(blob, lie), ...layer }],
+  })
+  return registry.reference('1')
+}
+
+/** The most memory that a process ever held, in bytes (proc(5), VmHWM). */
+export async function peakMemory({ pid }: Service): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+}
