@@ -210,7 +210,8 @@ export function sourceOptions(settings: Settings): SourceOptions {
     rules: addressRules(settings),
     userAgent: userAgent(),
     insecureRegistries: settings.insecureRegistries ?? [],
-    maxOutput: settings.maxImageSize,
+    // A layer may hold other files beside the disk.
+    maxLayer: 2 * settings.maxImageSize,
     own: () => null,
   }
 }

@@ -148,7 +148,9 @@ async function inspect(what: string, output: Output, settings: Settings): Promis
   try {
     return await tell(await look(what, settings, limits, signal), output)
   } catch (error) {
+    // What cannot even be asked for is a mistake of the call, not a verdict.
     if (!(error instanceof Failure) || error.row.kind === 'bug') throw error
+    if (error.code === 'INVALID_REQUEST') throw error
     return refuse(error, output)
   }
 }

@@ -11,8 +11,8 @@ import type { Place, Resolved, Resume, Source } from './source.ts'
 import type { Tally } from './tally.ts'
 
 export type ContainerImageOptions = RegistryOptions & {
-  /** Bytes that a layer may unpack to. */
-  readonly maxOutput: number
+  /** Bytes of a layer that is read, as it is stored and unpacked. */
+  readonly maxLayer: number
   /** A repository of this very service, which is read without a network; null for all others. */
   readonly own: (reference: Reference) => Registry | null
 }
@@ -36,7 +36,7 @@ class ImagePlace implements Place {
   readonly #registry: Registry
   readonly #isOwn: boolean
   readonly #asked: string | null
-  readonly #maxOutput: number
+  readonly #maxLayer: number
 
   constructor(section: ContainerImageSection, options: ContainerImageOptions) {
     this.#reference = parseReference(section.image)
@@ -46,7 +46,7 @@ class ImagePlace implements Place {
     this.#registry = own ?? openRegistry(this.#reference, section, options)
     this.#isOwn = own !== null
     this.#asked = section.platform ?? null
-    this.#maxOutput = options.maxOutput
+    this.#maxLayer = options.maxLayer
   }
 
   /** A disk in a layer is given from its start alone. */
@@ -72,7 +72,7 @@ class ImagePlace implements Place {
     const disk = new ImageDisk(this.#registry, image, {
       artifact,
       diffIds: config?.diffIds ?? null,
-      maxOutput: this.#maxOutput,
+      maxLayer: this.#maxLayer,
     })
     const [sole, ...others] = document.layers
     return {

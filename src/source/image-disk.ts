@@ -1,5 +1,7 @@
-import { Flaw } from '../errors.ts'
+import type { Readable } from 'node:stream'
+import { Flaw, Refusal } from '../errors.ts'
 import type { Digest } from '../image/digest.ts'
+import { formatSize } from '../image/size.ts'
 import { peek } from '../unwrap/peek.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
 import { findDisk, type Layer } from './layers/find-disk.ts'
@@ -15,8 +17,8 @@ export type Known = {
   readonly artifact: DiskArtifact
   /** Of the uncompressed layers, as the configuration tells them; null, or empty, where none does. */
   readonly diffIds: readonly Digest[] | null
-  /** Bytes that a layer may unpack to. */
-  readonly maxOutput: number
+  /** Bytes of a layer that is read, as it is stored and unpacked. */
+  readonly maxLayer: number
 }
 
 type Bytes = Omit<Opened, 'facts'>
@@ -45,9 +47,9 @@ export class ImageDisk {
   }
 
   async #fromLayers(layers: readonly Layer[], signal: AbortSignal, tally: Tally): Promise<Bytes> {
-    const { maxOutput } = this.#known
+    const { maxLayer } = this.#known
     tally.expect(sizeOf(layers))
-    const disk = await findDisk(layers, { tally, maxOutput }, signal)
+    const disk = await findDisk(layers, { tally, maxOutput: maxLayer }, signal)
     // What lies below is not fetched.
     tally.expect(sizeOf(layers.slice(layers.findIndex(({ part }) => part === disk.layer))))
     return this.#bytes(disk.body, disk.size, disk.name)
@@ -66,7 +68,7 @@ export class ImageDisk {
   }
 
   #layer(part: Part, diffId: Digest | null): Layer {
-    return { part, diffId, open: (signal) => this.#registry.blob(part, 0, signal) }
+    return { part, diffId, open: (signal) => this.#open(part, signal) }
   }
 
   /** The blob is the disk, wrapped or not. */
@@ -77,19 +79,28 @@ export class ImageDisk {
     tally: Tally,
   ): Promise<Bytes> {
     tally.expect(part.size)
-    const blob = await this.#registry.blob(part, 0, signal)
+    const blob = await this.#open(part, signal)
     return this.#bytes(verified(blob, part, tally), part.size, title)
   }
 
   /** Clients label any file as a tar, so the bytes decide. */
   async #isTar(part: Part, signal: AbortSignal): Promise<boolean> {
-    const blob = await this.#registry.blob(part, 0, signal)
-    const unwrapped = await unwrap(blob, this.#known, signal)
+    const blob = await this.#open(part, signal)
+    const unwrapped = await unwrap(blob, { maxOutput: this.#known.maxLayer }, signal)
     try {
       return isTar((await peek(unwrapped.body)).head)
     } finally {
       unwrapped.body.destroy()
     }
+  }
+
+  async #open(part: Part, signal: AbortSignal): Promise<Readable> {
+    const { maxLayer } = this.#known
+    if (part.size <= maxLayer) return await this.#registry.blob(part, 0, signal)
+    throw new Refusal(
+      'TOO_LARGE',
+      `the layer ${part.digest} has ${formatSize(part.size)}, at most ${formatSize(maxLayer)} are read (twice SLIPWAY_MAX_IMAGE_SIZE)`,
+    )
   }
 
   #bytes(body: Opened['body'], size: number, file: string | null): Bytes {

@@ -1,21 +1,14 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { mebibyte } from '../support/disks.ts'
 import { sparseDisk } from '../support/images.ts'
 import { expectOnly } from '../support/leftovers.ts'
+import { peakMemory, tellsMemory } from '../support/peak-memory.ts'
 import { needs } from '../support/programs.ts'
 import { startService } from '../support/service.ts'
 import { run } from '../support/shell.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
-/** The most memory that a process ever held, in bytes (proc(5), VmHWM). */
-async function peakMemory(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
-}
-
-const able = existsSync('/proc/self/status') && needs('curl', 'apt-get install curl')
+const able = tellsMemory() && needs('curl', 'apt-get install curl')
 
 describe.skipIf(!able)('memory', () => {
   test('stays under 200 MiB while 10 GiB are uploaded', async () => {

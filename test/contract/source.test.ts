@@ -15,7 +15,7 @@ const table = sources({
   rules: compileRules({ deny: [], allow: ['127.0.0.0/8'] }),
   userAgent: 'slipway/test',
   insecureRegistries: [],
-  maxOutput: size,
+  maxLayer: size,
   own: () => null,
   pause: () => Promise.resolve(),
 })

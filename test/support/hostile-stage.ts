@@ -96,27 +96,24 @@ export async function expectFailed(
 ): Promise<void> {
   await using stage = await openStage(options)
   const before = service.logs.lines.length
-  await service.rest.create('bad', source(row.play(stage)))
-  const image = await service.rest.reaches('bad', 'Failed')
-  expect(readiness(image)).toMatchObject({
-    status: 'False',
-    reason: 'ProvisioningFailedTerminally',
-    message: expect.stringMatching(row.message),
+  await during(service, source(row.play(stage)), async () => {
+    const image = await ended(service)
+    expect(image.status.phase).toBe('Failed')
+    expect(readiness(image)).toMatchObject({
+      status: 'False',
+      reason: 'ProvisioningFailedTerminally',
+      message: expect.stringMatching(row.message),
+    })
+    const said = await service.logs.line(({ msg }) => msg === 'import failed', before)
+    expect(said).toMatchObject({ image: name, code: row.code })
+    expect(image.status.retries ?? 0).toBe(row.again ? 1 : 0)
+    expect(await stagedIn(service.folder)).toEqual([])
+    expectUntold(JSON.stringify(image))
+    expectUntold(service.logs.toString())
   })
-  await service.logs.line((line) => line['image'] === 'bad' && line['code'] === row.code, before)
-  expect(image.status.retries ?? 0).toBe(row.again ? 1 : 0)
-  await expectGone(service, image)
   await stage.expectQuiet()
   expect(stage.registry.requests.length).toBeLessThan(mostRequests)
   if (row.code === 'SOURCE_FORBIDDEN') expect(stage.elsewhere.requests).toEqual([])
-}
-
-async function expectGone(service: Service, failed: Image): Promise<void> {
-  expect(await stagedIn(service.folder)).toEqual([])
-  expectUntold(JSON.stringify(failed))
-  expectUntold(service.logs.toString())
-  await service.rest.delete(failed.name)
-  await expectNothing(service.folder)
 }
 
 /** An import gets the disk after all, and nobody learned more than was for them. */
@@ -127,19 +124,49 @@ export async function expectDisk(
   then: (stage: Stage) => void = () => {},
 ): Promise<void> {
   await using stage = await openStage()
-  await service.rest.create('good', source(play(stage)))
-  expectUntold(JSON.stringify(await service.rest.ready('good')))
-  await expectBytes(service, 'good', disk)
-  expectUntold(service.logs.toString())
-  then(stage)
-  await service.rest.delete('good')
-  await expectNothing(service.folder)
+  await during(service, source(play(stage)), async () => {
+    expectUntold(JSON.stringify(await service.rest.ready(name)))
+    await expectBytes(service, disk)
+    expectUntold(service.logs.toString())
+    then(stage)
+  })
   await stage.expectQuiet()
 }
 
-export async function expectBytes({ rest }: Service, name: string, disk: Buffer): Promise<void> {
+/** The phase in which an import ends, and nothing but this disk when it is Ready. */
+export async function phaseOf(service: Service, play: Row['play'], disk: Buffer): Promise<string> {
+  await using stage = await openStage()
+  return await during(service, source(play(stage)), async () => {
+    const { status } = await ended(service)
+    if (status.phase === 'Ready') await expectBytes(service, disk)
+    return status.phase
+  })
+}
+
+const name = 'hostile'
+
+/** What goes wrong here leaves nothing to the next test. */
+async function during<Value>(
+  { rest, folder }: Service,
+  dataSource: Source,
+  check: () => Promise<Value>,
+): Promise<Value> {
+  await rest.create(name, dataSource)
+  try {
+    return await check()
+  } finally {
+    await rest.delete(name)
+    await expectNothing(folder)
+  }
+}
+
+async function ended({ rest }: Service): Promise<Image> {
+  return await rest.until(name, ({ status }) => ['Ready', 'Failed'].includes(status.phase))
+}
+
+async function expectBytes({ rest }: Service, disk: Buffer): Promise<void> {
   const read = await get(rest.url(`/${name}/disk`))
-  expect(Buffer.from(await read.arrayBuffer()).equals(disk), `the bytes of ${name}`).toBe(true)
+  expect(Buffer.from(await read.arrayBuffer()).equals(disk), 'the bytes of the disk').toBe(true)
 }
 
 function expectUntold(text: string): void {

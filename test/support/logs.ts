@@ -21,8 +21,8 @@ export class Logs {
   }
 
   /** The first line from the index `from` on that holds; those that are still to come count. */
-  async line(holds: (line: Line) => boolean, from = 0): Promise<Line> {
-    const signal = AbortSignal.timeout(usually)
+  async line(holds: (line: Line) => boolean, from = 0, limit = usually): Promise<Line> {
+    const signal = AbortSignal.timeout(limit)
     for (let index = from; ; index += 1) {
       while (index >= this.lines.length) await once(this.#news, 'line', { signal })
       const line = this.lines[index]

@@ -35,7 +35,8 @@ export function memberOf(header: Header, extensions: Extensions): Member {
   const longLink = extensions.K ? text(extensions.K) : undefined
   const path = pax.get('path')
   const name = path ?? long ?? header.name
-  agree([name, header.name, long ?? name, pax.get('GNU.sparse.name') ?? name])
+  const own = path !== undefined && header.name === nameless ? name : header.name
+  agree([name, own, long ?? name, pax.get('GNU.sparse.name') ?? name])
   const isSparse = [...pax.keys()].some(isSparseKey)
   if (isSparse && ground(name) !== 'outside') throw unsafe(`${shown(name)} is sparse; ${alone}`)
   return {
@@ -46,6 +47,9 @@ export function memberOf(header: Header, extensions: Extensions): Member {
 }
 
 const none = Buffer.alloc(0)
+
+/** What tar-stream's packer puts into a header whose name only a PAX record can hold. */
+const nameless = 'PaxHeader'
 
 /** How to build a layer that leaves nothing to interpret. */
 export const alone = 'build the image with COPY of the one disk file to /disk/'

@@ -74,7 +74,7 @@ export class Access {
   async #fetch(request: TokenRequest, signal: AbortSignal): Promise<Token | null> {
     const { given, line, tokenWithin } = this.#options
     const work = (signal: AbortSignal) => fetchToken(request, given.credentials, line, signal)
-    return await inTime(tokenWithin, request.realm, work, signal)
+    return await inTime(tokenWithin, shown(request.realm), work, signal)
   }
 
   #tokenRequest({ parameters }: Challenge, url: URL): TokenRequest {

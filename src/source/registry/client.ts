@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { ContainerImageSection } from '../../image/data-source.ts'
 import type { Reference } from '../../image/reference.ts'
 import { forbidden, judgeHost } from '../address.ts'
+import { shown } from '../request.ts'
 import { lineOf, type TravelOptions } from '../travel.ts'
 import { trustOf } from '../trust.ts'
 import { Access } from './access.ts'
@@ -62,7 +63,7 @@ class RemoteRegistry implements Registry {
 
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
     const work = (signal: AbortSignal) => fetchManifest(this.#session, tagOrDigest, signal)
-    return await inTime(this.#waits.documentWithin, this.#session.url, work, signal)
+    return await inTime(this.#waits.documentWithin, shown(this.#session.url), work, signal)
   }
 
   async blob(part: BlobPart, offset: number, signal: AbortSignal): Promise<Readable> {

@@ -5,6 +5,7 @@ import { choosePlatform } from './choose-platform.ts'
 import { readDocument, type ImageDocument } from './documents.ts'
 import { readConfig, type ImageConfig } from './image-config.ts'
 import { isSamePlatform, shownPlatform, type Platform } from './platform.ts'
+import { inTime } from './small-body.ts'
 import type { BlobPart, FetchedManifest, Part, Registry } from './registry.ts'
 
 /** What a reference leads to: one manifest, for one platform. */
@@ -20,6 +21,8 @@ const deepest = 4
 
 /** The largest configuration that is read; those of images with thousands of steps have some 100 KiB. */
 const mostConfigBytes = 4 * 1024 * 1024
+/** Milliseconds that it may take in all. */
+const configWithin = 120_000
 
 /**
  * Follows a tag or digest through indexes to the manifest for a platform.
@@ -79,7 +82,8 @@ async function small(registry: Registry, part: BlobPart, signal: AbortSignal): P
   if (part.size > mostConfigBytes) {
     throw invalid(part, `claims ${part.size} bytes, and ${mostConfigBytes} are read at most`)
   }
-  const bytes = await buffer(await registry.blob(part, 0, signal))
+  const read = async (signal: AbortSignal) => await buffer(await registry.blob(part, 0, signal))
+  const bytes = await inTime(configWithin, `the configuration ${part.digest}`, read, signal)
   const found = digestOf(bytes, algorithmOf(part.digest))
   if (found === part.digest) return bytes
   throw invalid(part, `has the digest ${found}`)

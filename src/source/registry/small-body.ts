@@ -1,7 +1,6 @@
 import type { Failure } from '../../errors.ts'
 import { SourceBody } from '../body.ts'
 import { unavailable } from '../breaks.ts'
-import { shown } from '../request.ts'
 import { extentOf } from '../resume.ts'
 import { uncounted } from '../tally.ts'
 import type { Arrival } from '../travel.ts'
@@ -42,7 +41,7 @@ export async function readSmall(
  */
 export async function inTime<Value>(
   limit: number,
-  url: URL,
+  what: string,
   work: (signal: AbortSignal) => Promise<Value>,
   signal: AbortSignal,
 ): Promise<Value> {
@@ -52,6 +51,6 @@ export async function inTime<Value>(
   } catch (error) {
     signal.throwIfAborted()
     if (!late.aborted) throw error
-    throw unavailable(`no whole answer came within ${limit / 1000} s for ${shown(url)}`, error)
+    throw unavailable(`no whole answer came within ${limit / 1000} s for ${what}`, error)
   }
 }

@@ -298,3 +298,13 @@ describe('a layer without the end of its archive', () => {
     }
   })
 })
+
+test('a name that only a PAX record can hold may stand beside the name that packers write for none', async () => {
+  const name = `disk/${'x'.repeat(200)}.img`
+  const named = { ...disk, name: 'PaxHeader' }
+  const found = await find([plain(tarOf(pax({ path: name }), named))])
+  expect(found.name).toBe(name)
+  expect(
+    await refusal('UNSAFE_ARCHIVE', [tarOf(pax({ path: name }), { ...disk, name: 'other' })]),
+  ).toContain('has the names')
+})
