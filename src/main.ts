@@ -32,10 +32,12 @@ const helps: { readonly [command: string]: string } = {
 Runs the service until SIGTERM or SIGINT. It listens on SLIPWAY_LISTEN and keeps everything under SLIPWAY_DATA_DIR.
 `,
   inspect: `slipway inspect FILE|URL [--output json|table]
+slipway inspect docker://HOST/NAME:TAG [--platform linux/amd64] [--authfile FILE] [--output json|table]
 
 Tells format, virtual size and details of an image, and whether it would be taken. Of a file that is not compressed only
 the places that tell are read, and its tables are followed to their ends; what is compressed or at a URL is read through, and
-its tables are not followed, which an import does. Prints a table on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
+its tables are not followed, which an import does. Of a container image manifest and layers are told, and the disk is judged by its first 2 MiB;
+FILE is one that skopeo login or docker login has written. Registries on loopback take SLIPWAY_SOURCE_ALLOW=127.0.0.0/8. Prints a table on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
 `,
   config: `slipway config [--output json|table]
 
@@ -55,6 +57,8 @@ async function main(argv: readonly string[]): Promise<number> {
       help: { type: 'boolean', short: 'h' },
       version: { type: 'boolean' },
       output: { type: 'string', short: 'o' },
+      platform: { type: 'string' },
+      authfile: { type: 'string' },
     },
   })
   const [command, ...operands] = positionals
@@ -66,7 +70,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const output = outputOf(values.output)
   if (command === 'serve') return await serve(await withSettings())
   if (command === 'config') return await config(output)
-  if (command === 'inspect') return await inspect(one(operands), output, await withSettings())
+  if (command === 'inspect') {
+    const { platform, authfile } = values
+    return await inspect({ what: one(operands), platform, authfile }, output, await withSettings())
+  }
   throw new Refusal('UNSUPPORTED', `there is no command "${command}"; try slipway --help`)
 }
 
@@ -139,14 +146,20 @@ async function config(output: Output): Promise<number> {
   return wrong
 }
 
-async function inspect(what: string, output: Output, settings: Settings): Promise<number> {
+type Looked = {
+  readonly what: string
+  readonly platform: string | undefined
+  readonly authfile: string | undefined
+}
+
+async function inspect(looked: Looked, output: Output, settings: Settings): Promise<number> {
   const signal = new AbortController().signal
   const limits = {
     maxVirtualSize: settings.maxVirtualSize,
     maxOutput: settings.maxImageSize,
   }
   try {
-    return await tell(await look(what, settings, limits, signal), output)
+    return await tell(await look(looked, settings, limits, signal), output)
   } catch (error) {
     // What cannot even be asked for is a mistake of the call, not a verdict.
     if (!(error instanceof Failure) || error.row.kind === 'bug') throw error
@@ -157,47 +170,93 @@ async function inspect(what: string, output: Output, settings: Settings): Promis
 
 type LookLimits = { readonly maxVirtualSize: number; readonly maxOutput: number }
 
-async function look(what: string, settings: Settings, limits: LookLimits, signal: AbortSignal) {
+/** What is told of a file, and what is beside it. */
+type Seen = Omit<Facts, 'unpackedBytes' | 'allocatedBytes'> & {
+  readonly unpackedBytes: number | null
+  readonly allocatedBytes: number | null
+  readonly beside?: { readonly [name: string]: unknown }
+}
+
+async function look(
+  looked: Looked,
+  settings: Settings,
+  limits: LookLimits,
+  signal: AbortSignal,
+): Promise<Seen> {
+  const { what, platform, authfile } = looked
   const { examine, examineFile } = await import('./work/examine.ts')
-  const isImage = /^docker:\/\//i.test(what)
-  if (!isImage && !/^https?:\/\//i.test(what)) {
+  if (/^docker:\/\//i.test(what)) return await lookAtImage(looked, settings, signal)
+  if (platform ?? authfile) {
+    throw new Refusal('UNSUPPORTED', '--platform and --authfile are for docker://HOST/NAME:TAG')
+  }
+  if (!/^https?:\/\//i.test(what)) {
     const { openLocalFile } = await import('./work/local-file.ts')
     await using file = await openLocalFile(what)
     return await examineFile(file, limits, signal)
   }
   const { sourceOptions } = await import('./app.ts')
   const { sources } = await import('./source/table.ts')
-  const { HTTP, ContainerImage } = sources(sourceOptions(settings))
-  const place = isImage ? ContainerImage.at({ image: what }) : HTTP.at({ url: what })
-  const { body, size } = await place.open(null, signal)
+  const { HTTP } = sources(sourceOptions(settings))
+  const { body, size } = await HTTP.at({ url: what }).open(null, signal)
   return await examine(body, size, limits, signal)
 }
 
-async function tell(facts: Facts, output: Output): Promise<number> {
+async function lookAtImage(
+  { what: image, platform, authfile }: Looked,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Seen> {
+  const { sourceOptions } = await import('./app.ts')
+  const { sources } = await import('./source/table.ts')
+  const { Prober } = await import('./work/probe.ts')
+  // Nothing is kept, so there is nothing to have room for.
+  const station = { room: { checkSize() {} }, limits: settings }
+  const prober = new Prober({ sources: sources(sourceOptions(settings)), station })
+  const auth = authfile === undefined ? {} : { auth: await readAuth(authfile) }
+  const containerImage = { image, ...(platform !== undefined && { platform }), ...auth }
+  const probed = await prober.probe({ type: 'ContainerImage', containerImage }, signal)
+  const { refusal, facts, contents, source, isComplete: complete, wrapping } = probed
+  if (refusal) throw refusal
+  if (!facts) throw new Refusal('UNSUPPORTED', 'the first 2 MiB do not tell what the disk is')
+  const beside = { ...source, ...contents, complete, ...(wrapping.length > 0 && { wrapping }) }
+  return { ...facts, allocatedBytes: null, beside }
+}
+
+async function readAuth(path: string) {
+  const { readFile } = await import('node:fs/promises')
+  const unreadable = (cause: unknown) => {
+    throw new Refusal('INVALID_REQUEST', `the file ${path} cannot be read`, { cause })
+  }
+  return { '.dockerconfigjson': await readFile(path, 'utf8').catch(unreadable) }
+}
+
+async function tell(seen: Seen, output: Output): Promise<number> {
   const { formatSize } = await import('./image/size.ts')
-  const { format, unpackedBytes, allocatedBytes, bootable, architecture, details } = facts
+  const { format, unpackedBytes, allocatedBytes, bootable, architecture, details, beside } = seen
   const cdrom = format === 'iso'
   const sizeOf = (bytes: number) => `${formatSize(bytes)} (${bytes} bytes)`
   if (output === 'json') {
     const found = {
       format,
       cdrom,
-      unpackedBytes: String(unpackedBytes),
+      ...(unpackedBytes !== null && { unpackedBytes: String(unpackedBytes) }),
       ...(allocatedBytes !== null && { allocatedBytes: String(allocatedBytes) }),
       bootable,
       architecture,
       details,
+      ...beside,
     }
     return print(`${JSON.stringify(found)}\n`)
   }
   const rows = {
     format,
     cdrom,
-    unpacked: sizeOf(unpackedBytes),
+    ...(unpackedBytes !== null && { unpacked: sizeOf(unpackedBytes) }),
     ...(allocatedBytes !== null && { allocated: sizeOf(allocatedBytes) }),
     bootable,
     ...(architecture && { architecture }),
     ...details,
+    ...beside,
   }
   for (const [name, value] of Object.entries(rows)) {
     print(`${name.padEnd(16)}${typeof value === 'object' ? JSON.stringify(value) : value}\n`)

@@ -169,11 +169,6 @@ function isHttpUrl(text: string): boolean {
   )
 }
 
-/** The GOARCH word of the platform that a data source asks for, null when it asks for none. */
-export function architectureOf({ containerImage }: DataSource): string | null {
-  return containerImage?.platform?.split('/')[1] ?? null
-}
-
 /** The checksums that a data source asks for; empty when it asks for none. */
 export function checksumsOf(source: DataSource): Checksums {
   return source.http?.checksum ?? source.upload?.checksum ?? {}

@@ -27,6 +27,14 @@ const descriptor = z.looseObject({
 })
 export type Descriptor = z.output<typeof descriptor>
 
+/** More than any image has: what a manifest names is looked up before anything else is done. */
+export const mostParts = 10_000
+
+const parts = z
+  .array(z.unknown())
+  .max(mostParts, `it names more than ${mostParts} parts`)
+  .pipe(z.array(descriptor))
+
 const shared = {
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),
@@ -39,7 +47,7 @@ const shared = {
 export const imageSchema = z.looseObject({
   ...shared,
   config: descriptor,
-  layers: z.array(descriptor),
+  layers: parts,
   manifests: z.never({ error: 'an image has no manifests' }).optional(),
 })
 export type Image = z.output<typeof imageSchema>
@@ -47,7 +55,7 @@ export type Image = z.output<typeof imageSchema>
 /** OCI image-spec, image-index.md. */
 export const indexSchema = z.looseObject({
   ...shared,
-  manifests: z.array(descriptor),
+  manifests: parts,
   config: z.never({ error: 'an index has no config' }).optional(),
   layers: z.never({ error: 'an index has no layers' }).optional(),
 })
@@ -85,19 +93,34 @@ export function checked<Schema extends z.ZodType>(
   return shaped(schema, document, invalid)
 }
 
+/** More than any manifest has: each of them is looked at, and each that is wrong makes work. */
+const mostValues = 100_000
+
+/** Before anything else is looked at, so that a small document cannot make much work. */
+function checkCount(document: unknown, invalid: Invalid): void {
+  let count = 0
+  const open: unknown[] = [document]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== 'object' || value === null) continue
+    const within: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
+    count += within.length
+    if (count > mostValues) throw invalid(`it has more than ${mostValues} values`)
+    for (const each of within) if (typeof each === 'object') open.push(each)
+  }
+}
+
 export function shaped<Schema extends z.ZodType>(
   schema: Schema,
   document: unknown,
   invalid: Invalid,
 ): z.output<Schema> {
+  checkCount(document, invalid)
   const read = schema.safeParse(document)
   if (read.success) return read.data
+  // The first says enough; all of them may be larger than what they are about.
   const [issue] = read.error.issues
-  throw invalid(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, read.error)
+  throw invalid(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
-
-/** More than any image has: what a manifest names is looked up before anything else is done. */
-export const mostParts = 10_000
 
 export function checkParts(parts: readonly Descriptor[], invalid: Invalid): void {
   if (parts.length > mostParts) throw invalid(`it names more than ${mostParts} parts`)

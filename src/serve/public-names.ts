@@ -25,8 +25,10 @@ export function ownRepository(
   { registry, repository }: Reference,
   { external, inCluster, registryHost }: PublicNames,
 ): string | null {
-  const hosts = [registryHost, new URL(external).host, new URL(inCluster).host]
-  return hosts.includes(registry) ? repository : null
+  const { protocol } = new URL(external)
+  const hosts = [external, inCluster, `${protocol}//${registryHost}`]
+  const asked = URL.parse(`${protocol}//${registry}`)?.host
+  return hosts.some((url) => URL.parse(url)?.host === asked) ? repository : null
 }
 
 /** An unspecified address can be listened on, not asked for. */

@@ -5,7 +5,9 @@ import { ImageDisk } from './image-disk.ts'
 import { diskArtifact } from './registry/artifact.ts'
 import { openRegistry, type RegistryOptions } from './registry/client.ts'
 import { parsePlatform, shownPlatform } from './registry/platform.ts'
-import type { Registry } from './registry/registry.ts'
+import type { ImageDocument } from './registry/documents.ts'
+import type { ImageConfig } from './registry/image-config.ts'
+import type { Part, Registry } from './registry/registry.ts'
 import { fetchConfig, resolveImage } from './registry/resolve-image.ts'
 import type { Place, Resolved, Resume, Source } from './source.ts'
 import type { Tally } from './tally.ts'
@@ -28,6 +30,13 @@ export function containerImageSource(options: ContainerImageOptions): Source {
       return new ImagePlace(section, options)
     },
   }
+}
+
+/** The one layer of an image, which is what its configuration says without being unpacked; null for any other image. */
+function soleLayer({ layers }: ImageDocument, { diffIds }: ImageConfig): Part | null {
+  const [layer, ...others] = layers
+  const isPlain = diffIds.every((diffId) => diffId === layer?.digest) && diffIds.length <= 1
+  return layer && others.length === 0 && isPlain ? layer : null
 }
 
 class ImagePlace implements Place {
@@ -64,20 +73,20 @@ class ImagePlace implements Place {
       artifact.kind === 'layers'
         ? await fetchConfig(this.#registry, document, this.#asked === null ? null : wanted, signal)
         : null
+    const platform = config?.platform ?? (this.#asked === null ? null : wanted)
     const facts = {
       image: this.label,
       digest: image.digest,
-      ...(config?.platform && { platform: shownPlatform(config.platform) }),
+      ...(platform && { platform: shownPlatform(platform) }),
     }
     const disk = new ImageDisk(this.#registry, image, {
       artifact,
       diffIds: config?.diffIds ?? null,
       maxLayer: this.#maxLayer,
     })
-    const [sole, ...others] = document.layers
     return {
       facts,
-      sole: artifact.kind === 'layers' && sole && others.length === 0 ? sole : null,
+      sole: config && soleLayer(document, config),
       isOwn: this.#isOwn,
       open: async (signal, tally) => ({ ...(await disk.open(signal, tally)), facts }),
     }

@@ -1,9 +1,34 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
+import { Bug } from '../errors.ts'
 import type { ByteRange, Opened } from './store.ts'
 
 /** Two of these are in memory for one reader. Larger ones fall out of the processor's cache between disk and socket. */
 const pieceSize = 256 * 1024
+
+/** Ends at once, and closes the file as any other stream of it does. */
+function emptied(file: FileHandle): Readable {
+  return new Readable({
+    read() {
+      this.push(null)
+    },
+    destroy(error, done) {
+      void close(file, error, done)
+    },
+  })
+}
+
+async function close(
+  file: FileHandle,
+  error: Error | null,
+  done: (error: Error | null) => void,
+): Promise<void> {
+  const [closed] = await Promise.allSettled([file.close()])
+  done(
+    error ??
+      (closed.status === 'rejected' ? new Bug('a file was not closed', closed.reason) : null),
+  )
+}
 
 /** A part of an open file, on its way out. */
 export class FileBody implements Opened {
@@ -19,7 +44,7 @@ export class FileBody implements Opened {
   }
 
   stream(): Readable {
-    if (this.#range.end < this.#range.start) return Readable.from([], { objectMode: false })
+    if (this.#range.end < this.#range.start) return emptied(this.#file)
     return this.#file.createReadStream({ ...this.#range, signal: this.#signal, autoClose: true })
   }
 

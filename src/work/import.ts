@@ -134,13 +134,16 @@ export class Importer implements Worker {
     if (reason instanceof Stopped) return await this.#stopped(image, reason)
     const { now, retryFor, log, catalog } = this.#options
     const failure = asFailure(error)
-    log.warn({ image: image.name, code: failure.code, err: error }, 'import failed')
     const current = await catalog.read.images.byUid(image.uid)
     if (!current || current.phase === 'Terminating') return
     const until = job.retryUntil ?? now() + retryFor
     const at = now() + backoff(current.retries + 1, failure.retryAfter, this.#options.random)
     const again = failure.row.retry && at <= until
-    await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
+    try {
+      await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
+    } finally {
+      log.warn({ image: image.name, code: failure.code, err: error }, 'import failed')
+    }
   }
 
   /** Deleted images have no record any more; a stopping service leaves the job to its next start. */

@@ -8,6 +8,7 @@ import type { ImageContents, Opened, Place, Source, SourceFacts } from '../sourc
 import { unwrap } from '../unwrap/unwrap.ts'
 import { Gate } from './gate.ts'
 import type { Station } from './ingest.ts'
+import type { Room } from './room.ts'
 
 export type Probed = {
   /** Why it would not be taken; null when nothing that was seen speaks against it. */
@@ -31,7 +32,7 @@ export type Probed = {
 
 export type ProberOptions = {
   readonly sources: { readonly [type in DataSource['type']]?: Source }
-  readonly station: Pick<Station, 'room' | 'limits'>
+  readonly station: Pick<Station, 'limits'> & { readonly room: Pick<Room, 'checkSize'> }
 }
 
 /** Each holds the windows of an inspection and one connection. */

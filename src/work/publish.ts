@@ -2,7 +2,6 @@ import type { Catalog, Tables } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { Outage } from '../errors.ts'
 import { algorithmOf, digestOf, parseDigest, type Digest } from '../image/digest.ts'
-import { architectureOf } from '../image/data-source.ts'
 import { mediaTypes } from '../image/media-type.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
 import type { Stored } from '../image/stored.ts'
@@ -63,7 +62,7 @@ async function publishAs(
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
-  const { stored, config, manifest } = artifactOf(image, judged, facts, shelf.now())
+  const { stored, config, manifest } = artifactOf(judged, facts, shelf.now())
   const blobs = [stored.layer, stored.config, stored.manifest]
   await reserve(leaseHolder(image), blobs.map(reference), shelf)
   signal.throwIfAborted()
@@ -158,10 +157,10 @@ export async function put(
   await staging.publish(digest)
 }
 
-function artifactOf({ dataSource }: Image, judged: Judged, from: SourceFacts, now: number) {
+function artifactOf(judged: Judged, from: SourceFacts, now: number) {
   const { layer, disk, facts, source } = judged
   const packed = { layer: layer.digest, disk, facts }
-  const config = configBytes(packed, architectureOf(dataSource))
+  const config = configBytes(packed, from.platform?.split('/')[1] ?? null)
   const configRef = reference({ digest: digestOf(config), size: config.length })
   const manifest = manifestBytes({
     ...packed,

@@ -24,12 +24,10 @@ async function put(store: Store, bytes: Uint8Array) {
   return await staging.publish(digestOf(bytes))
 }
 
-const read = async (store: Store, bytes: Uint8Array, range = null as null | [number, number]) =>
-  buffer(
-    (
-      await store.open(digestOf(bytes), range && { start: range[0], end: range[1] }, signal)
-    ).stream(),
-  )
+async function read(store: Store, bytes: Uint8Array, range: [number, number] | null = null) {
+  const part = range && { start: range[0], end: range[1] }
+  return await buffer((await store.open(digestOf(bytes), part, signal)).stream())
+}
 
 describe.each(stores)('a store on $name', ({ open }) => {
   test('gives back what was published, whole and in ranges', async () => {

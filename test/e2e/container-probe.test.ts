@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { probeSchema } from '../../src/serve/api/schema.ts'
@@ -190,12 +191,37 @@ describe.skipIf(!able)('what is in a container image is told without importing i
     }
 
     test('in JSON', async () => {
-      const { code, said } = await inspect(`docker://${known('large').image}`)
+      const { image, digest } = known('large')
+      const { layers } = await manifestOf(image)
+      const layer = layers.at(-1)?.digest ?? ''
+      const before = given(layer)
+      const { code, said } = await inspect(`docker://${image}`)
       expect(code).toBe(0)
       expect(JSON.parse(said)).toMatchObject({
         format: 'raw',
         unpackedBytes: String(size),
         details: { partitionTable: 'mbr' },
+        image,
+        digest,
+        platform: 'linux/amd64',
+        file: expect.stringMatching(/^disk\//),
+        manifest: { mediaType: expect.stringMatching(/manifest/) },
+        layers: layers.map((each) => ({ digest: each.digest, size: each.size })),
+        complete: false,
+      })
+      // Of a disk of 64 MiB its head is enough.
+      expect(given(layer) - before).toBeLessThan(size / 4)
+    })
+
+    test('for another platform, and with credentials that a login has written', async () => {
+      const authfile = home.at('login.json')
+      await writeFile(authfile, JSON.stringify({ auths: {} }))
+      const reference = `docker://${known('large').image}`
+      const options = ['--platform', 'linux/s390x', '--authfile', authfile]
+      const { code, said } = await inspect(reference, ...options)
+      expect({ code, said: JSON.parse(said) }).toMatchObject({
+        code: 1,
+        said: { refused: { code: 'INVALID_OCI', message: /not linux\/s390x/ } },
       })
     })
 

@@ -38,15 +38,20 @@ async function layersIn({ folder }: Service): Promise<number> {
 }
 
 /** Pushes an image of one layer, as any client does. */
-async function push(base: string, repository: string, layer: Bytes): Promise<void> {
+async function push(
+  base: string,
+  repository: string,
+  layer: Bytes,
+  { architecture = 'arm64', diffId = digestOf(layer) } = {},
+): Promise<void> {
   const registry = new RegistryClient(() => base)
   const digest = await registry.push(repository, layer)
   const config: Bytes = Buffer.from(
     JSON.stringify({
-      architecture: 'arm64',
+      architecture,
       os: 'linux',
       config: {},
-      rootfs: { type: 'layers', diff_ids: [digest] },
+      rootfs: { type: 'layers', diff_ids: [diffId] },
     }),
   )
   const manifest = imageManifest(
@@ -106,6 +111,28 @@ describe('a layer that is here already', () => {
     await rest.create('page', source(`${host(service)}/team/page:1`))
     const failed = await rest.reaches('page', 'Failed')
     expect(readiness(failed).message).toMatch(/HTML/)
+  })
+
+  test('is refused when its configuration says another diff id', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const diffId = digestOf(bytes)
+    await push(service.base, 'team/lie', packed(bytes), { diffId })
+    await rest.create('lie', source(`${host(service)}/team/lie:1`))
+    const failed = await rest.reaches('lie', 'Failed')
+    expect(readiness(failed).message).toContain(`cannot have the diff id ${diffId}`)
+  })
+
+  test('keeps the architecture that it was made for', async () => {
+    await using service = await startService()
+    const { rest } = service
+    await push(service.base, 'team/arm', packed(bytes), { architecture: 'aarch64' })
+    const image = await take(rest, 'arm', `${host(service)}/team/arm:1`)
+    expect(image.status.source?.platform).toBe('linux/arm64')
+    const manifest = await get(`${service.base}/v2/cvi/arm/manifests/latest`)
+    const { config } = manifestSchema.parse(await manifest.json())
+    const blob = await get(`${service.base}/v2/cvi/arm/blobs/${config.digest}`)
+    expect(await blob.json()).toMatchObject({ os: 'linux', architecture: 'arm64' })
   })
 
   test('is framed again when its name says another format than its bytes', async () => {
@@ -171,6 +198,18 @@ describe('where some may not read what others may', () => {
     })
     expect(looked.status).toBe(403)
     await take(editor, 'mine', image)
+  })
+
+  test('an image is started again by those alone who may pull what it is made of', async () => {
+    await using stage = await guarded()
+    const { service } = stage
+    const editor = service.rest.as(tokenOf('editor'))
+    await send(await editor.createUpload('secret-disk'), bytes)
+    await editor.create('open', source(`${host(service)}/cvi/secret-disk:missing`))
+    await editor.reaches('open', 'Failed')
+    const answer = await service.rest.as(tokenOf('ci-a')).post({}, '/open/retry')
+    expect(answer.status).toBe(403)
+    expect((await editor.retry('open')).status.phase).toBe('Pending')
   })
 
   test('a registry that names a layer has to give its bytes', async () => {

@@ -11,7 +11,7 @@ import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
 import { body, query } from './asked.ts'
 import { sendDisk } from './disk.ts'
-import { demandOwn } from './own-image.ts'
+import { demandSource } from './own-image.ts'
 import type { PublicNames } from '../public-names.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
@@ -34,9 +34,7 @@ export function imageRoutes(options: ApiOptions): Routes {
     .post('/', async (c) => {
       const { name, dataSource, owner } = await body(c, createSchema)
       demandImage(c, 'push', name)
-      // What is shared under another name can be pulled by that name.
-      if (dataSource.objectRef) demandImage(c, 'pull', dataSource.objectRef.name)
-      demandOwn(c, dataSource, names())
+      demandSource(c, dataSource, names())
       const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
       const { image, created } = await intake.create(wanted)
       c.header('location', `/api/v1/images/${name}`)
@@ -51,6 +49,7 @@ export function imageRoutes(options: ApiOptions): Routes {
     })
     .post('/:name/retry', async (c) => {
       demandImage(c, 'push', c.req.param('name'))
+      demandSource(c, (await find(options, c.req.param('name'))).dataSource, names())
       const image = await intake.retry(c.req.param('name'))
       return shown(c, await presenter.show(image), 202)
     })

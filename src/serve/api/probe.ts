@@ -6,7 +6,7 @@ import type { Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
 import type { PublicNames } from '../public-names.ts'
 import { body } from './asked.ts'
-import { demandOwn } from './own-image.ts'
+import { demandSource } from './own-image.ts'
 import { probeRequest, type ProbeBody } from './schema.ts'
 
 export type ProbeOptions = {
@@ -21,7 +21,7 @@ export function probeRoutes({ prober, names, closing }: ProbeOptions): Routes {
   return new Hono<Env>()
     .post('/', async (c) => {
       const { dataSource } = await body(c, probeRequest)
-      demandOwn(c, dataSource, names())
+      demandSource(c, dataSource, names())
       const signal = AbortSignal.any([c.req.raw.signal, closing])
       c.header('cache-control', 'no-store')
       return c.json(shown(await prober.probe(dataSource, signal)))

@@ -1,5 +1,8 @@
 import { damaged, shown } from './flaws.ts'
 
+/** More than anything has to be said of a member. */
+const mostRecords = 1000
+
 const space = 0x20
 const newline = 0x0a
 
@@ -13,7 +16,8 @@ const decisive: ReadonlySet<string> = new Set(['path', 'linkpath', 'size'])
  */
 export function paxRecords(data: Buffer): ReadonlyMap<string, string> {
   const records = new Map<string, string>()
-  for (let at = 0; at < data.length;) {
+  for (let at = 0, count = 1; at < data.length; count += 1) {
+    if (count > mostRecords) throw malformed(`more than ${mostRecords}`)
     const length = lengthAt(data, at)
     const [key, value] = keyAndValue(data.subarray(at, at + length))
     if (decisive.has(key) && records.has(key)) throw malformed(`"${key}" twice`)

@@ -14,8 +14,9 @@ export type BlobSource = {
   readonly pause: Pause
 }
 
-/** Tries after a break, one after the other, in which no byte comes. */
+/** Tries after a break, one after the other, in which fewer than so many bytes come. */
 const mostTries = 5
+const progress = 64 * 1024
 /** Times that a blob is read from its start again to get to where it broke. */
 const mostSkips = 5
 
@@ -97,7 +98,7 @@ export class BlobBody extends Readable {
         yield* this.#once(signal)
       } catch (error) {
         signal.throwIfAborted()
-        breaks = this.#at > before ? 1 : breaks + 1
+        breaks = this.#at - before >= progress ? 1 : breaks + 1
         if (!(error instanceof Outage) || breaks > mostTries) throw error
         if (this.#at < part.size) await pause(patienceFor(breaks, error), signal)
       }

@@ -49,9 +49,20 @@ function isHost(glob: string, host: string): boolean {
   )
 }
 
+/** Each part where it comes first: as a regular expression it would take for ever with many stars. */
 function isLabel(glob: string, label: string): boolean {
-  const source = glob.split(/\*+/).map((part) => part.replaceAll(/[^a-z0-9]/g, '\\$&'))
-  return new RegExp(`^${source.join('[^:]*')}$`).test(label)
+  const [first = '', ...rest] = glob.split(/\*+/)
+  const last = rest.pop()
+  if (last === undefined) return glob === label
+  let at = first.length
+  if (!label.startsWith(first)) return false
+  for (const part of rest) {
+    const found = label.indexOf(part, at)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  const stars = label.slice(first.length, label.length - last.length)
+  return label.length - last.length >= at && label.endsWith(last) && !stars.includes(':')
 }
 
 function weight({ host }: Key): number {

@@ -55,7 +55,8 @@ export class Endpoint {
       return true
     } catch (error) {
       signal.throwIfAborted()
-      if (isNoTls(error) || (!this.#hasPort && isRefused(error))) return false
+      if (isNoTls(error) || isHungUp(error)) return false
+      if (!this.#hasPort && isAbsent(error)) return false
       throw error
     } finally {
       own.letGo()
@@ -77,9 +78,20 @@ export function isNoTls(error: unknown): error is Outage {
   return error instanceof Outage && errno(error.cause) === 'ERR_SSL_WRONG_VERSION_NUMBER'
 }
 
+/** Some servers know no TLS and hang up on it without a word. */
+function isHungUp(error: unknown): boolean {
+  return error instanceof Outage && errno(error.cause) === 'ECONNRESET'
+}
+
+const absent: ReadonlySet<string | null> = new Set([
+  'ECONNREFUSED',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
 /** Without a port the two schemes are two ports. */
-function isRefused(error: unknown): boolean {
-  return error instanceof Outage && errno(error.cause) === 'ECONNREFUSED'
+function isAbsent(error: unknown): boolean {
+  return error instanceof Outage && absent.has(errno(error.cause))
 }
 
 function isLoopback({ hostname }: URL): boolean {

@@ -14,7 +14,8 @@ export type Given = {
 export function credentialsOf({ auth }: ContainerImageSection, reference: Reference): Given {
   if (!auth) return { credentials: null, wayOut: 'check the name, or give auth' }
   if ('username' in auth) {
-    return { credentials: ofLogin(auth.username, auth.password), wayOut: 'check them' }
+    const credentials = ofLogin(auth.username, auth.password)
+    return { credentials, wayOut: credentials ? 'check them' : 'give a username and a password' }
   }
   const { data } = readDockerConfig(auth['.dockerconfigjson'])
   const credentials = data ? credentialsIn(data, reference) : null

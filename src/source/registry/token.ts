@@ -98,8 +98,9 @@ async function read(arrival: Arrival, { silence }: Line, signal: AbortSignal): P
   const bytes = await readSmall(arrival, { most: mostBytes, silence, tooLarge }, signal)
   try {
     return JSON.parse(bytes.toString())
-  } catch (cause) {
-    throw useless(url, 'no JSON', cause)
+  } catch {
+    // What the parser says of it quotes it, and it may be a token.
+    throw useless(url, 'no JSON')
   }
 }
 
@@ -122,7 +123,7 @@ function tokenIn(answer: unknown, url: URL): Token {
   return { text: data.text, lifetime: (data.expires_in ?? usualLifetime) * 1000 }
 }
 
-function useless(url: URL, found: string, cause?: unknown): Refusal {
+function useless(url: URL, found: string): Refusal {
   const message = `the registry sends for a token to ${shown(url)}, which answered with ${found}; ask the registry's operator`
-  return new Refusal('SOURCE_REFUSED', message, { cause })
+  return new Refusal('SOURCE_REFUSED', message)
 }

@@ -97,3 +97,8 @@ describe('a layer is refused as damaged', () => {
     expect(await refusal('CORRUPT_ARCHIVE', [tar])).toContain('it was cut off at byte')
   })
 })
+
+test('PAX records without end are refused', async () => {
+  const flood = extended(Buffer.from('6 a=b\n'.repeat(1001)))
+  expect(await refusal('CORRUPT_ARCHIVE', [tarOf(flood, disk)])).toContain('more than 1000')
+})

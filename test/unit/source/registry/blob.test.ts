@@ -8,7 +8,7 @@ import { content, forever, startNeighbour } from '../../../support/http-neighbou
 import { deadline, failing } from '../visits.ts'
 import { besideRegistry, client, impatient, readBlob, type Pull } from './pulls.ts'
 
-const size = 300_000
+const size = 600_000
 const bytes = content(size)
 const part = { digest: digestOf(bytes), size }
 
@@ -114,12 +114,12 @@ describe('a blob that breaks', () => {
   )
 
   test('again and again goes on as long as something comes', () =>
-    lied(lies.cutAlways(20_000), async (registry) => {
+    lied(lies.cutAlways(75_000), async (registry) => {
       const { pauses, pause } = impatient()
       expect((await read(registry, 0, { options: { pause } })).equals(bytes)).toBe(true)
-      expect(sentOf(registry)).toEqual(Array.from({ length: 15 }, () => 20_000))
+      expect(sentOf(registry)).toEqual(Array.from({ length: 8 }, () => 75_000))
       // The last one breaks with the last byte, and there is nothing left to wait for.
-      expect(pauses).toHaveLength(14)
+      expect(pauses).toHaveLength(7)
       for (const pause of pauses) expect(pause).toBeLessThanOrEqual(1000)
     }))
 
@@ -161,11 +161,20 @@ describe('a blob that breaks', () => {
   test('is not read from its start without end', () =>
     lied(
       ({ bytes = Buffer.alloc(0) }) =>
-        (nth) => ({ bytes, cut: { at: 20_000 * nth, how: 'end' } }),
+        (nth) => ({ bytes, cut: { at: 70_000 * nth, how: 'end' } }),
       async (registry) => {
         const { message } = await failing(read(registry), 'SOURCE_UNAVAILABLE')
         expect(message).toContain('the registry knows no ranges')
         expect(registry.requestsFor(part.digest).length).toBeLessThan(15)
+      },
+    ))
+
+  test('that comes a byte a connection is given up', () =>
+    lied(
+      (script) => () => ({ ...script, cut: { at: 1, how: 'end' } }),
+      async (registry) => {
+        await failing(read(registry), 'SOURCE_UNAVAILABLE')
+        expect(registry.requestsFor(part.digest)).toHaveLength(6)
       },
     ))
 

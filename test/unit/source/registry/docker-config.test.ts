@@ -53,6 +53,26 @@ describe('the credentials for a reference', () => {
   })
 
   test.each([
+    ['*a*b*', true],
+    ['*b*a*', false],
+    ['aab', true],
+    ['ab*ab', false],
+    ['a*b', true],
+    ['*aab', true],
+    ['*aaab', false],
+  ])('match a label by %s: %s', (glob, expected) => {
+    expect(found(keyed(`${glob}.example.com`), 'aab.example.com/x') !== null).toBe(expected)
+  })
+
+  test('are found at once whatever stars there are', () => {
+    const key = `${'*a'.repeat(20)}*b.example.com`
+    const began = process.cpuUsage()
+    expect(found(keyed(key), `${'a'.repeat(60)}.example.com/x`)).toBeNull()
+    // As a regular expression this takes longer than anybody lives.
+    expect(process.cpuUsage(began).user).toBeLessThan(5_000_000)
+  })
+
+  test.each([
     ['r.example.com/a/b:1', ['r.example.com', 'r.example.com/a', 'r.example.com/a/b'], 2],
     ['r.example.com/a/c:1', ['r.example.com', 'r.example.com/a', 'r.example.com/a/b'], 1],
     ['r.example.com/c:1', ['r.example.com', 'r.example.com/a', '*.example.com'], 0],

@@ -330,3 +330,30 @@ describe("an image's configuration", () => {
     expect(mediaTypes.config).toBe(config.mediaType)
   })
 })
+
+describe('a small document that would make much work', () => {
+  const many = (text: string) => `[${Array(1_300_000).fill(text).join(',')}]`
+
+  test.each([
+    ['layers', `{"schemaVersion":2,"config":{},"layers":${many('{}')}}`, /more than 100000 values/],
+    ['manifests', `{"schemaVersion":2,"manifests":${many('{}')}}`, /more than 100000 values/],
+    [
+      'annotations',
+      JSON.stringify({
+        ...anImage,
+        annotations: Object.fromEntries(Array.from({ length: 200_000 }, (_, nth) => [nth, 0])),
+      }),
+      /more than 100000 values/,
+    ],
+    [
+      'layers that are sound',
+      JSON.stringify({ ...anImage, layers: Array(10_001).fill(layer) }),
+      /more than 10000 parts/,
+    ],
+  ])('is refused before it is looked at: %s', (_, text, message) => {
+    const type = text.includes('manifests') ? index : image
+    const found = flawOf(() => readDocument(fetchedBytes(Buffer.from(text), type)))
+    expect(found).toMatch(message)
+    expect(found?.length).toBeLessThan(200)
+  })
+})

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { mediaTypes } from '../../../../src/image/media-type.ts'
@@ -83,7 +83,31 @@ describe('a registry without TLS', () => {
     expect(message).toContain('it refuses connections')
   })
 
-  test('that breaks the first connection is an outage, and not taken for one without TLS', async () => {
+  test('that hangs up on TLS is spoken to', () =>
+    beside(async (registry) => {
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.once('data', (first) => {
+          // The first byte of a TLS record that begins a handshake.
+          if (first[0] === 0x16) {
+            socket.destroy()
+            return
+          }
+          const inner = connect(registry.neighbour.port, '127.0.0.1')
+          inner.on('error', () => socket.destroy()).write(first)
+          socket.pipe(inner).pipe(socket)
+        })
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const address = server.address()
+      const port = typeof address === 'object' ? address?.port : 0
+      await fetched(`127.0.0.1:${port}/team/image`)
+      server.close()
+      await once(server, 'close')
+    }))
+
+  test('that hangs up on whatever comes is an outage', async () => {
     let connections = 0
     const server = createServer((socket) => {
       connections += 1
@@ -94,7 +118,7 @@ describe('a registry without TLS', () => {
     const address = server.address()
     const port = typeof address === 'object' ? address?.port : 0
     await failing(fetched(`127.0.0.1:${port}/a`), 'SOURCE_UNAVAILABLE')
-    expect(connections).toBe(1)
+    expect(connections).toBe(2)
     server.close()
     await once(server, 'close')
   })
