@@ -28,8 +28,8 @@ const project = (name: string, testTimeout: number, options: Options = {}) => ({
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
-    // Two cores: more workers only make every suite's own servers slower.
-    maxWorkers: 2,
+    // Two cores, and tests that wait for disks and clocks: more workers only make every suite's own servers slower.
+    maxWorkers: 3,
     projects: [
       project('unit', unit),
       project('contract', unit),
