@@ -19,6 +19,7 @@ export const bzip2: Program = { name: 'bzip2', package: 'bzip2' }
 export const qemuImg: Program = { name: 'qemu-img', package: 'qemu-utils' }
 export const fileProgram: Program = { name: 'file', package: 'file' }
 export const python: Program = { name: 'python3', package: 'python3' }
+export const skopeo: Program = { name: 'skopeo', package: 'skopeo' }
 export const openssl: Program = { name: 'openssl', package: 'openssl' }
 export const wrk: Program = { name: 'wrk', package: 'wrk' }
 export const taskset: Program = { name: 'taskset', package: 'util-linux' }

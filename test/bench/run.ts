@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import type { Bench, Measurement } from './bench.ts'
 import { describeMachine } from './machine.ts'
+import { container } from './measure/container.ts'
 import { manifestGet } from './measure/manifest-get.ts'
 import { pull } from './measure/pull.ts'
 import { push } from './measure/push.ts'
@@ -16,6 +17,7 @@ import { alternate } from './rounds.ts'
 import { columnsOf, judge } from './statistics.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
 import { verdicts } from './studies/verdicts.ts'
+import { zb } from './studies/zb.ts'
 import type { Study } from './study.ts'
 import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
 
@@ -26,8 +28,9 @@ const measurements: readonly Measurement[] = [
   ...registryPull,
   ...manifestGet,
   ...unwrapping,
+  ...container,
 ]
-const studies: readonly Study[] = [inspectStudy, verdicts]
+const studies: readonly Study[] = [inspectStudy, verdicts, zb]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024

@@ -32,3 +32,10 @@ function cpuSeconds(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticks
 }
+
+/** proc_pid_io(5): bytes that the process gave to files and sockets since its start. Null where there is no /proc. */
+export async function writtenBy(pid: number | null): Promise<number | null> {
+  if (pid === null || process.platform !== 'linux') return null
+  const io = await readFile(`/proc/${pid}/io`, 'latin1')
+  return Number(/^wchar: (\d+)$/m.exec(io)?.[1])
+}

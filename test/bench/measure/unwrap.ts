@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { unwrap } from '../../../src/unwrap/unwrap.ts'
 import type { Bench, Contender, Measurement } from '../bench.ts'
 import { mixed } from '../mixed.ts'
+import { decompressing } from '../peers/decompress.ts'
 import { gzip, bzip2, xz, zstd, type Program } from '../programs.ts'
 
 const mebibyte = 1024 * 1024
@@ -36,7 +36,7 @@ export const unwrapping: readonly Measurement[] = compressions.map((compression)
     const path = await wrapped(compression, bench)
     return {
       bytes: compression.size,
-      contenders: [ours(path, compression, bench), theirs(path, compression, bench)],
+      contenders: [ours(path, compression, bench), decompressing(compression.program, path, bench)],
     }
   },
 }))
@@ -63,17 +63,6 @@ function ours(path: string, { size }: Compression, { signal }: Bench): Contender
     if (bytes !== size) throw new Error(`${path} gave ${bytes} bytes instead of ${size}`)
   }
   return { name: 'slipway', pid: null, begin: async () => ({ run, end: nothing }) }
-}
-
-function theirs(path: string, { program }: Compression, bench: Bench): Contender {
-  const run = async () => {
-    const { signal } = bench
-    const args = ['-d', '-c', path]
-    const child = spawn(program.name, args, { stdio: ['ignore', 'ignore', 'inherit'], signal })
-    const [code] = await once(child, 'close')
-    if (code !== 0) throw new Error(`${program.name} ended with ${code}`)
-  }
-  return { name: `${program.name} -dc`, pid: null, begin: async () => ({ run, end: nothing }) }
 }
 
 const nothing = async () => {}

@@ -9,6 +9,9 @@ const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 const created = z.object({
   status: z.object({ imageUploadURLs: z.object({ external: z.string() }) }),
 })
+const shown = z.object({
+  status: z.object({ phase: z.string(), retries: z.number().default(0) }),
+})
 const manifest = z.object({
   layers: z.tuple([z.object({ digest: z.string(), size: z.number() })]),
 })
@@ -18,6 +21,8 @@ export type Slipway = {
   readonly base: string
   /** The upload URL of a new image. */
   readonly create: (name: string) => Promise<string>
+  /** Imports out of a registry; resolves once the image is Ready. */
+  readonly importImage: (name: string, image: string) => Promise<void>
   /** Where the disk of an image that is Ready is read. */
   readonly disk: (name: string) => string
   readonly layer: (name: string) => Promise<Layer>
@@ -34,7 +39,7 @@ export type Layer = {
 /** The service of this checkout, on a data folder of its own. */
 export async function startSlipway(
   dataDir: string,
-  bench: Bench,
+  bench: Pick<Bench, 'within' | 'signal'>,
   resources: AsyncDisposableStack,
   core: number | null = null,
 ): Promise<Slipway> {
@@ -44,7 +49,13 @@ export async function startSlipway(
   const launch = {
     program: process.execPath,
     args: [main, 'serve'],
-    env: { SLIPWAY_LISTEN: listen, SLIPWAY_DATA_DIR: dataDir, SLIPWAY_LOG_LEVEL: 'warn' },
+    env: {
+      SLIPWAY_LISTEN: listen,
+      SLIPWAY_DATA_DIR: dataDir,
+      SLIPWAY_LOG_LEVEL: 'warn',
+      // Imports come out of registries of this bench.
+      SLIPWAY_SOURCE_ALLOW: '127.0.0.1',
+    },
     ready: `${base}/readyz`,
     core,
   }
@@ -54,6 +65,7 @@ export async function startSlipway(
     pid,
     base,
     create: (name) => create(base, name, signal),
+    importImage: (name, from) => importImage(base, name, from, bench),
     disk: (name) => `${image(name)}/disk`,
     layer: (name) => layer(`${base}/v2/cvi/${name}`, signal),
     remove: (name) => remove(image(name), bench),
@@ -61,12 +73,41 @@ export async function startSlipway(
 }
 
 async function create(base: string, name: string, signal: AbortSignal): Promise<string> {
-  const response = await asked(`${base}/api/v1/images`, signal, {
+  const response = await post(base, { name, dataSource: { type: 'Upload' } }, signal)
+  return created.parse(await response.json()).status.imageUploadURLs.external
+}
+
+async function post(base: string, body: object, signal: AbortSignal): Promise<Response> {
+  return await asked(`${base}/api/v1/images`, signal, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name, dataSource: { type: 'Upload' } }),
+    body: JSON.stringify(body),
   })
-  return created.parse(await response.json()).status.imageUploadURLs.external
+}
+
+async function importImage(
+  base: string,
+  name: string,
+  image: string,
+  { within, signal }: Pick<Bench, 'within' | 'signal'>,
+): Promise<void> {
+  const dataSource = { type: 'ContainerImage', containerImage: { image } }
+  await post(base, { name, dataSource }, signal)
+  await untilReady(
+    `${base}/api/v1/images/${name}`,
+    AbortSignal.any([AbortSignal.timeout(within), signal]),
+  )
+}
+
+/** A look every 50 ms; one that the service would try again is a failure here. */
+async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const body: unknown = await (await asked(url, signal)).json()
+    const { phase, retries } = shown.parse(body).status
+    if (phase === 'Ready') return
+    if (phase === 'Failed' || retries > 0) throw new Error(`${url}: ${JSON.stringify(body)}`)
+    await sleep(50, undefined, { signal })
+  }
 }
 
 async function layer(repository: string, signal: AbortSignal): Promise<Layer> {
@@ -75,7 +116,10 @@ async function layer(repository: string, signal: AbortSignal): Promise<Layer> {
   return { url: `${repository}/blobs/${digest}`, size, digest }
 }
 
-async function remove(url: string, { within, signal }: Bench): Promise<void> {
+async function remove(
+  url: string,
+  { within, signal }: Pick<Bench, 'within' | 'signal'>,
+): Promise<void> {
   await asked(url, signal, { method: 'DELETE' })
   const bounded = AbortSignal.any([AbortSignal.timeout(within), signal])
   while ((await fetch(url, { signal: bounded })).status !== 404) {

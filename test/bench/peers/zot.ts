@@ -20,7 +20,7 @@ type Variant = {
 
 export async function startZot(
   folder: string,
-  { signal }: Bench,
+  { signal }: Pick<Bench, 'signal'>,
   resources: AsyncDisposableStack,
   { synced, core }: Variant,
 ): Promise<{ readonly pid: number | null; readonly base: string }> {
