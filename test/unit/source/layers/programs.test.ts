@@ -74,15 +74,17 @@ describe.each(packers)('$title', (packer) => {
       await expectDisk([gzipped(tar)])
     })
 
-    test.skipIf(isOld)('a disk among long names', async () => {
-      const name = `disk/${'d'.repeat(180)}.img`
-      const tar = await packed((folder) => {
-        write(folder, `etc/${'e'.repeat(95)}/f`, content)
-        write(folder, `etc/${'ü'.repeat(70)}/${'g'.repeat(120)}`, content)
-        write(folder, name, content)
+    // The oldest format has no room for them.
+    if (!isOld)
+      test('a disk among long names', async () => {
+        const name = `disk/${'d'.repeat(180)}.img`
+        const tar = await packed((folder) => {
+          write(folder, `etc/${'e'.repeat(95)}/f`, content)
+          write(folder, `etc/${'ü'.repeat(70)}/${'g'.repeat(120)}`, content)
+          write(folder, name, content)
+        })
+        await expectDisk([tar], name)
       })
-      await expectDisk([tar], name)
-    })
 
     test('a disk beside links elsewhere', async () => {
       const tar = await packed((folder) => {
