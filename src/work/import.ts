@@ -132,18 +132,24 @@ export class Importer implements Worker {
   async #record(image: Image, job: Job, error: unknown, signal: AbortSignal): Promise<void> {
     const reason: unknown = signal.aborted ? signal.reason : error
     if (reason instanceof Stopped) return await this.#stopped(image, reason)
-    const { now, retryFor, log, catalog } = this.#options
     const failure = asFailure(error)
+    try {
+      await this.#conclude(image, job, failure)
+    } finally {
+      // Only then, so that nothing that is logged can keep the end from being recorded.
+      const { log } = this.#options
+      log.warn({ image: image.name, code: failure.code, err: error }, 'import failed')
+    }
+  }
+
+  async #conclude(image: Image, job: Job, failure: Failure): Promise<void> {
+    const { now, retryFor, catalog } = this.#options
     const current = await catalog.read.images.byUid(image.uid)
     if (!current || current.phase === 'Terminating') return
     const until = job.retryUntil ?? now() + retryFor
     const at = now() + backoff(current.retries + 1, failure.retryAfter, this.#options.random)
     const again = failure.row.retry && at <= until
-    try {
-      await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
-    } finally {
-      log.warn({ image: image.name, code: failure.code, err: error }, 'import failed')
-    }
+    await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
   }
 
   /** Deleted images have no record any more; a stopping service leaves the job to its next start. */

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { Bug } from '../errors.ts'
-import { isDigest, parseDigest, type Digest } from '../image/digest.ts'
+import { algorithmOf, isDigest, parseDigest, type Digest } from '../image/digest.ts'
 import type { Stored } from '../image/stored.ts'
 import { inspectSparsely } from '../inspect/sparse.ts'
 import { survey, type WholeFile } from '../inspect/survey.ts'
@@ -15,12 +15,13 @@ import { peekLength } from '../unwrap/unwrapper.ts'
 import type { Collector } from './collect.ts'
 import type { Judged, Station } from './ingest.ts'
 import { leaseHolder, reserve } from './publish.ts'
+import type { Room } from './room.ts'
 
 export type SharedShelf = {
   readonly catalog: Catalog
   readonly store: Store
   readonly collector: Collector
-  readonly station: Pick<Station, 'limits'>
+  readonly station: Pick<Station, 'limits'> & { readonly room: Pick<Room, 'checkSize'> }
 }
 
 /** Repositories that are looked through for an image on the same layer. */
@@ -28,8 +29,8 @@ const mostRepositories = 100
 
 /**
  * A layer that is here already, in the shape in which images are kept, as the layer of another image: leased for this one,
- * and judged. Nothing is copied. Null when it is not here, or has another shape.
- * @throws Flaw when its disk is refused
+ * and judged. Nothing is copied. Null when it is not here, or has another shape or another kind of digest.
+ * @throws Flaw when its disk is refused; Refusal TOO_LARGE
  */
 export async function shareLayer(
   image: Image,
@@ -37,12 +38,16 @@ export async function shareLayer(
   shelf: SharedShelf,
   signal: AbortSignal,
 ): Promise<Judged | null> {
-  const { catalog } = shelf
+  const { catalog, station } = shelf
+  // The same disk always has the same layer, by the one algorithm that layers of ours are named by.
+  if (algorithmOf(layer.digest) !== 'sha256') return null
   if ((await catalog.read.blobs.size(layer.digest)) !== layer.size) return null
   await reserve(leaseHolder(image), [layer], shelf)
   // It may have been on its way out when it was found.
   if ((await shelf.store.stat(layer.digest))?.size !== layer.size) return null
-  return (await known(layer, catalog)) ?? (await judge(layer, shelf, signal))
+  const judged = (await known(layer, catalog)) ?? (await judge(layer, shelf, signal))
+  if (judged) station.room.checkSize(judged.disk.size)
+  return judged
 }
 
 /** What was found out about it when another image came in. */

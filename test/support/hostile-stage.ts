@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import type { Code } from '../../src/errors.ts'
 import { digestOf, type Digest } from '../../src/image/digest.ts'
@@ -196,10 +195,4 @@ export function oneLayer(
     layers: [{ ...registry.blob(blob, lie), ...layer }],
   })
   return registry.reference('1')
-}
-
-/** The most memory that a process ever held, in bytes (proc(5), VmHWM). */
-export async function peakMemory({ pid }: Service): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
 }

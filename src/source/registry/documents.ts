@@ -53,7 +53,12 @@ function refuseFirstSchema(mediaType: string, document: unknown): void {
 }
 
 /** What servers call a file that they know nothing of: then the document tells what it is. */
-const vague = new Set(['', 'application/json', 'application/octet-stream', 'text/plain'])
+export const vague: ReadonlySet<string> = new Set([
+  '',
+  'application/json',
+  'application/octet-stream',
+  'text/plain',
+])
 
 function kindOf(mediaType: string, document: unknown): 'image' | 'index' {
   const own = field(document, 'mediaType')

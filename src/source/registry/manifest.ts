@@ -6,6 +6,7 @@ import type { Answer } from '../exchange.ts'
 import { statusFailure } from '../status.ts'
 import type { Arrival } from '../travel.ts'
 import { refuseCoding } from './coding.ts'
+import { vague } from './documents.ts'
 import { mostManifestBytes, type FetchedManifest } from './registry.ts'
 import type { Session } from './session.ts'
 import { readSmall } from './small-body.ts'
@@ -62,8 +63,6 @@ function checkTold(session: Session, answer: Answer, bytes: Buffer): void {
   if (found !== told) throw other(session, told, found)
 }
 
-/** What servers call a file that they know nothing of; then the document itself says what it is. */
-const vague = new Set(['', 'application/json', 'application/octet-stream', 'text/plain'])
 const typed = z.looseObject({ mediaType: z.string() })
 
 function mediaTypeOf(answer: Answer, bytes: Buffer): string {
