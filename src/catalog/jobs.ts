@@ -8,6 +8,8 @@ export type Job = {
   readonly retryUntil: number | null
   /** Tenths of a per cent. */
   readonly progress: number
+  /** Of the source whose bytes are staged; null when none was told. */
+  readonly version: string | null
 }
 
 export class Jobs {
@@ -32,6 +34,7 @@ export class Jobs {
         owner: null,
         lease_until: null,
         progress: 0,
+        version: null,
       })
       .execute()
   }
@@ -74,10 +77,20 @@ export class Jobs {
     return numUpdatedRows > 0n
   }
 
+  /** The source from which bytes are being staged from now on. */
+  async note(imageUid: string, version: string | null): Promise<void> {
+    await this.#db.updateTable('jobs').set({ version }).where('image_uid', '=', imageUid).execute()
+  }
+
+  async all(): Promise<readonly string[]> {
+    const rows = await this.#db.selectFrom('jobs').select('image_uid').execute()
+    return rows.map((row) => row.image_uid)
+  }
+
   /** Gives a job back, to be taken again after a while. */
   async postpone(
     imageUid: string,
-    { runAfter, retryUntil, progress }: Omit<Job, 'imageUid'>,
+    { runAfter, retryUntil, progress }: Omit<Job, 'imageUid' | 'version'>,
   ): Promise<void> {
     await this.#db
       .updateTable('jobs')
@@ -150,5 +163,6 @@ function fromRow(row: Selectable<JobTable>): Job {
     runAfter: row.run_after,
     retryUntil: row.retry_until,
     progress: row.progress,
+    version: row.version,
   }
 }

@@ -126,6 +126,7 @@ export interface JobTable {
   lease_until: number | null
   /** Tenths of a per cent, the highest that was ever shown. */
   progress: number
+  version: string | null
 }
 
 export interface EventTable {

@@ -30,7 +30,7 @@ export async function opened(answer: Answer, asked: Asked, signal: AbortSignal):
 function take(answer: Answer, { request, from, ...options }: Asked, signal: AbortSignal): Opened {
   refuseCoding(answer, request.url)
   const extent = extentOf(answer, from)
-  options.tally.expect(extent.size)
+  options.tally.expect(extent.size, extent.offset)
   return {
     body: new SourceBody(answer, extent, options, signal),
     ...extent,

@@ -1,7 +1,10 @@
 /** Hears how far a source is, in bytes as they cross the network. */
 export type Tally = {
-  /** Bytes to come in all, null when the source does not tell. */
-  expect(total: number | null): void
+  /**
+   * @param total bytes of the whole, null when the source does not tell
+   * @param from those of them that are here already
+   */
+  expect(total: number | null, from?: number): void
   add(bytes: number): void
 }
 

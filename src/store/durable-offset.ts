@@ -1,10 +1,11 @@
 import { open, type FileHandle } from 'node:fs/promises'
 
 /**
- * Every 64 MiB are brought to the disk while more arrive: a crash costs at most the last of them, and the sync at the
- * end finds little left to do.
+ * So many bytes are brought to the disk while more arrive, and what came in a second: a crash costs at most the last of
+ * them, and the sync at the end finds little left to do.
  */
 const step = 64 * 1024 * 1024
+const every = 1000
 /** Decimal digits, one sector: it is written whole or not at all. */
 const width = 20
 const zero = Buffer.alloc(1)
@@ -17,6 +18,9 @@ export class DurableOffset {
   #syncing: Promise<void> | null = null
   #failure: { readonly error: unknown } | null = null
   #stopped = false
+  #written = 0
+  #syncedAt = performance.now()
+  #timer: NodeJS.Timeout | null = null
 
   private constructor(record: FileHandle, file: FileHandle, offset: number) {
     this.#record = record
@@ -46,14 +50,31 @@ export class DurableOffset {
 
   /** Told how many bytes have reached the file; begins a sync when enough have come and none is running. */
   advance(written: number): void {
-    if (this.#stopped || this.#syncing || this.#failure || written - this.#offset < step) return
+    this.#written = written
+    if (this.#stopped || this.#syncing || this.#failure) return
+    if (!this.#isDue(written)) return this.#later()
     this.#syncing = this.#sync(written)
       .catch((error: unknown) => {
         this.#failure = { error }
       })
       .finally(() => {
         this.#syncing = null
+        if (this.#written > this.#offset) this.#later()
       })
+  }
+
+  /** A sender that falls silent brings nothing more that could begin a sync. */
+  #later(): void {
+    if (this.#stopped || this.#failure || this.#written <= this.#offset) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      this.advance(this.#written)
+    }, every).unref()
+  }
+
+  #isDue(written: number): boolean {
+    if (written - this.#offset >= step) return true
+    return written > this.#offset && performance.now() - this.#syncedAt >= every
   }
 
   /** Syncs up to `written`, which all have reached the file. */
@@ -65,15 +86,20 @@ export class DurableOffset {
 
   /** No further syncs; waits for a running one and tells what went wrong with any. */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#end()
     await this.#syncing
     if (this.#failure) throw this.#failure.error
   }
 
   async close(): Promise<void> {
-    this.#stopped = true
+    this.#end()
     await this.#syncing
     await this.#record.close()
+  }
+
+  #end(): void {
+    this.#stopped = true
+    if (this.#timer) clearTimeout(this.#timer)
   }
 
   async #sync(written: number): Promise<void> {
@@ -85,5 +111,6 @@ export class DurableOffset {
     await this.#record.write(String(written).padStart(width, '0'), 0, 'latin1')
     await this.#record.datasync()
     this.#offset = written
+    this.#syncedAt = performance.now()
   }
 }

@@ -20,19 +20,17 @@ type Disk = {
 
 /**
  * Puts the disk into its layer while it passes: head, disk, tail. The head names format and size; what is known of them
- * after the first windows is written first, and the head is written once more when the end tells something else.
+ * after the first windows is written first, and the head is written once more when the end tells something else. What is
+ * staged already, of an earlier transfer, is looked at again and not written again.
  */
 export async function frame(disk: Disk, staging: Staging, signal: AbortSignal): Promise<Framed> {
-  const { inspection, digester } = disk
+  const { inspection } = disk
   const passing = inspected(disk.bytes, inspection)
   try {
-    const start = await firstWindows(passing, inspection)
-    const early = start.ended ? inspection.finish() : null
-    const size = start.ended ? start.size : disk.size
-    const format = early?.format ?? inspection.format
-    const head = size === null || format === null ? null : layerHead(format, size)
-    await staging.append([head ?? Buffer.alloc(headSize)], signal)
-    await staging.append(chain(start.chunks, passing), signal, [digester])
+    const { head, early } =
+      staging.size === 0
+        ? await begin(disk, passing, staging, signal)
+        : await goOn(disk, passing, staging, signal)
     const framed = { size: staging.size - headSize, facts: early ?? inspection.finish() }
     const right = layerHead(framed.facts.format, framed.size)
     if (!head?.equals(right)) await staging.amend(right)
@@ -41,6 +39,33 @@ export async function frame(disk: Disk, staging: Staging, signal: AbortSignal): 
   } finally {
     await passing.return(undefined)
   }
+}
+
+async function begin(disk: Disk, passing: Passing, staging: Staging, signal: AbortSignal) {
+  const { inspection, digester } = disk
+  const start = await firstWindows(passing, inspection)
+  const early = start.ended ? inspection.finish() : null
+  const size = start.ended ? start.size : disk.size
+  const format = early?.format ?? inspection.format
+  const head = size === null || format === null ? null : layerHead(format, size)
+  await staging.append([head ?? Buffer.alloc(headSize)], signal)
+  await staging.append(chain(start.chunks, passing), signal, [digester])
+  return { head, early }
+}
+
+/** Enough for a hash to be the bottleneck. */
+const pieceSize = 1024 * 1024
+
+async function goOn(disk: Disk, passing: Passing, staging: Staging, signal: AbortSignal) {
+  const { inspection, digester } = disk
+  for (let at = headSize; at < staging.size; at += pieceSize) {
+    const piece = await staging.read(at, pieceSize, signal)
+    inspection.push(piece)
+    await digester.update(piece)
+  }
+  const head = await staging.read(0, headSize, signal)
+  await staging.append(chain([], passing), signal, [digester])
+  return { head, early: null }
 }
 
 type Passing = AsyncGenerator<Uint8Array, void, undefined>

@@ -8,11 +8,13 @@ import type { Log } from '../log.ts'
 import type { Resolved, Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
 import { Stopped, type Active } from './active.ts'
+import { Arrival } from './arrival.ts'
 import { backoff } from './backoff.ts'
 import type { Collector } from './collect.ts'
 import { ingest, type Station } from './ingest.ts'
 import { borrow } from './object-reference.ts'
 import type { Progress, Transfer } from './progress.ts'
+import { fromStart, goOn } from './go-on.ts'
 import { hang, leaseHolder, publish, publishShared } from './publish.ts'
 import type { Worker } from './queue.ts'
 import { withSecrets } from './secrets.ts'
@@ -70,7 +72,7 @@ export class Importer implements Worker {
     if (!image || image.phase === 'Terminating') return
     const transfer = progress.begin(image.uid, job.progress)
     try {
-      const ready = await this.#bring(image, transfer, signal)
+      const ready = await this.#bring(image, job, transfer, signal)
       log.info({ image: ready.name, digest: ready.stored?.manifest.digest }, 'image ready')
       this.#options.onReady(ready.name)
     } catch (error) {
@@ -80,15 +82,15 @@ export class Importer implements Worker {
     }
   }
 
-  async #bring(image: Image, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+  async #bring(image: Image, job: Job, transfer: Transfer, signal: AbortSignal): Promise<Image> {
     const { objectRef } = image.dataSource
-    if (!objectRef) return await this.#fetch(image, transfer, signal)
+    if (!objectRef) return await this.#fetch(image, job, transfer, signal)
     const stored = await borrow(image, objectRef.name, this.#options)
     await this.#provisioning(image)
     return await hang(image, stored, this.#options, signal)
   }
 
-  async #fetch(image: Image, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+  async #fetch(image: Image, job: Job, transfer: Transfer, signal: AbortSignal): Promise<Image> {
     const { sources, station, key } = this.#options
     const { type } = image.dataSource
     const source = sources[type]
@@ -98,11 +100,15 @@ export class Importer implements Worker {
     const resolved = await place.resolve?.(signal)
     const shared = resolved && (await this.#share(image, resolved, signal))
     if (shared) return shared
-    const opened = await (resolved?.open(signal, transfer) ?? place.open(null, signal, transfer))
+    const arrival = await Arrival.open(image.uid, station.store)
+    const opened = await (resolved
+      ? fromStart(arrival, resolved.open(signal, transfer))
+      : goOn(place, arrival, job, { catalog: this.#options.catalog, tally: transfer }, signal))
     const { body, size, facts } = opened
     return await ingest(
       // The source itself tells how far it is: what it gives may not be what it gets.
       { body, size, checksums: checksumsOf(image.dataSource), onBytes: () => {} },
+      arrival,
       station,
       (ingested) => publish(image, ingested, facts, this.#options, signal),
       signal,
@@ -195,6 +201,7 @@ export class Importer implements Worker {
   async #giveUp(image: Image, failure: Failure): Promise<void> {
     const { catalog, collector, store } = this.#options
     await store.records.remove(tagKey(image.name, imageTag))
+    await Arrival.discard(image.uid, store)
     const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
       await jobs.remove(image.uid)
       await images.change(image.uid, {

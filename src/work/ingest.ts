@@ -11,15 +11,16 @@ import type { Staging, Stat, Store } from '../store/store.ts'
 import { peek } from '../unwrap/peek.ts'
 import { isWrapped } from '../unwrap/table.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
+import type { Arrival } from './arrival.ts'
 import { bindTo } from './body.ts'
 import { frame } from './frame.ts'
 import { Meter } from './meter.ts'
 import type { Claim, Room } from './room.ts'
 
-/** Bytes that are coming in, from wherever. */
+/** Bytes that are coming in, from wherever: what is behind those that are here already. */
 export type Incoming = {
   readonly body: Readable
-  /** Bytes of the whole body, null when the sender does not tell. */
+  /** Bytes of the whole, null when the sender does not tell. */
   readonly size: number | null
   readonly checksums: Checksums
   /** Told of received bytes, as they were sent. */
@@ -46,42 +47,65 @@ export type Ingested = Judged & { readonly staging: Staging }
 
 /**
  * The journey of the bytes: hashed, unwrapped, judged and framed while they pass. What `keep` does not publish is gone
- * afterwards.
+ * afterwards, unless a later transfer may go on from it.
+ * @param arrival what is here of them already
  * @throws Flaw when the bytes are bad; Refusal TOO_LARGE; Outage STORAGE_FULL; whatever the body fails with
  */
 export async function ingest<Kept>(
   incoming: Incoming,
+  arrival: Arrival,
   station: Station,
   keep: (ingested: Ingested) => Promise<Kept>,
   signal: AbortSignal,
 ): Promise<Kept> {
-  const { checksums } = incoming
   bindTo(signal, incoming.body)
+  await using held = arrival
   try {
-    using claim = await station.room.claim(incoming.size)
-    const { head, body } = await peek(incoming.body)
-    using opened = isWrapped(head)
-      ? await openWrapped({ ...incoming, body }, station, claim, signal)
-      : openPlain({ ...incoming, body }, station, claim)
-    await using staging = await station.store.stage({ amended: opened.size === null })
-    const inspection = new Inspection(station.limits, opened.size)
-    const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
-    const ofDisk = await opened.digester.finish()
-    const ofSource = opened.outer ? await opened.outer.finish() : ofDisk
-    compare(ofSource, checksums)
-    const layer = await staging.seal(signal)
-    const surveyed = await survey(facts.format, diskIn(staging, size), signal)
-    const source = { bytes: opened.received(), sha256: sha256(ofSource) }
-    return await keep({
-      staging,
-      layer,
-      disk: { digest: sha256(ofDisk), size },
-      facts: { ...facts, ...surveyed },
-      source,
-    })
+    return await takeIn(incoming, held, station, keep, signal)
+  } catch (error) {
+    await held.fail(signal.aborted ? signal.reason : error)
+    throw error
   } finally {
     incoming.body.destroy()
   }
+}
+
+async function takeIn<Kept>(
+  incoming: Incoming,
+  arrival: Arrival,
+  station: Station,
+  keep: (ingested: Ingested) => Promise<Kept>,
+  signal: AbortSignal,
+): Promise<Kept> {
+  const { checksums, size: whole } = incoming
+  using claim = await station.room.claim(whole === null ? null : whole - arrival.offset)
+  const { body, wrapped } = await recognised(incoming.body, arrival)
+  using opened = wrapped
+    ? await openWrapped({ ...incoming, body }, arrival, station, claim, signal)
+    : openPlain({ ...incoming, body }, arrival.offset, station, claim)
+  const staging = await arrival.layer(opened.size === null)
+  const inspection = new Inspection(station.limits, opened.size)
+  const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
+  const ofDisk = await opened.digester.finish()
+  const ofSource = opened.outer ? await opened.outer.finish() : ofDisk
+  compare(ofSource, checksums)
+  const layer = await staging.seal(signal)
+  const surveyed = await survey(facts.format, diskIn(staging, size), signal)
+  const source = { bytes: opened.received(), sha256: sha256(ofSource) }
+  return await keep({
+    staging,
+    layer,
+    disk: { digest: sha256(ofDisk), size },
+    facts: { ...facts, ...surveyed },
+    source,
+  })
+}
+
+/** What is here tells whether it is wrapped; without anything the first bytes do. */
+async function recognised(incoming: Readable, { isWrapped: known }: Arrival) {
+  if (known !== null) return { body: incoming, wrapped: known }
+  const { head, body } = await peek(incoming)
+  return { body, wrapped: isWrapped(head) }
 }
 
 /** The disk within its staged layer. */
@@ -105,41 +129,61 @@ type Opened = Disposable & {
 }
 
 /** The disk is what was sent: one hash serves for both. */
-function openPlain(incoming: Incoming, { room }: Station, claim: Claim): Opened {
+function openPlain(incoming: Incoming, before: number, { room }: Station, claim: Claim): Opened {
   const digester = openDigester(algorithms(incoming.checksums))
-  const meter = new Meter(incoming, room, claim)
+  const meter = new Meter({ ...incoming, before }, room, claim)
   return {
     bytes: meter.of(incoming.body),
     size: incoming.size,
     digester,
     outer: null,
-    received: () => meter.received,
+    received: () => before + meter.received,
     [Symbol.dispose]: () => digester.drop(),
   }
 }
 
-/** The disk is inside what was sent. A decoder is slower than a hash, so the outer hash stays on this thread. */
+/**
+ * The disk is inside what was sent, which is kept as it came beside what comes out. A decoder is slower than a hash, so the
+ * outer hash stays on this thread.
+ */
 async function openWrapped(
   incoming: Incoming,
+  arrival: Arrival,
   { room, limits }: Station,
   claim: Claim,
   signal: AbortSignal,
 ): Promise<Opened> {
   const outer = openLocalDigester(algorithms(incoming.checksums))
-  const meter = new Meter(incoming, room, null)
-  const sent = Readable.from(hashed(meter.of(incoming.body), outer), { objectMode: false })
+  const kept = await arrival.sent()
+  const before = kept.size
+  const meter = new Meter({ ...incoming, before }, room, null)
+  const all = keptAnd(meter.of(incoming.body), kept, signal)
+  const sent = Readable.from(hashed(all, outer), { objectMode: false })
   const { body } = await unwrap(sent, { maxOutput: limits.maxImageSize }, signal)
   const digester = openDigester(['sha256'])
   return {
-    bytes: new Meter({ size: null, onBytes: () => {} }, room, claim).of(body),
+    bytes: new Meter({ size: null, before: 0, onBytes: () => {} }, room, claim).of(body),
     size: null,
     digester,
     outer,
-    received: () => meter.received,
+    received: () => before + meter.received,
     [Symbol.dispose]: () => {
       body.destroy()
       digester.drop()
     },
+  }
+}
+
+/** Enough for a decoder to be the bottleneck. */
+const pieceSize = 1024 * 1024
+
+/** What was kept, then what comes, which is kept before it goes on. */
+async function* keptAnd(coming: AsyncIterable<Uint8Array>, kept: Staging, signal: AbortSignal) {
+  const { size } = kept
+  for (let at = 0; at < size; at += pieceSize) yield await kept.read(at, pieceSize, signal)
+  for await (const chunk of coming) {
+    await kept.append([chunk], signal)
+    yield chunk
   }
 }
 

@@ -7,6 +7,7 @@ import type { DataSource } from '../image/data-source.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
 import type { Store } from '../store/store.ts'
 import type { Active } from './active.ts'
+import { Arrival } from './arrival.ts'
 import type { Collector } from './collect.ts'
 import type { Deadlines } from './deadlines.ts'
 import { leaseHolder } from './publish.ts'
@@ -130,6 +131,7 @@ export class Intake {
     await active.stop(uid, 'deleted')
     this.#options.progress.forget(uid)
     await store.records.remove(tagKey(image.name, imageTag))
+    await Arrival.discard(uid, store)
     const left = await catalog.transaction(async (tables) => {
       const needed = await tables.manifests.removeAll(repositoryOf(image.name))
       const leased = await tables.blobs.endLeases(leaseHolder(image))

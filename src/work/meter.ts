@@ -3,6 +3,8 @@ import { askEvery, type Claim, type Room } from './room.ts'
 type Counted = {
   /** Bytes that were announced, null for none. */
   readonly size: number | null
+  /** Bytes that are here already. */
+  readonly before: number
   readonly onBytes: (count: number) => void
 }
 
@@ -35,7 +37,7 @@ export class Meter {
   count(bytes: number): Promise<void> | null {
     this.received += bytes
     this.#incoming.onBytes(bytes)
-    this.#room.checkSize(this.received)
+    this.#room.checkSize(this.#incoming.before + this.received)
     if (!this.#claim) return null
     this.#claim.received = this.received
     if (this.#incoming.size !== null || this.received - this.#asked < askEvery) return null

@@ -1,6 +1,6 @@
 /** How far transfers are, in memory: what has to outlive a restart is written with the heartbeat of the job. */
 export type Snapshot = {
-  /** Bytes received in this attempt. */
+  /** Bytes of the whole that have been received. */
   readonly received: number
   /** Bytes to come in all; null when the sender does not tell. */
   readonly total: number | null
@@ -21,6 +21,7 @@ export class Transfer {
   readonly #samples: { at: number; received: number }[]
   #received = 0
   #total: number | null = null
+  #from = 0
   #tenths: number
 
   /** @param floor tenths of a per cent that were shown already, by an earlier attempt */
@@ -31,8 +32,10 @@ export class Transfer {
     this.#samples = [{ at: this.#begun, received: 0 }]
   }
 
-  expect(total: number | null): void {
+  /** @param from bytes that came in an earlier attempt and are here */
+  expect(total: number | null, from = 0): void {
     this.#total = total
+    this.#from = from
   }
 
   add(bytes: number): void {
@@ -53,13 +56,13 @@ export class Transfer {
 
   snapshot(): Snapshot {
     if (this.#total) {
-      const reached = Math.floor((this.#received / this.#total) * 1000)
+      const reached = Math.floor(((this.#from + this.#received) / this.#total) * 1000)
       this.#tenths = Math.max(this.#tenths, Math.min(reached, 999))
     }
     const now = this.#now()
     const oldest = this.#samples[0] ?? { at: this.#begun, received: 0 }
     return {
-      received: this.#received,
+      received: this.#from + this.#received,
       total: this.#total,
       tenths: this.#total === null ? null : this.#tenths,
       average: speed(this.#received, now - this.#begun),

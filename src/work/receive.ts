@@ -33,7 +33,7 @@ export async function receive(
   const before = staging.size
   room.checkSize(before + (size ?? 0))
   using claim = await room.claim(size)
-  const meter = new Meter({ size, onBytes: heard }, room, claim)
+  const meter = new Meter({ size, before, onBytes: heard }, room, claim)
   // Bytes that are here wait for the disk, not for the client.
   const isWaiting = () => body.readableEnded || body.readableLength > 0 || body.isPaused()
   using watched = untilSilent(silence, isWaiting, silent, signal)
@@ -42,7 +42,6 @@ export async function receive(
     watched.heard()
     const wait = meter.count(chunk.length)
     if (size !== null && meter.received > size) throw otherSize(size, meter.received)
-    room.checkSize(before + meter.received)
     return wait
   }
   try {

@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
+import { Arrival } from './arrival.ts'
 import type { Collector } from './collect.ts'
 import type { Intake } from './intake.ts'
 import { imageTag } from '../image/name.ts'
@@ -20,7 +21,7 @@ type Remains = {
 /**
  * What the process before this one left, if it was killed. To be called before anything else runs, by whoever holds the
  * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes
- * are dropped, but for those of pushes, which go on.
+ * are dropped, but for those of pushes and imports, which go on.
  */
 export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
   for (const image of await catalog.read.images.inPhase('Provisioning')) {
@@ -44,7 +45,9 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
     }
   })
   await shelveAgain({ catalog, store })
+  const imports = await catalog.read.jobs.all()
   for (const id of await store.staged()) {
+    if (imports.some((uid) => Arrival.owns(uid, id))) continue
     if (!(await catalog.read.pushSessions.byId(id))) await store.discard(id)
   }
 }

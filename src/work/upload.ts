@@ -10,6 +10,7 @@ import { formatSize } from '../image/size.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import { Stopped, type Active } from './active.ts'
+import { Arrival } from './arrival.ts'
 import type { Collector } from './collect.ts'
 import type { Deadlines } from './deadlines.ts'
 import { ingest, type Station } from './ingest.ts'
@@ -71,6 +72,8 @@ export class Reception {
       const { head, body: begun } = await peek(body)
       if (head.length === 0) throw empty()
       await this.#begin(image, upload)
+      const arrival = await Arrival.open(image.uid, station.store)
+      await arrival.restart()
       return await ingest(
         {
           body: begun,
@@ -78,6 +81,7 @@ export class Reception {
           checksums: checksumsOf(image.dataSource),
           onBytes: (count) => transfer.add(count),
         },
+        arrival,
         station,
         (ingested) => publish(image, ingested, {}, this.#options, signal),
         watched.signal,

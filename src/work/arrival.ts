@@ -1,0 +1,112 @@
+import { Failure } from '../errors.ts'
+import { headSize } from '../pack/tar-frame.ts'
+import type { Staging, Store } from '../store/store.ts'
+import { Stopped } from './active.ts'
+
+/**
+ * The bytes of one image on their way in, over as many transfers as it takes: what one leaves durable the next goes on
+ * from. A plain disk is staged in its layer. What is wrapped is kept as it was sent, because no decoder goes on in the
+ * middle; it is unwrapped anew from there.
+ */
+export class Arrival implements AsyncDisposable {
+  readonly #id: string
+  readonly #store: Store
+  #layer: Staging | null = null
+  #sent: Staging | null = null
+
+  private constructor(id: string, store: Store) {
+    this.#id = id
+    this.#store = store
+  }
+
+  /** @param id of the image; one transfer at a time */
+  static async open(id: string, store: Store): Promise<Arrival> {
+    const arrival = new Arrival(id, store)
+    arrival.#sent = await store.resume(sentId(id))
+    if (!arrival.#sent) arrival.#layer = await store.resume(layerId(id))
+    if (arrival.offset === 0) await arrival.restart()
+    return arrival
+  }
+
+  /** Removes what is left of an image's bytes; nobody may be taking them in. */
+  static async discard(id: string, store: Store): Promise<void> {
+    await store.discard(sentId(id))
+    await store.discard(layerId(id))
+  }
+
+  /** Whether these staged bytes belong to the image. */
+  static owns(id: string, staged: string): boolean {
+    return staged === sentId(id) || staged === layerId(id)
+  }
+
+  /** Bytes of the source that are here: the next transfer begins with the one behind them. */
+  get offset(): number {
+    if (this.#sent) return this.#sent.size
+    return Math.max(0, (this.#layer?.size ?? 0) - headSize)
+  }
+
+  /** What is here is of no use. */
+  async restart(): Promise<void> {
+    await this.#sent?.discard()
+    await this.#layer?.discard()
+    this.#sent = null
+    this.#layer = null
+    await Arrival.discard(this.#id, this.#store)
+  }
+
+  /** Whether what is here was sent wrapped; null when nothing is here. */
+  get isWrapped(): boolean | null {
+    if (this.#sent) return true
+    return this.#layer ? false : null
+  }
+
+  /** Where the disk goes, in its layer: what is there already among it. */
+  async layer(amended: boolean): Promise<Staging> {
+    this.#layer ??= await this.#store.stage({ id: layerId(this.#id), amended })
+    return this.#layer
+  }
+
+  /** Where wrapped bytes go as they are sent; nobody needs their digest. */
+  async sent(): Promise<Staging> {
+    this.#sent ??= await this.#store.stage({ id: sentId(this.#id), amended: true })
+    return this.#sent
+  }
+
+  /**
+   * A transfer has failed: what it brought is made durable when another one may go on from it, else dropped.
+   * @param error what it failed with
+   */
+  async fail(error: unknown): Promise<void> {
+    if (!mayGoOn(error)) return await this.restart()
+    if (this.#sent) {
+      await this.#layer?.discard()
+      this.#layer = null
+    }
+    const kept = this.#sent ?? this.#layer
+    if (!kept) return
+    try {
+      await kept.flush()
+    } finally {
+      await kept.leave()
+    }
+  }
+
+  /** Drops what nobody needs any more; a layer that was published is gone from here. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sent?.discard()
+    await this.#layer?.discard()
+  }
+}
+
+function mayGoOn(error: unknown): boolean {
+  if (error instanceof Stopped) return error.why === 'shutdown' || error.why === 'taken over'
+  return error instanceof Failure && error.row.kind === 'outage'
+}
+
+function layerId(id: string): string {
+  return `image-${id}`
+}
+
+function sentId(id: string): string {
+  return `image-${id}-sent`
+}
