@@ -1,6 +1,15 @@
 import type { Kysely } from 'kysely'
 
-/** What makes the bytes of a source the same bytes: an import goes on where it stopped while this stays. */
+/**
+ * What lets a transfer go on where it stopped: what makes the bytes of a source the same bytes; how many an upload has in
+ * all, how many of them are here, and the checksums that its client has told.
+ */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('jobs').addColumn('version', 'text').execute()
+  await db.schema.alterTable('uploads').addColumn('length', 'bigint').execute()
+  await db.schema
+    .alterTable('uploads')
+    .addColumn('offset', 'bigint', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await db.schema.alterTable('uploads').addColumn('checksums', 'text').execute()
 }

@@ -18,7 +18,8 @@ import type { TlsFiles } from './serve/tls.ts'
 import { compileRules } from './source/address-rules.ts'
 import { sources, type SourceOptions } from './source/table.ts'
 import { FilesystemStore } from './store/filesystem.ts'
-import { Active } from './work/active.ts'
+import { Active, type Stopped } from './work/active.ts'
+import { Assemblies } from './work/assemblies.ts'
 import { Collector } from './work/collect.ts'
 import { Deadlines } from './work/deadlines.ts'
 import { Importer } from './work/import.ts'
@@ -33,6 +34,7 @@ import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
 import { UploadDoor } from './work/upload-door.ts'
+import { UploadRecords } from './work/upload-records.ts'
 import { Reception } from './work/upload.ts'
 
 export type Service = {
@@ -68,7 +70,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const work = assemble(settings, { catalog, store, key, names, now, log })
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
-  const { pushes, repositories } = work
+  const { pushes, repositories, writers } = work
   const presenter = new Presenter({ catalog, progress, key, names })
   const routes = front({
     catalog,
@@ -86,6 +88,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     log,
     version: programVersion(),
     gate,
+    uploadIdle: settings.uploadIdle,
+    maxImageSize: settings.maxImageSize,
     loopbackOnly: settings.auth === null && gate === null,
     publicUrl: settings.publicUrl,
     closing: closing.signal,
@@ -111,7 +115,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       clearInterval(sweeping)
       const closed = listener.close(grace)
       pushes.drain()
-      await Promise.all([deadlines.stop(), active.stopAll('shutdown'), queue.stop()])
+      const transfers = writers.stopAll('shutdown').then(() => active.stopAll('shutdown'))
+      await Promise.all([deadlines.stop(), transfers, queue.stop()])
       await Promise.all([closed, tidying])
       await pushes.close()
       await collector.idle()
@@ -134,6 +139,13 @@ function assemble(settings: Settings, ground: Ground) {
   const { catalog, store, names, now, log } = ground
   const collector = new Collector(catalog, store, log)
   const active = new Active(now)
+  const writers = new Active(now)
+  const transfers = {
+    stop: async (uid: string, why: Stopped['why']) => {
+      await writers.stop(uid, why)
+      await active.stop(uid, why)
+    },
+  }
   const progress = new Progress(now)
   const room = new Room(catalog, store, settings)
   const station = { store, room, limits: settings }
@@ -154,6 +166,7 @@ function assemble(settings: Settings, ground: Ground) {
   const queue = new Queue({ ...ground, worker: importer, concurrency: settings.importConcurrency })
   const deadlines = new Deadlines({
     ...shared,
+    active: transfers,
     ttl: settings.uploadTtl,
     idle: settings.uploadIdle,
   })
@@ -166,20 +179,23 @@ function assemble(settings: Settings, ground: Ground) {
       log.error({ err: error, image: name }, 'images that wait for this one could not be woken')
     }
   }
-  const door = new UploadDoor({ ...shared, room, deadlines })
-  const reception = new Reception({
+  const idle = settings.uploadIdle
+  const records = new UploadRecords({ ...shared, deadlines, idle })
+  const assemblies = new Assemblies({
     ...shared,
-    deadlines,
-    door,
-    idle: settings.uploadIdle,
+    records,
+    idle,
     onReady: (name) => void hurryWaiting(name),
   })
+  const door = new UploadDoor({ ...shared, assemblies, room, deadlines })
+  const reception = new Reception({ ...shared, writers, assemblies, records, door, idle })
   const check = ({ http, containerImage }: DataSource) => {
     if (http) from.HTTP.at(http)
     if (containerImage) from.ContainerImage.at(containerImage)
   }
   const intake = new Intake({
     ...shared,
+    active: transfers,
     queue,
     deadlines,
     check,
@@ -196,6 +212,7 @@ function assemble(settings: Settings, ground: Ground) {
     queue,
     deadlines,
     active,
+    writers,
     collector,
     progress,
     room,

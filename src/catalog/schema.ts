@@ -112,6 +112,12 @@ export interface UploadTable {
   state: 'waiting' | 'receiving' | 'interrupted' | 'finished' | 'expired'
   /** When it fails for want of bytes; null while bytes are arriving. */
   expires_at: number | null
+  /** Bytes in all, null while nobody has told. */
+  length: number | null
+  /** Bytes that are here while none are arriving. */
+  offset: number
+  /** JSON, as the client has told them; null for none. */
+  checksums: string | null
 }
 
 export interface JobTable {

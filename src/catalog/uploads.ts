@@ -1,4 +1,6 @@
 import type { Kysely, Selectable } from 'kysely'
+import { z } from 'zod'
+import { checksumSchema, type Checksums } from '../image/data-source.ts'
 import type { Schema, UploadTable } from './schema.ts'
 
 export type Upload = {
@@ -7,7 +9,15 @@ export type Upload = {
   readonly attempt: number
   readonly state: UploadTable['state']
   readonly expiresAt: number | null
+  /** Bytes in all, null while nobody has told. */
+  readonly length: number | null
+  /** Bytes that are here while none are arriving. */
+  readonly offset: number
+  /** Of the whole, as the client has told them. */
+  readonly checksums: Checksums
 }
+
+type Known = Pick<Upload, 'length' | 'offset' | 'checksums'>
 
 /** Doors for uploads. A door stays listed after its use, so that a late client is told what happened. */
 export class Uploads {
@@ -17,7 +27,7 @@ export class Uploads {
     this.#db = db
   }
 
-  async add(upload: Upload): Promise<void> {
+  async add(upload: Omit<Upload, keyof Known>): Promise<void> {
     await this.#db
       .insertInto('uploads')
       .values({
@@ -26,6 +36,9 @@ export class Uploads {
         attempt: upload.attempt,
         state: upload.state,
         expires_at: upload.expiresAt,
+        length: null,
+        offset: 0,
+        checksums: null,
       })
       .execute()
   }
@@ -54,6 +67,16 @@ export class Uploads {
     await this.#db
       .updateTable('uploads')
       .set({ state, expires_at: expiresAt })
+      .where('token_hash', '=', tokenHash)
+      .execute()
+  }
+
+  /** What is known of its bytes. */
+  async measure(tokenHash: string, { checksums, ...known }: Partial<Known>): Promise<void> {
+    const told = checksums === undefined ? {} : { checksums: JSON.stringify(checksums) }
+    await this.#db
+      .updateTable('uploads')
+      .set({ ...known, ...told })
       .where('token_hash', '=', tokenHash)
       .execute()
   }
@@ -91,6 +114,11 @@ export class Uploads {
   }
 }
 
+const checksumsText = z
+  .string()
+  .transform((text): unknown => JSON.parse(text))
+  .pipe(checksumSchema)
+
 function fromRow(row: Selectable<UploadTable>): Upload {
   return {
     tokenHash: row.token_hash,
@@ -98,5 +126,8 @@ function fromRow(row: Selectable<UploadTable>): Upload {
     attempt: row.attempt,
     state: row.state,
     expiresAt: row.expires_at,
+    length: row.length,
+    offset: row.offset,
+    checksums: checksumsText.parse(row.checksums ?? '{}'),
   }
 }

@@ -32,16 +32,22 @@ export class DurableOffset {
     return new DurableOffset(await open(path, 'wx+'), file, 0)
   }
 
-  /** An unreadable record means that nothing is known to be durable. */
-  static async reopen(path: string, file: FileHandle): Promise<DurableOffset> {
+  /**
+   * An unreadable record means that nothing is known to be durable.
+   * @param upTo what lies beyond counts no more
+   */
+  static async reopen(path: string, file: FileHandle, upTo: number): Promise<DurableOffset> {
     await using undo = new AsyncDisposableStack()
     const record = undo.use(await open(path, 'r+'))
     const { buffer, bytesRead } = await record.read(Buffer.alloc(width), 0, width, 0)
     const text = buffer.toString('latin1', 0, bytesRead)
     const { size } = await file.stat()
-    undo.move()
     const offset = /^\d{20}$/.test(text) ? Math.min(Number(text), size) : 0
-    return new DurableOffset(record, file, offset)
+    const kept = Math.min(offset, upTo)
+    // Before other bytes come in the place of those that were durable.
+    if (kept < offset) await write(record, kept)
+    undo.move()
+    return new DurableOffset(record, file, kept)
   }
 
   get offset(): number {
@@ -108,9 +114,13 @@ export class DurableOffset {
     // where a truncate would cut off what came since.
     if (size < written) await this.#file.write(zero, 0, 1, written - 1)
     await this.#file.datasync()
-    await this.#record.write(String(written).padStart(width, '0'), 0, 'latin1')
-    await this.#record.datasync()
+    await write(this.#record, written)
     this.#offset = written
     this.#syncedAt = performance.now()
   }
+}
+
+async function write(record: FileHandle, offset: number): Promise<void> {
+  await record.write(String(offset).padStart(width, '0'), 0, 'latin1')
+  await record.datasync()
 }

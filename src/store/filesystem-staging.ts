@@ -51,11 +51,11 @@ export class FilesystemStaging implements Staging {
   }
 
   /** Goes on at the durable offset: what lies beyond may be damaged and is cut off. */
-  static async reopen(folder: string, id: string, rest: Chosen) {
+  static async reopen(folder: string, id: string, upTo: number, rest: Chosen) {
     const own = join(folder, id)
     await using undo = new AsyncDisposableStack()
     const file = undo.use(await StagedFile.open(join(own, 'data'), 'r+'))
-    const durable = await DurableOffset.reopen(join(own, 'offset'), file.handle)
+    const durable = await DurableOffset.reopen(join(own, 'offset'), file.handle, upTo)
     undo.defer(() => durable.close())
     await file.handle.truncate(durable.offset)
     const staging = new FilesystemStaging({ id, folder: own, file, durable, ...rest })

@@ -7,7 +7,15 @@ import { FileBody } from './file-body.ts'
 import { FilesystemRecords } from './filesystem-records.ts'
 import { FilesystemStaging } from './filesystem-staging.ts'
 import { makeFolders, syncFolder } from './folders.ts'
-import type { ByteRange, Opened, StageOptions, Staging, Stat, Store } from './store.ts'
+import type {
+  ByteRange,
+  Opened,
+  ResumeOptions,
+  StageOptions,
+  Staging,
+  Stat,
+  Store,
+} from './store.ts'
 
 /**
  * Blobs as `blobs/<algorithm>/<first two hex>/<hex>`, staged bytes as `staging/<id>/`, records under `repositories/`.
@@ -60,8 +68,9 @@ export class FilesystemStore implements Store {
     return await FilesystemStaging.create(this.#staging, id, rest)
   }
 
-  async resume(id: string, algorithm: DigestAlgorithm = 'sha256'): Promise<Staging | null> {
-    return await orNull(FilesystemStaging.reopen(this.#staging, id, this.#rest(algorithm)))
+  async resume(id: string, options: ResumeOptions = {}): Promise<Staging | null> {
+    const { algorithm = 'sha256', upTo = Infinity } = options
+    return await orNull(FilesystemStaging.reopen(this.#staging, id, upTo, this.#rest(algorithm)))
   }
 
   async staged(): Promise<readonly string[]> {

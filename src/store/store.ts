@@ -16,7 +16,7 @@ export interface Store {
    * What an earlier process staged, or somebody has left, from its durable offset on; null when nothing is left of it.
    * Its bytes are hashed again when more are appended or it is sealed.
    */
-  resume(id: string, algorithm?: DigestAlgorithm): Promise<Staging | null>
+  resume(id: string, options?: ResumeOptions): Promise<Staging | null>
   /** Ids of all staged bytes, those of dead processes among them. */
   staged(): Promise<readonly string[]>
   /** Drops staged bytes of a dead process. */
@@ -47,6 +47,12 @@ export type StageOptions = {
   readonly algorithm?: DigestAlgorithm
   /** The start will be amended, so hashing while the bytes arrive would be in vain. */
   readonly amended?: boolean
+}
+
+export type ResumeOptions = {
+  readonly algorithm?: DigestAlgorithm
+  /** Bytes beyond are cut off. */
+  readonly upTo?: number
 }
 
 export type Stat = { readonly digest: Digest; readonly size: number }

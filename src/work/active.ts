@@ -1,6 +1,6 @@
 /** Why a transfer is told to stop. */
 export class Stopped extends Error {
-  readonly why: 'deleted' | 'shutdown' | 'taken over' | 'expired'
+  readonly why: 'deleted' | 'shutdown' | 'taken over' | 'expired' | 'idle'
 
   constructor(why: Stopped['why']) {
     super(`the transfer was stopped: ${why}`)
@@ -14,6 +14,7 @@ type Running = {
   readonly done: Promise<void>
   readonly since: number
   readonly who: string
+  heardAt: number
 }
 
 /** The images whose bytes are on the move in this process: one transfer an image, each of which can be stopped. */
@@ -30,8 +31,14 @@ export class Active {
     return this.#running.size
   }
 
-  holder(imageUid: string): { readonly who: string; readonly since: number } | null {
+  holder(imageUid: string): Readonly<Pick<Running, 'who' | 'since' | 'heardAt'>> | null {
     return this.#running.get(imageUid) ?? null
+  }
+
+  /** Whoever holds it has shown a sign of life. */
+  heard(imageUid: string): void {
+    const running = this.#running.get(imageUid)
+    if (running) running.heardAt = this.#now()
   }
 
   /**
@@ -47,7 +54,8 @@ export class Active {
     if (this.#running.has(imageUid)) return null
     const controller = new AbortController()
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#running.set(imageUid, { controller, done: promise, since: this.#now(), who })
+    const since = this.#now()
+    this.#running.set(imageUid, { controller, done: promise, since, who, heardAt: since })
     if (this.#closing) controller.abort(new Stopped('shutdown'))
     try {
       return { result: await transfer(controller.signal) }

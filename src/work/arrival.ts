@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts'
 import { headSize } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
+import { isBroken } from './body.ts'
 
 /**
  * The bytes of one image on their way in, over as many transfers as it takes: what one leaves durable the next goes on
@@ -19,11 +20,16 @@ export class Arrival implements AsyncDisposable {
     this.#store = store
   }
 
-  /** @param id of the image; one transfer at a time */
-  static async open(id: string, store: Store): Promise<Arrival> {
+  /**
+   * @param id of the image; one transfer at a time
+   * @param upTo bytes of the source beyond are cut off
+   */
+  static async open(id: string, store: Store, upTo = Infinity): Promise<Arrival> {
     const arrival = new Arrival(id, store)
-    arrival.#sent = await store.resume(sentId(id))
-    if (!arrival.#sent) arrival.#layer = await store.resume(layerId(id))
+    arrival.#sent = await store.resume(sentId(id), { upTo })
+    arrival.#layer = arrival.#sent
+      ? null
+      : await store.resume(layerId(id), { upTo: upTo + headSize })
     if (arrival.offset === 0) await arrival.restart()
     return arrival
   }
@@ -43,6 +49,12 @@ export class Arrival implements AsyncDisposable {
   get offset(): number {
     if (this.#sent) return this.#sent.size
     return Math.max(0, (this.#layer?.size ?? 0) - headSize)
+  }
+
+  /** Lets go of what is here, for a later transfer. */
+  async leave(): Promise<void> {
+    await this.#sent?.leave()
+    await this.#layer?.leave()
   }
 
   /** What is here is of no use. */
@@ -99,8 +111,8 @@ export class Arrival implements AsyncDisposable {
 }
 
 function mayGoOn(error: unknown): boolean {
-  if (error instanceof Stopped) return error.why === 'shutdown' || error.why === 'taken over'
-  return error instanceof Failure && error.row.kind === 'outage'
+  if (error instanceof Stopped) return error.why !== 'deleted' && error.why !== 'expired'
+  return isBroken(error) || (error instanceof Failure && error.row.kind === 'outage')
 }
 
 function layerId(id: string): string {
@@ -109,4 +121,11 @@ function layerId(id: string): string {
 
 function sentId(id: string): string {
   return `image-${id}-sent`
+}
+
+/** Bytes of an image's source that are staged, while nobody takes more of them in. */
+export async function stagedOf(id: string, store: Store): Promise<number> {
+  const arrival = await Arrival.open(id, store)
+  await arrival.leave()
+  return arrival.offset
 }

@@ -3,11 +3,14 @@ import type { Upload } from '../catalog/uploads.ts'
 import { formatDuration } from '../image/duration.ts'
 import type { Log } from '../log.ts'
 import type { Active } from './active.ts'
+import type { Store } from '../store/store.ts'
 import { Alarm } from './alarm.ts'
+import { Arrival } from './arrival.ts'
 
 export type DeadlineOptions = {
   readonly catalog: Catalog
-  readonly active: Active
+  readonly store: Store
+  readonly active: Pick<Active, 'stop'>
   readonly ttl: number
   readonly idle: number
   readonly now: () => number
@@ -50,7 +53,7 @@ export class Deadlines {
 
   /** Ends one upload whose time is over; a byte that arrived first wins. */
   async expire(upload: Upload): Promise<void> {
-    const { catalog, active, now, log } = this.#options
+    const { catalog, store, active, now, log } = this.#options
     const ended = await catalog.transaction(async ({ uploads, images }) => {
       const current = await uploads.byTokenHash(upload.tokenHash)
       if (!current || current.expiresAt === null || current.expiresAt > now()) return false
@@ -67,7 +70,9 @@ export class Deadlines {
       return true
     })
     // Only a client that has not sent its first byte can still be there.
-    if (ended) active.halt(upload.imageUid, 'expired')
+    if (!ended) return
+    await active.stop(upload.imageUid, 'expired')
+    await Arrival.discard(upload.imageUid, store)
   }
 
   async #endAll(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { Bug, Flaw } from '../errors.ts'
+import { Bug } from '../errors.ts'
 import type { Checksums } from '../image/data-source.ts'
 import { isDigest, type ChecksumAlgorithm, type Digest } from '../image/digest.ts'
 import type { Facts } from '../image/format.ts'
@@ -13,6 +13,7 @@ import { isWrapped } from '../unwrap/table.ts'
 import { unwrap } from '../unwrap/unwrap.ts'
 import type { Arrival } from './arrival.ts'
 import { bindTo } from './body.ts'
+import { algorithmsOf, compare } from './checksums.ts'
 import { frame } from './frame.ts'
 import { Meter } from './meter.ts'
 import type { Claim, Room } from './room.ts'
@@ -195,26 +196,7 @@ async function* hashed(bytes: AsyncIterable<Uint8Array>, digester: Digester) {
 }
 
 function algorithms(checksums: Checksums): readonly ChecksumAlgorithm[] {
-  return [...new Set(['sha256' as const, ...expected(checksums).map(([algorithm]) => algorithm)])]
-}
-
-const known = ['md5', 'sha1', 'sha256', 'sha512'] as const
-
-function expected(checksums: Checksums): readonly (readonly [ChecksumAlgorithm, string])[] {
-  return known.flatMap((algorithm) => {
-    const hex = checksums[algorithm]
-    return hex === undefined ? [] : [[algorithm, hex] as const]
-  })
-}
-
-function compare(found: Hashes, checksums: Checksums): void {
-  for (const [algorithm, hex] of expected(checksums)) {
-    if (found[algorithm] === hex) continue
-    throw new Flaw(
-      'CHECKSUM_MISMATCH',
-      `${algorithm} of the source is ${found[algorithm]}, expected ${hex}; check the file and the checksum, then create the image again`,
-    )
-  }
+  return [...new Set(['sha256' as const, ...algorithmsOf(checksums)])]
 }
 
 function sha256(hashes: Hashes): Digest {

@@ -27,7 +27,7 @@ export type IntakeOptions = {
   readonly catalog: Catalog
   readonly store: Store
   readonly collector: Collector
-  readonly active: Active
+  readonly active: Pick<Active, 'stop'>
   readonly queue: Queue
   readonly deadlines: Deadlines
   readonly key: ServerKey

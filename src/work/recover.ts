@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
-import { Arrival } from './arrival.ts'
+import { Arrival, stagedOf } from './arrival.ts'
 import type { Collector } from './collect.ts'
 import type { Intake } from './intake.ts'
 import { imageTag } from '../image/name.ts'
@@ -10,6 +10,7 @@ import { shelveAgain } from './shelve.ts'
 import type { Pushes } from './pushes.ts'
 import { tagKey } from './tag-record.ts'
 import type { Reception } from './upload.ts'
+import { wayOn } from './upload-words.ts'
 
 type Remains = {
   readonly catalog: Catalog
@@ -21,34 +22,47 @@ type Remains = {
 /**
  * What the process before this one left, if it was killed. To be called before anything else runs, by whoever holds the
  * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes
- * are dropped, but for those of pushes and imports, which go on.
+ * are dropped, but for those of pushes, imports and uploads, which go on.
  */
 export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
   for (const image of await catalog.read.images.inPhase('Provisioning')) {
     await store.records.remove(tagKey(image.name, imageTag))
   }
-  await catalog.transaction(async ({ jobs, uploads, images, blobs }) => {
+  await catalog.transaction(async ({ jobs, images, blobs }) => {
     await jobs.releaseAll()
     for (const image of await images.inPhase('Provisioning')) {
       await blobs.endLeases(leaseHolder(image))
     }
-    for (const upload of await uploads.inState('receiving')) {
-      await uploads.change(upload.tokenHash, 'interrupted', now() + idle)
+  })
+  await recoverUploads({ catalog, store, idle, now })
+  await shelveAgain({ catalog, store })
+  const uploads = await catalog.read.uploads.inState('interrupted')
+  const uids = [...(await catalog.read.jobs.all()), ...uploads.map(({ imageUid }) => imageUid)]
+  for (const id of await store.staged()) {
+    if (uids.some((uid) => Arrival.owns(uid, id))) continue
+    if (!(await catalog.read.pushSessions.byId(id))) await store.discard(id)
+  }
+}
+
+/** Each upload that was begun goes on from what had reached the disk. */
+async function recoverUploads({ catalog, store, idle, now }: Remains): Promise<void> {
+  const { uploads } = catalog.read
+  const begun = [...(await uploads.inState('receiving')), ...(await uploads.inState('interrupted'))]
+  for (const upload of begun) {
+    const offset = await stagedOf(upload.imageUid, store)
+    if (upload.state === 'interrupted' && offset === upload.offset) continue
+    const way = wayOn(offset, upload.length)
+    await catalog.transaction(async ({ uploads, images }) => {
+      await uploads.change(upload.tokenHash, 'interrupted', upload.expiresAt ?? now() + idle)
+      await uploads.measure(upload.tokenHash, { offset })
       await images.change(upload.imageUid, {
         phase: 'Provisioning',
         ready: {
           reason: 'ProvisioningFailed',
-          message:
-            'the service was restarted during the upload; send the file again to the same URL',
+          message: `the service was restarted during the upload; ${way} to the same URL`,
         },
       })
-    }
-  })
-  await shelveAgain({ catalog, store })
-  const imports = await catalog.read.jobs.all()
-  for (const id of await store.staged()) {
-    if (imports.some((uid) => Arrival.owns(uid, id))) continue
-    if (!(await catalog.read.pushSessions.byId(id))) await store.discard(id)
+    })
   }
 }
 

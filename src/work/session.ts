@@ -46,7 +46,7 @@ export class Session {
   /** How many bytes are there, with what an earlier process left. To be called by whoever holds the lock. */
   async takeUp(): Promise<number> {
     const { id, algorithm } = this.row
-    this.#staging ??= await this.#store.resume(id, algorithm)
+    this.#staging ??= await this.#store.resume(id, { algorithm })
     this.#held.received = this.#staging?.size ?? 0
     return this.size
   }

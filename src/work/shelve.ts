@@ -44,7 +44,7 @@ async function enter(
  */
 export async function shelveAgain({ catalog, store }: { catalog: Catalog; store: Store }) {
   for (const { session } of await catalog.read.pushSessions.announced()) {
-    const staging = await store.resume(session.id, session.algorithm)
+    const staging = await store.resume(session.id, { algorithm: session.algorithm })
     if (staging) await staging.leave()
     else await shelveMoved(session.id, { catalog, store })
   }

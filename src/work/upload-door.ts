@@ -1,28 +1,61 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import type { Upload } from '../catalog/uploads.ts'
-import { Refusal } from '../errors.ts'
-import type { Active } from './active.ts'
+import { Flaw, Refusal } from '../errors.ts'
+import { checksumsOf, type Checksums } from '../image/data-source.ts'
+import type { Assemblies } from './assemblies.ts'
+import { mismatch } from './checksums.ts'
 import type { Deadlines } from './deadlines.ts'
-import type { Progress } from './progress.ts'
 import type { Room } from './room.ts'
 import { tokenHash } from './server-key.ts'
+import { busy, empty, gone, unknown } from './upload-words.ts'
 
 export type DoorOptions = {
   readonly catalog: Catalog
-  readonly active: Active
-  readonly progress: Progress
+  readonly assemblies: Pick<Assemblies, 'of'>
   readonly deadlines: Deadlines
   readonly room: Room
   readonly now: () => number
 }
 
-/** A client at the door: its token is known, nothing of its body has been read. */
-export type Admission = {
-  readonly image: Image
-  readonly upload: Upload
-  /** Bytes that it announced, null when it did not. */
-  readonly size: number | null
+/** What a request says of its body, before a byte of it is read. */
+export type Announced = {
+  /** Bytes of the body, null when it does not tell. */
+  readonly length: number | null
+  /** Where in the file it begins; null for a file that begins anew. */
+  readonly start: number | null
+  /** Whether it must begin where the bytes end that are here; else what lies beyond is replaced. */
+  readonly isExact: boolean
+  /** Bytes of the whole file, null when it does not tell. */
+  readonly total: number | null
+  /** Whether the end of the body is the end of the file, where the total does not tell that. */
+  readonly isLast: boolean
+  /** Of the whole file. */
+  readonly checksums: Checksums
+  /** Of the body alone. */
+  readonly ofPart: Checksums
+}
+
+export type Found = { readonly image: Image; readonly upload: Upload }
+
+/** A client that may come in: nothing of its body has been read. */
+export type Admission = Found & {
+  /** As announced, with what was known before. */
+  readonly start: number | null
+  readonly total: number | null
+  readonly isLast: boolean
+  /** All that the whole file has to have. */
+  readonly checksums: Checksums
+  /** Those of them that clients have told. */
+  readonly told: Checksums
+  readonly ofPart: Checksums
+}
+
+/** How an upload stands. */
+export type Standing = Found & {
+  /** Bytes that are here. */
+  readonly offset: number
+  readonly length: number | null
 }
 
 /** Where clients with a token come to: who may go in is decided here, before a byte of the body is read. */
@@ -33,38 +66,9 @@ export class UploadDoor {
     this.#options = options
   }
 
-  /**
-   * Everything that can be refused before a byte of the body is sent.
-   * @throws Refusal UPLOAD_UNKNOWN, UPLOAD_GONE, UPLOAD_BUSY, UPLOAD_EMPTY, TOO_LARGE; Outage STORAGE_FULL
-   */
-  async admit(token: string, size: number | null): Promise<Admission> {
-    const { upload, image } = await this.#find(token)
-    await this.#assertOpen(upload, image)
-    this.#assertFree(image)
-    if (size === 0) throw empty()
-    if (size !== null) await this.#options.room.check(size)
-    return { image, upload, size }
-  }
-
-  /** What a look at the door tells, without opening it. */
-  async state(token: string) {
-    const found = await this.#find(token)
-    const moved = this.#options.progress.of(found.image.uid)
-    return { ...found, received: moved?.received ?? 0, length: moved?.total ?? null }
-  }
-
-  async #find(token: string): Promise<{ upload: Upload; image: Image }> {
-    const { uploads, images } = this.#options.catalog.read
-    const upload = await uploads.byTokenHash(tokenHash(token))
-    const image = upload && (await images.byUid(upload.imageUid))
-    if (upload && image) return { upload, image }
-    throw new Refusal(
-      'UPLOAD_UNKNOWN',
-      'this upload URL is not known; copy it again from uploadCommand in the status of the image',
-    )
-  }
-
-  async #assertOpen(upload: Upload, image: Image): Promise<void> {
+  /** @throws Refusal UPLOAD_UNKNOWN, UPLOAD_GONE */
+  async enter(token: string): Promise<Found> {
+    const { upload, image } = await this.look(token)
     const { deadlines, now } = this.#options
     if (upload.expiresAt !== null && upload.expiresAt <= now()) {
       await deadlines.expire(upload)
@@ -72,33 +76,95 @@ export class UploadDoor {
     }
     if (upload.state === 'finished' || upload.state === 'expired') throw gone(image, upload.state)
     if (image.phase === 'Terminating') throw gone(image, 'finished')
+    return { upload, image }
   }
 
-  #assertFree(image: Image): void {
-    if (this.#options.active.holder(image.uid)) throw this.busy(image)
+  /**
+   * Everything that can be refused before a byte of the body is sent.
+   * @throws Refusal UPLOAD_UNKNOWN, UPLOAD_GONE, UPLOAD_BUSY, UPLOAD_EMPTY, UPLOAD_CONFLICT, SIZE_INVALID, TOO_LARGE; Flaw
+   * CHECKSUM_MISMATCH; Outage STORAGE_FULL
+   */
+  async admit(token: string, announced: Announced): Promise<Admission> {
+    const { image, upload } = await this.enter(token)
+    const assembly = this.#options.assemblies.of(image)
+    if (assembly?.isComplete) throw busy(null)
+    const { start, length, isLast, ofPart } = announced
+    if (length === 0 && start === null) throw empty()
+    if (start !== null) assertFits(announced, upload, assembly?.feed.position ?? upload.offset)
+    const total = announced.total ?? (start === null ? null : upload.length)
+    await this.#assertRoom(announced, total, assembly !== undefined)
+    const told = { ...(start === null ? {} : upload.checksums), ...announced.checksums }
+    const checksums = together(checksumsOf(image.dataSource), told)
+    return { image, upload, start, total, isLast, checksums, told, ofPart }
   }
 
-  busy(image: Image): Refusal {
-    const holder = this.#options.active.holder(image.uid)
-    const since = holder ? ` since ${new Date(holder.since).toISOString()}` : ''
-    return new Refusal(
-      'UPLOAD_BUSY',
-      `${holder?.who ?? 'another client'} is uploading this image${since}; wait until it has ended`,
+  /**
+   * A look at the door, without opening it.
+   * @throws Refusal UPLOAD_UNKNOWN
+   */
+  async look(token: string): Promise<Standing> {
+    const { uploads, images } = this.#options.catalog.read
+    const upload = await uploads.byTokenHash(tokenHash(token))
+    const image = upload && (await images.byUid(upload.imageUid))
+    if (!upload || !image) throw unknown()
+    const assembly = this.#options.assemblies.of(image)
+    return {
+      image,
+      upload,
+      offset: assembly?.feed.position ?? upload.offset,
+      length: upload.length,
+    }
+  }
+
+  /** What is on its way in already has been promised its room. */
+  async #assertRoom({ start, length }: Announced, total: number | null, isPromised: boolean) {
+    const { room } = this.#options
+    const end = (start ?? 0) + (length ?? 0)
+    if (total !== null && end > total) {
+      throw new Refusal(
+        'SIZE_INVALID',
+        `the body ends at byte ${end}, but the file has only ${total} bytes`,
+      )
+    }
+    room.checkSize(total ?? end)
+    if (length !== null && !isPromised) await room.check(length)
+  }
+}
+
+/** @throws Refusal UPLOAD_CONFLICT */
+function assertFits({ start, total, isExact, checksums }: Announced, upload: Upload, here: number) {
+  if (start === null) return
+  if (start > here || (isExact && start !== here)) {
+    throw new Refusal(
+      'UPLOAD_CONFLICT',
+      `${here} bytes of this upload are here, so the next one cannot be number ${start}; go on with number ${here} (curl -C ${here})`,
+    )
+  }
+  if (start === 0 && !isExact) return
+  const other = expectedOther(checksums, upload.checksums)
+  if (other || (total !== null && upload.length !== null && total !== upload.length)) {
+    throw new Refusal(
+      'UPLOAD_CONFLICT',
+      `this is not the file that was begun: ${other ?? `that one has ${upload.length} bytes, this one ${total}`}; send the same file, or begin anew without curl -C`,
     )
   }
 }
 
-export function empty(): Refusal {
-  return new Refusal('UPLOAD_EMPTY', 'the upload has no bytes; check the file and send it again')
+function expectedOther(checksums: Checksums, before: Checksums): string | null {
+  const both = Object.fromEntries(
+    Object.entries(before).filter(([algorithm]) => algorithm in checksums),
+  )
+  const wrong = mismatch(checksums, both)
+  return wrong && `that one has the ${wrong.algorithm} ${wrong.hex}, this one ${wrong.found}`
 }
 
-export function gone(image: Image, how: 'expired' | 'finished'): Refusal {
-  const why =
-    how === 'expired'
-      ? 'the time for this upload is over'
-      : `this upload URL was used already; the image "${image.name}" is ${image.phase}`
-  return new Refusal(
-    'UPLOAD_GONE',
-    `${why}; ask for a new one with POST /api/v1/images/${image.name}/retry, or delete and create the image`,
+/** @throws Flaw CHECKSUM_MISMATCH when the file that is sent cannot be the one that is wanted */
+function together(wanted: Checksums, told: Checksums): Checksums {
+  const both = Object.fromEntries(Object.entries(wanted).filter(([name]) => name in told))
+  const wrong = mismatch(told, both)
+  if (!wrong) return { ...wanted, ...told }
+  throw new Flaw(
+    'CHECKSUM_MISMATCH',
+    `the image is to have the ${wrong.algorithm} ${wrong.hex}, and a file with ${wrong.found} was about to be sent; check the file`,
   )
 }

@@ -1,211 +1,223 @@
 import type { Readable } from 'node:stream'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
-import type { Upload } from '../catalog/uploads.ts'
-import { asFailure, Outage, Refusal, type Failure } from '../errors.ts'
-import { checksumsOf } from '../image/data-source.ts'
-import { formatDuration } from '../image/duration.ts'
-import { imageTag } from '../image/name.ts'
-import { formatSize } from '../image/size.ts'
-import type { Log } from '../log.ts'
-import type { Store } from '../store/store.ts'
-import { Stopped, type Active } from './active.ts'
-import { Arrival } from './arrival.ts'
-import type { Collector } from './collect.ts'
-import type { Deadlines } from './deadlines.ts'
-import { ingest, type Station } from './ingest.ts'
-import type { Progress } from './progress.ts'
-import { leaseHolder, publish } from './publish.ts'
-import { empty, gone, type Admission, type UploadDoor } from './upload-door.ts'
-import { tagKey } from './tag-record.ts'
-import { bindTo, isBroken, untilIdle } from './body.ts'
+import { asFailure, Outage } from '../errors.ts'
+import { checksumsOf, type Checksums } from '../image/data-source.ts'
 import { peek } from '../unwrap/peek.ts'
+import type { Active } from './active.ts'
+import { Arrival } from './arrival.ts'
+import type { Assemblies } from './assemblies.ts'
+import type { Assembly } from './assembly.ts'
+import { bindTo, untilIdle } from './body.ts'
+import type { Station } from './ingest.ts'
+import { checkedPart } from './part.ts'
+import type { Admission, Announced, Found, UploadDoor } from './upload-door.ts'
+import type { UploadRecords } from './upload-records.ts'
+import { unless } from './unless.ts'
+import { broken, busy, cancelled, empty, explained } from './upload-words.ts'
 
 export type ReceptionOptions = {
   readonly catalog: Catalog
-  readonly store: Store
   readonly station: Station
-  readonly collector: Collector
-  readonly active: Active
-  readonly progress: Progress
-  readonly deadlines: Deadlines
+  /** Those that send, one for each image. */
+  readonly writers: Active
+  readonly assemblies: Assemblies
+  readonly records: UploadRecords
   readonly door: UploadDoor
   /** Milliseconds without a byte after which a begun upload is given up. */
   readonly idle: number
   readonly now: () => number
-  readonly log: Log
-  readonly onReady: (name: string) => void
 }
 
-/** Takes uploads in: one body becomes one image. */
+/** What a request has come to: the image, Ready; or, when more has to come, how many bytes are here. */
+export type Receipt = { readonly image: Image } | { readonly image: null; readonly offset: number }
+
+/** A client that has sent nothing for so long has gone without a word, in milliseconds; whoever comes next goes on. */
+const silence = 10_000
+
+/** Takes uploads in: what comes in one request after another becomes one image. */
 export class Reception {
   readonly #options: ReceptionOptions
+  /** What is being sent, by the image's uid. */
+  readonly #bodies = new Map<string, Readable>()
 
   constructor(options: ReceptionOptions) {
     this.#options = options
   }
 
   /**
-   * Takes the body in. A body that breaks off can be sent again from its beginning; bytes that are refused cannot.
+   * Takes a body in. What came before it breaks off is kept, and another one may go on from there; bytes that are refused
+   * end the upload.
    * @param who the client's address, told to whoever comes second
-   * @returns the image, Ready
+   * @throws as `UploadDoor.admit`; Outage UPLOAD_INTERRUPTED; Refusal PART_MISMATCH, UPLOAD_TIMEOUT; Flaw
    */
-  async receive(admission: Admission, body: Readable, who: string): Promise<Image> {
-    const { active, progress, log, onReady } = this.#options
-    const { image } = admission
-    const ran = await active.run(image.uid, who, (signal) => this.#take(admission, body, signal))
-    if (!ran) throw this.#options.door.busy(image)
-    progress.forget(image.uid)
-    log.info({ image: image.name, digest: ran.result.stored?.manifest.digest }, 'image ready')
-    onReady(image.name)
+  async receive(token: string, announced: Announced, body: Readable, who: string) {
+    return await this.#alone(token, who, body, async (signal) => {
+      const admission = await this.#options.door.admit(token, announced)
+      return await this.#take(admission, body, signal)
+    })
+  }
+
+  /**
+   * A file of so many bytes is about to come in several requests: what came before is dropped.
+   * @throws as `UploadDoor.admit`
+   */
+  async announce(token: string, announced: Announced, who: string): Promise<void> {
+    const { door, records, station } = this.#options
+    await this.#alone(token, who, null, async () => {
+      const { image, upload, total } = await door.admit(token, announced)
+      if (!total) throw empty()
+      await this.#options.assemblies.drop(image)
+      await Arrival.discard(image.uid, station.store)
+      await records.announce(upload, total)
+    })
+  }
+
+  /** The client gives the upload up: what it has brought goes, and the image fails. */
+  async cancel(token: string): Promise<void> {
+    const { door, writers, records } = this.#options
+    const { image, upload } = await door.enter(token)
+    await writers.stop(image.uid, 'taken over')
+    await this.#options.assemblies.drop(image)
+    await records.giveUp(image, upload, cancelled())
+  }
+
+  /**
+   * Where all bytes are here, waits for the image, so that who asks how the upload stands learns how it ended.
+   * @throws the reason of the signal
+   */
+  async settled(image: Image, signal: AbortSignal): Promise<void> {
+    const assembly = this.#options.assemblies.of(image)
+    if (assembly?.isComplete) await unless(signal, Promise.allSettled([assembly.done]))
+  }
+
+  /**
+   * Uploads whose end could not be recorded, because the catalog could not be written then, can be sent again; those of
+   * which all bytes are here need nobody to go on.
+   */
+  async reclaim(): Promise<void> {
+    const { catalog, assemblies, writers, records } = this.#options
+    for (const state of ['receiving', 'interrupted'] as const) {
+      for (const upload of await catalog.read.uploads.inState(state)) {
+        const image = await catalog.read.images.byUid(upload.imageUid)
+        if (!image || assemblies.of(image) || writers.holder(image.uid)) continue
+        if (upload.length !== null && upload.offset === upload.length) {
+          await this.#finishAlone({ image, upload })
+        } else if (state === 'receiving') {
+          const failure = new Outage('UPLOAD_INTERRUPTED', 'the upload broke off')
+          await records.interrupt(image, upload, failure, upload.offset)
+        }
+      }
+    }
+  }
+
+  async #finishAlone({ image, upload }: Found): Promise<void> {
+    const { checksums: told, length: total } = upload
+    const checksums = { ...told, ...checksumsOf(image.dataSource) }
+    await this.#options.records.begin(image, upload, { total, checksums: told })
+    await this.#options.writers.run(image.uid, 'the service', async (signal) => {
+      const beginning = { image, upload, start: upload.offset, total, checksums }
+      const assembly = await this.#options.assemblies.open(beginning, signal)
+      assembly.complete()
+    })
+  }
+
+  /** One sends at a time; whoever has fallen silent makes way. */
+  async #alone<Result>(
+    token: string,
+    who: string,
+    body: Readable | null,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { door, writers } = this.#options
+    const { image } = await door.enter(token)
+    await this.#makeWay(image)
+    const ran = await writers.run(image.uid, who, async (signal) => {
+      const heard = () => writers.heard(image.uid)
+      body?.on('readable', heard)
+      if (body) this.#bodies.set(image.uid, body)
+      try {
+        return await work(signal)
+      } finally {
+        body?.off('readable', heard)
+        this.#bodies.delete(image.uid)
+      }
+    })
+    if (!ran) throw busy(writers.holder(image.uid))
     return ran.result
   }
 
-  async #take(admission: Admission, body: Readable, signal: AbortSignal): Promise<Image> {
-    const { image, upload, size } = admission
-    const { progress, station, idle } = this.#options
-    const transfer = progress.begin(image.uid, progress.floor(image.uid))
-    transfer.expect(size)
-    using watched = untilIdle(body, idle, signal)
+  /** @throws Refusal UPLOAD_BUSY */
+  async #makeWay(image: Image): Promise<void> {
+    const { writers, assemblies, now } = this.#options
+    if (assemblies.of(image)?.isComplete) throw busy(null)
+    const holder = writers.holder(image.uid)
+    if (!holder) return
+    const body = this.#bodies.get(image.uid)
+    const isBroken = body?.destroyed === true
+    // Bytes that are here wait for the disk, not for the client.
+    const isWaiting = body && (body.readableEnded || body.readableLength > 0)
+    const isSending = isWaiting || now() - holder.heardAt < silence
+    if (isSending && !isBroken) throw busy(holder)
+    await writers.stop(image.uid, 'taken over')
+  }
+
+  async #take(admission: Admission, body: Readable, signal: AbortSignal): Promise<Receipt> {
+    const { image, upload } = admission
+    const { assemblies } = this.#options
+    using watched = untilIdle(body, this.#options.idle, signal)
     bindTo(watched.signal, body)
     try {
-      const { head, body: begun } = await peek(body)
-      if (head.length === 0) throw empty()
-      await this.#begin(image, upload)
-      const arrival = await Arrival.open(image.uid, station.store)
-      await arrival.restart()
-      return await ingest(
-        {
-          body: begun,
-          size,
-          checksums: checksumsOf(image.dataSource),
-          onBytes: (count) => transfer.add(count),
-        },
-        arrival,
-        station,
-        (ingested) => publish(image, ingested, {}, this.#options, signal),
-        watched.signal,
-      )
+      return await this.#bring(admission, body, watched.signal)
     } catch (error) {
-      throw await this.#ended(admission, error, watched.signal, transfer.snapshot().received)
+      const assembly = assemblies.of(image)
+      const here = assembly?.feed.position ?? upload.offset
+      const failure = asFailure(explained(error, watched.signal, here))
+      if (assembly) await assemblies.letGo(assembly, failure)
+      await assemblies.record(image, async (records) => {
+        await records.interrupt(image, upload, failure, here)
+      })
+      throw failure
     } finally {
-      progress.end(image.uid, transfer)
       body.destroy()
     }
   }
 
-  /** The first byte is there: from now on only silence ends the upload. */
-  async #begin(image: Image, upload: Upload): Promise<void> {
-    const { catalog, deadlines, now } = this.#options
-    await catalog.transaction(async ({ uploads, images }) => {
-      const current = await uploads.byTokenHash(upload.tokenHash)
-      const late = current?.expiresAt != null && current.expiresAt <= now()
-      const open = current?.state === 'waiting' || current?.state === 'interrupted'
-      if (!open || late) throw gone(image, 'expired')
-      await uploads.change(upload.tokenHash, 'receiving', null)
-      const begun = await images.change(image.uid, {
-        phase: 'Provisioning',
-        ready: { reason: 'Provisioning', message: '' },
-        source: { reason: 'DatasourceReady', message: '' },
-      })
-      if (!begun) throw new Stopped('deleted')
-    })
-    deadlines.look()
-  }
-
-  /** Records how an upload ended that did not end well; returns what the client is told. */
-  async #ended(
-    { image, upload }: Admission,
-    error: unknown,
-    signal: AbortSignal,
-    received: number,
-  ): Promise<Failure> {
-    const { log, catalog } = this.#options
-    const failure = asFailure(explained(error, signal, received))
-    log.warn({ image: image.name, code: failure.code, err: error, received }, 'upload failed')
-    try {
-      const current = await catalog.read.uploads.byTokenHash(upload.tokenHash)
-      if (current?.state !== 'receiving') return failure
-      const again = failure.row.kind === 'outage'
-      await (again ? this.#interrupt(image, upload, failure) : this.#giveUp(image, upload, failure))
-    } catch (cause) {
-      log.error({ image: image.name, err: cause }, 'the end of an upload could not be recorded')
+  async #bring(admission: Admission, body: Readable, signal: AbortSignal): Promise<Receipt> {
+    const { image, upload, total, told, isLast } = admission
+    const { records } = this.#options
+    const { head, body: begun } = await peek(body)
+    if (head.length === 0 && admission.start === null) throw empty()
+    await records.begin(image, upload, { total, checksums: told })
+    await using part = await this.#checked(admission, begun, signal)
+    const assembly = await this.#options.assemblies.goOn(admission, signal)
+    const { feed } = assembly
+    await feed.fill(part?.body ?? begun, (total ?? Infinity) - feed.position)
+    if (feed.destroyed) return { image: await unless(signal, assembly.done) }
+    if (total === null ? isLast : feed.position === total) {
+      return await this.#finish(assembly, told, signal)
     }
-    return failure
+    if (isLast) throw broken(feed.position)
+    this.#options.assemblies.rest(assembly)
+    return { image: null, offset: feed.position }
   }
 
-  /** Uploads whose end could not be recorded, because the catalog could not be written then, can be sent again. */
-  async reclaim(): Promise<void> {
-    const { catalog, active } = this.#options
-    for (const upload of await catalog.read.uploads.inState('receiving')) {
-      const image = await catalog.read.images.byUid(upload.imageUid)
-      if (!image || active.holder(image.uid)) continue
-      await this.#interrupt(image, upload, new Outage('UPLOAD_INTERRUPTED', 'the upload broke off'))
+  /** What came with checksums of its own; null where it came without. */
+  async #checked({ image, ofPart }: Admission, body: Readable, signal: AbortSignal) {
+    if (Object.keys(ofPart).length === 0) return null
+    const { store, room } = this.#options.station
+    return await checkedPart(body, ofPart, { id: `image-${image.uid}-part`, store, room }, signal)
+  }
+
+  /** All of it is here: whether the client stays or goes, the image is finished. */
+  async #finish(assembly: Assembly, told: Checksums, signal: AbortSignal): Promise<Receipt> {
+    const { image, upload } = assembly.beginning
+    const { position } = assembly.feed
+    if (position === 0) throw empty()
+    assembly.complete()
+    if (upload.length !== position) {
+      await this.#options.records.begin(image, upload, { total: position, checksums: told })
     }
+    return { image: await unless(signal, assembly.done) }
   }
-
-  async #interrupt(image: Image, upload: Upload, failure: Failure): Promise<void> {
-    const { catalog, deadlines, collector, progress, now, idle } = this.#options
-    progress.keep(image.uid)
-    const left = await catalog.transaction(async ({ uploads, images, blobs }) => {
-      const still = await images.byUid(image.uid)
-      if (still?.phase !== 'Provisioning') return []
-      await uploads.change(upload.tokenHash, 'interrupted', now() + idle)
-      await images.change(image.uid, {
-        phase: 'Provisioning',
-        ready: {
-          reason: 'ProvisioningFailed',
-          message: `${failure.message}; send the file again to the same URL within ${formatDuration(idle)}`,
-        },
-      })
-      return await blobs.endLeases(leaseHolder(image))
-    })
-    await collector.collect(left)
-    deadlines.look()
-  }
-
-  async #giveUp(image: Image, upload: Upload, failure: Failure): Promise<void> {
-    const { catalog, collector, store } = this.#options
-    await store.records.remove(tagKey(image.name, imageTag))
-    const late = failure.code === 'UPLOAD_TIMEOUT'
-    const left = await catalog.transaction(async ({ uploads, images, blobs }) => {
-      const still = await images.byUid(image.uid)
-      if (still?.phase !== 'Provisioning') return []
-      await uploads.change(upload.tokenHash, late ? 'expired' : 'finished', null)
-      await images.change(image.uid, {
-        phase: 'Failed',
-        ready: {
-          reason: late ? 'WaitForUserUploadTimeout' : 'ProvisioningFailedTerminally',
-          message: failure.message,
-        },
-        source: { reason: 'DatasourceNotReady', message: failure.message },
-      })
-      return await blobs.endLeases(leaseHolder(image))
-    })
-    await collector.collect(left)
-  }
-}
-
-function broken(received: number): Outage {
-  return new Outage(
-    'UPLOAD_INTERRUPTED',
-    `the connection of the upload broke after ${received} bytes (${formatSize(received)})`,
-  )
-}
-
-/** A stopped transfer and a broken connection, in words. */
-function explained(error: unknown, signal: AbortSignal, received: number): unknown {
-  const reason: unknown = signal.aborted ? signal.reason : error
-  if (reason instanceof Stopped) return stoppedBy(reason)
-  if (reason instanceof Refusal) return reason
-  return isBroken(error) ? broken(received) : error
-}
-
-function stoppedBy({ why }: Stopped): Failure {
-  if (why === 'shutdown') return new Outage('SHUTTING_DOWN', 'the service is being restarted')
-  const what = why === 'expired' ? 'the time for this upload is over' : 'the image was deleted'
-  return new Refusal(
-    'UPLOAD_GONE',
-    `${what}; ask for a new upload URL with retry, or create it again`,
-  )
 }

@@ -97,7 +97,7 @@ describe('bytes are refused', () => {
     await expectStillWaiting('empty')
   })
 
-  test('that are a part of a file', async () => {
+  test('that are a part of a file of which nothing is here', async () => {
     const url = await service.rest.createUpload('part')
     using wire = await request('PUT', url, {
       'Content-Length': 512,
@@ -105,8 +105,8 @@ describe('bytes are refused', () => {
     })
     await wire.send(disk(512))
     const { status, text } = await wire.answer()
-    expect(status).toBe(416)
-    expect(text).toContain('send the whole file, without curl -C')
+    expect(status).toBe(409)
+    expect(text).toContain('0 bytes of this upload are here, and the next one cannot be number 512')
     await expectStillWaiting('part')
   })
 })

@@ -76,15 +76,18 @@ export class Presenter {
       const imageUploadURLs = { external: external + path, inCluster: inCluster + path }
       return { uploadCommand: command, imageUploadURLs }
     }
-    return image.phase === 'Provisioning' ? await this.#brokenOff(image, command) : {}
+    return image.phase === 'Provisioning' ? await this.#brokenOff(image, external + path) : {}
   }
 
-  async #brokenOff(image: Image, resumeCommand: string): Promise<Partial<Status>> {
+  async #brokenOff(image: Image, url: string): Promise<Partial<Status>> {
     const upload = await this.#options.catalog.read.uploads.ofImage(image.uid, image.attempt)
     if (upload?.state !== 'interrupted') return {}
-    const { expiresAt } = upload
+    const { expiresAt, offset, length } = upload
+    const rest = offset > 0 ? `-C ${offset} ` : ''
+    const resumeCommand = `curl ${rest}${url} -T example.iso`
+    const whole = length === null ? {} : { length: String(length) }
     const until = expiresAt === null ? {} : { expiresAt: time(expiresAt) }
-    return { upload: { offset: '0', ...until, resumeCommand } }
+    return { upload: { offset: String(offset), ...whole, ...until, resumeCommand } }
   }
 }
 

@@ -105,7 +105,12 @@ export const statusSchema = z
     uploadCommand: z.string().optional(),
     imageUploadURLs: z.object({ external: z.string(), inCluster: z.string() }).optional(),
     upload: z
-      .object({ offset: bytes, expiresAt: z.string().optional(), resumeCommand: z.string() })
+      .object({
+        offset: bytes,
+        length: bytes.optional(),
+        expiresAt: z.string().optional(),
+        resumeCommand: z.string(),
+      })
       .optional(),
     source: z
       .object({

@@ -2,15 +2,20 @@ import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { Active } from '../../../src/work/active.ts'
 import { Deadlines } from '../../../src/work/deadlines.ts'
+import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { newImage, openCatalog } from '../../support/catalog.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 const ttl = 900_000
 
 async function waiting(state: 'waiting' | 'interrupted' | 'receiving') {
-  const opened = await openCatalog()
-  const { catalog, clock } = opened
+  const resources = new AsyncDisposableStack()
+  const folder = resources.use(await temporaryFolder())
+  const { catalog, clock } = resources.use(await openCatalog())
+  const store = await FilesystemStore.open(folder.path)
   const expiresAt = state === 'receiving' ? null : clock.time + ttl
-  const upload = { tokenHash: 'hash', imageUid: 'uid-a', attempt: 1, state, expiresAt }
+  const known = { length: null, offset: 0, checksums: {} }
+  const upload = { tokenHash: 'hash', imageUid: 'uid-a', attempt: 1, state, expiresAt, ...known }
   await catalog.transaction(async ({ images, uploads }) => {
     const ready = { reason: 'WaitForUserUpload', message: '' } as const
     await images.add(
@@ -23,8 +28,10 @@ async function waiting(state: 'waiting' | 'interrupted' | 'receiving') {
   })
   const log = pino({ level: 'silent' })
   const active = new Active(clock.now)
-  const deadlines = new Deadlines({ catalog, active, ttl, idle: 60_000, now: clock.now, log })
-  return { ...opened, upload, deadlines }
+  const rest = { ttl, idle: 60_000, now: clock.now, log }
+  const deadlines = new Deadlines({ catalog, store, active, ...rest })
+  const dispose = () => resources.disposeAsync()
+  return { catalog, clock, upload, deadlines, [Symbol.asyncDispose]: dispose }
 }
 
 describe('deadlines', () => {

@@ -1,0 +1,68 @@
+import type { Checksums } from '../image/data-source.ts'
+import type { Image } from '../catalog/images.ts'
+import type { Upload } from '../catalog/uploads.ts'
+import { Feed } from './feed.ts'
+import type { Transfer } from './progress.ts'
+
+/** What an assembly is made of. */
+export type Beginning = {
+  readonly image: Image
+  readonly upload: Upload
+  /** Bytes that are here already. */
+  readonly start: number
+  /** Bytes of the whole file, null when nobody has told. */
+  readonly total: number | null
+  readonly checksums: Checksums
+}
+
+/**
+ * The journey of one upload, over all the requests that bring its bytes: it waits for the next one when one has ended, so
+ * that nothing is read twice. After a while without a request it is given up, and the next one begins another on what is
+ * staged.
+ */
+export class Assembly {
+  readonly beginning: Beginning
+  readonly feed: Feed
+  readonly transfer: Transfer
+  /** All bytes are here. */
+  isComplete = false
+  /** The image, Ready; rejects with what the client is told. */
+  readonly done: Promise<Image>
+  #resting: NodeJS.Timeout | null = null
+
+  /** @param run takes in what the feed gives */
+  constructor(
+    beginning: Beginning,
+    transfer: Transfer,
+    run: (assembly: Assembly) => Promise<Image>,
+  ) {
+    this.beginning = beginning
+    this.transfer = transfer
+    this.feed = new Feed(beginning.start)
+    transfer.expect(beginning.total, beginning.start)
+    this.done = run(this)
+    // Nobody may be waiting for it; how it ends is recorded.
+    this.done.catch(() => {})
+  }
+
+  expect(total: number): void {
+    this.transfer.expect(total, this.beginning.start)
+  }
+
+  complete(): void {
+    this.isComplete = true
+    this.feed.end()
+  }
+
+  /** Nobody brings bytes at present. */
+  rest(limit: number, giveUp: () => void): void {
+    this.wake()
+    this.#resting = setTimeout(giveUp, limit).unref()
+  }
+
+  /** Somebody does again, or it has ended. */
+  wake(): void {
+    if (this.#resting) clearTimeout(this.#resting)
+    this.#resting = null
+  }
+}

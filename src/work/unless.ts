@@ -1,0 +1,15 @@
+/**
+ * What `work` gives, or the reason of the signal when that ends first: the work goes on then, for others.
+ * @throws the reason of the signal; what the work fails with
+ */
+export async function unless<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    if (signal.aborted) abort()
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
