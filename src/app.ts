@@ -92,6 +92,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     maxImageSize: settings.maxImageSize,
     loopbackOnly: settings.auth === null && gate === null,
     publicUrl: settings.publicUrl,
+    corsOrigins: settings.corsOrigins ?? [],
     closing: closing.signal,
   })
   const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log })

@@ -11,6 +11,7 @@ import {
   listen,
   places,
   proxies,
+  origins,
   registries,
   registry,
   size,
@@ -212,6 +213,12 @@ const settings = {
     'CIDRs and addresses, by commas',
     'proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed',
     proxies,
+  ),
+  corsOrigins: optional(
+    'SLIPWAY_CORS_ORIGINS',
+    'origins such as https://console.example.com, by commas, or *',
+    'whose pages may use uploads and the API from a browser; `*`: uploads, and looking, for all',
+    origins,
   ),
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',

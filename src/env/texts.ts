@@ -84,3 +84,14 @@ export function registries(text: string): readonly string[] | undefined {
   const all = text.split(',').map((part) => registry(part.trim().toLowerCase()))
   return all.every((part) => part !== undefined) ? all : undefined
 }
+
+/** Origins of pages (`https://console.example.com`), by commas, or `*`. */
+export function origins(text: string): readonly string[] | undefined {
+  const all = text.split(',').map((part) => part.trim().toLowerCase())
+  return all.every((part) => part === '*' || isOrigin(part)) ? all : undefined
+}
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text
+}

@@ -10,6 +10,7 @@ import { doors } from './auth/doors.ts'
 import type { Gate } from './auth/gate.ts'
 import { tokenRoutes } from './auth/token-routes.ts'
 import type { Call, Env, Routes } from './context.ts'
+import { cors } from './cors.ts'
 import { guard } from './guard.ts'
 import { shownPath } from './methods.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
@@ -30,6 +31,8 @@ export type FrontOptions = ApiOptions &
     readonly loopbackOnly: boolean
     /** As in SLIPWAY_PUBLIC_URL, null for none. */
     readonly publicUrl: string | null
+    /** As in SLIPWAY_CORS_ORIGINS. */
+    readonly corsOrigins: readonly string[]
     /** Asks for credentials; null where everyone may do everything. */
     readonly gate: Gate | null
   }
@@ -40,7 +43,8 @@ export function front(options: FrontOptions): Routes {
   return new Hono<Env>()
     .use(identify(options.log))
     .use(limitSilence)
-    .use(guard(options.loopbackOnly, options.publicUrl))
+    .use(cors(options.corsOrigins))
+    .use(guard(options))
     .route('/', doors(options.gate))
     .use(async (c, next) => {
       // Whoever reads a body answers this by itself, after it has looked at what else the request says.

@@ -85,7 +85,7 @@ export class Assemblies {
       await arrival.leave()
       signal.throwIfAborted()
       const failure = lost(start, arrival.offset)
-      await records.interrupt(image, upload, failure, arrival.offset)
+      await records.settle(image, upload, failure, arrival.offset)
       throw failure
     }
     const transfer = progress.begin(image.uid, progress.floor(image.uid))
@@ -144,16 +144,14 @@ export class Assemblies {
     const received = assembly.feed.position
     const failure = asFailure(explained(error, signal, received))
     log.warn({ image: image.name, code: failure.code, err: error, received }, 'upload failed')
+    progress.keep(image.uid)
     const reason: unknown = signal.reason
     const isElsewhere = reason instanceof Stopped && !['shutdown', 'idle'].includes(reason.why)
     // Who deletes it, ends it or goes on with it records that.
     if (signal.aborted && isElsewhere) return failure
-    progress.keep(image.uid)
     await this.record(image, async (records) => {
       if (failure.row.kind !== 'outage') return await records.giveUp(image, upload, failure)
-      const offset = await stagedOf(image.uid, station.store)
-      await records.interrupt(image, upload, failure, offset)
-      await records.measure(upload, offset)
+      await records.settle(image, upload, failure, await stagedOf(image.uid, station.store))
     })
     return failure
   }

@@ -72,25 +72,33 @@ export class UploadRecords {
     this.#options.deadlines.look()
   }
 
-  /** How many bytes are here, where no more are arriving. */
-  async measure(upload: Upload, offset: number): Promise<void> {
-    await this.#options.catalog.transaction(async ({ uploads }) => {
-      const current = await uploads.byTokenHash(upload.tokenHash)
-      if (current?.state === 'interrupted') await uploads.measure(upload.tokenHash, { offset })
-    })
-  }
-
   /**
    * No bytes are arriving any more, and not all are here.
    * @param offset bytes that are
    */
   async interrupt(image: Image, upload: Upload, failure: Failure, offset: number): Promise<void> {
+    await this.#waits(image, upload, failure, offset, ['receiving'])
+  }
+
+  /** As `interrupt`, by whoever has seen what is staged: that counts more than what was told before. */
+  async settle(image: Image, upload: Upload, failure: Failure, offset: number): Promise<void> {
+    await this.#waits(image, upload, failure, offset, ['receiving', 'interrupted'])
+  }
+
+  async #waits(
+    image: Image,
+    { tokenHash }: Upload,
+    failure: Failure,
+    offset: number,
+    states: readonly Upload['state'][],
+  ): Promise<void> {
     const { catalog, collector, deadlines, now, idle } = this.#options
     const left = await catalog.transaction(async ({ uploads, images, blobs }) => {
-      const current = await uploads.byTokenHash(upload.tokenHash)
-      if (current?.state !== 'receiving') return []
-      await uploads.measure(upload.tokenHash, { offset })
-      await uploads.change(upload.tokenHash, 'interrupted', now() + idle)
+      const current = await uploads.byTokenHash(tokenHash)
+      if (!current || !states.includes(current.state)) return []
+      if (current.state === 'interrupted' && current.offset === offset) return []
+      await uploads.measure(tokenHash, { offset })
+      await uploads.change(tokenHash, 'interrupted', current.expiresAt ?? now() + idle)
       const way = wayOn(offset, current.length)
       await images.change(image.uid, {
         phase: 'Provisioning',

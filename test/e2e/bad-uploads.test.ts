@@ -106,7 +106,7 @@ describe('bytes are refused', () => {
     await wire.send(disk(512))
     const { status, text } = await wire.answer()
     expect(status).toBe(409)
-    expect(text).toContain('0 bytes of this upload are here, and the next one cannot be number 512')
+    expect(text).toContain('0 bytes of this upload are here, so the next one cannot be number 512')
     await expectStillWaiting('part')
   })
 })

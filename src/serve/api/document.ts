@@ -1,5 +1,6 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
+import { failure, json } from './document-answers.ts'
 import {
   createSchema,
   getQuery,
@@ -8,21 +9,10 @@ import {
   listSchema,
   probeRequest,
   probeSchema,
-  problemSchema,
 } from './schema.ts'
-
-const json = (schema: z.ZodType, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
-
-const failure = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: problemSchema } },
-})
+import { uploadPaths } from './upload-paths.ts'
 
 const ofImage = z.object({ name: z.string().meta({ description: "the image's name" }) })
-const token = z.object({ token: z.string().regex(/^[A-Za-z0-9]{32}$/) })
 
 /** Where there are credentials. */
 const refused = {
@@ -135,41 +125,6 @@ const probes: ZodOpenApiPathsObject = {
   },
 }
 
-const uploads: ZodOpenApiPathsObject = {
-  '/upload/{token}': {
-    put: {
-      operationId: 'upload',
-      security: [],
-      summary: 'The bytes of an image that waits for them; answers when the image is Ready',
-      requestParams: { path: token },
-      requestBody: { required: true, content: { 'application/octet-stream': {} } },
-      responses: {
-        '201': json(imageSchema, 'Ready'),
-        '400': failure('The checksum differs, or the connection broke'),
-        '404': failure('The token is not known'),
-        '410': failure('The token was used, or its time is over'),
-        '413': failure('Larger than what is allowed; refused before the bytes are sent'),
-        '422': failure('The bytes are no image that is taken'),
-        '423': failure('Another client is uploading this image'),
-        '507': failure('The storage is too small'),
-      },
-    },
-    get: {
-      operationId: 'getUpload',
-      security: [],
-      summary: 'How far an upload is',
-      requestParams: { path: token },
-      responses: {
-        '200': json(
-          z.object({ phase: z.string(), offset: z.string(), expiresAt: z.string().optional() }),
-          'Its state',
-        ),
-        '404': failure('The token is not known'),
-      },
-    },
-  },
-}
-
 /** OpenAPI 3.1, from the schemas that validate the requests. */
 export function openApiDocument(version: string) {
   return createDocument({
@@ -188,6 +143,6 @@ export function openApiDocument(version: string) {
     },
     // Without credentials configured, none are asked for.
     security: [{ token: [] }, { password: [] }, {}],
-    paths: { ...images, ...probes, ...uploads },
+    paths: { ...images, ...probes, ...uploadPaths },
   })
 }
