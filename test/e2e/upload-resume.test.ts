@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import Database from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { breakOff, sendPart } from '../support/broken-off.ts'
 import { disk, mebibyte } from '../support/disks.ts'
@@ -121,6 +122,30 @@ describe('an upload that broke off', () => {
     expect((await part(url, offset)).status).toBe(201)
     expect((await rest.image('cut')).status.source?.sha256).toBe(sha256)
     await expectOnly(service.folder, ['cut'])
+  })
+
+  test('is finished without its client, once all of it has come', async () => {
+    const url = await service.rest.createUpload('alone')
+    const wire = await request('PUT', url, { 'Content-Length': size })
+    await wire.send(bytes)
+    wire[Symbol.dispose]()
+    expect((await service.rest.ready('alone')).status.source?.sha256).toBe(sha256)
+  })
+
+  test('is finished without its client after a crash, when all of it is here', async () => {
+    await using service = await startService()
+    const whole = 3 * mebibyte
+    await breakOff(service, 'crash', await service.rest.createUpload('crash'), whole, bytes)
+    await service.stop()
+    // As if the file had no more bytes, and the crash had come before the image was made of them.
+    const catalog = new Database(join(service.folder, 'catalog.sqlite'))
+    const offset = Number(catalog.prepare('SELECT offset FROM uploads').pluck().get())
+    catalog.prepare('UPDATE uploads SET length = offset').run()
+    catalog.close()
+    await service.start()
+    const { source } = (await service.rest.ready('crash')).status
+    expect(source?.bytes).toBe(String(offset))
+    await expectOnly(service.folder, ['crash'])
   })
 
   test('goes on from any place before the end of what is here', async () => {
