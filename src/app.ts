@@ -16,6 +16,7 @@ import { listen } from './serve/listener.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './serve/tls.ts'
 import { compileRules } from './source/address-rules.ts'
+import { compileProxies } from './source/proxies.ts'
 import { sources, type SourceOptions } from './source/table.ts'
 import { FilesystemStore } from './store/filesystem.ts'
 import { Active, type Stopped } from './work/active.ts'
@@ -226,6 +227,7 @@ function assemble(settings: Settings, ground: Ground) {
 export function sourceOptions(settings: Settings): SourceOptions {
   return {
     rules: addressRules(settings),
+    proxies: proxies(settings),
     userAgent: userAgent(),
     insecureRegistries: settings.insecureRegistries ?? [],
     // A layer may hold other files beside the disk.
@@ -236,6 +238,10 @@ export function sourceOptions(settings: Settings): SourceOptions {
 
 function addressRules({ sourceDeny, sourceAllow }: Settings) {
   return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
+}
+
+function proxies({ httpProxy: http, httpsProxy: https, noProxy }: Settings) {
+  return compileProxies({ http, https, except: noProxy ?? [] })
 }
 
 /** The settings have both or none. */

@@ -1,6 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { contradictions } from './env/contradictions.ts'
+import { proxySettings } from './env/proxies.ts'
+import {
+  optional,
+  required,
+  shownText,
+  textOf,
+  type Environment,
+  type Setting,
+  type ValueOf,
+} from './env/setting.ts'
 import {
   aDuration,
   aSize,
@@ -18,41 +28,12 @@ import {
   type Listen,
 } from './env/texts.ts'
 
+export type { Environment } from './env/setting.ts'
 export type { Listen } from './env/texts.ts'
 
 /**
- * The environment is read here, once, and nowhere else (operations, "Settings"). Every setting is one row: the README's
- * table, `slipway config` and the refusal of a bad value are made from it.
+ * The environment is read here, once, and nowhere else (operations, "Settings"). Every setting is one row.
  */
-type Setting<Value> = {
-  readonly variable: string
-  /** As it would be written in the environment; null when there is none. */
-  readonly fallback: string | null
-  /** Ends the sentence "…; allowed: ". */
-  readonly allowed: string
-  readonly meaning: string
-  /** The value of a text, undefined when the text is not allowed. */
-  readonly read: (text: string) => Value | undefined
-}
-
-type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never
-
-/** A row whose value may be missing. */
-const optional = <Value>(
-  variable: string,
-  allowed: string,
-  meaning: string,
-  read: (text: string) => Value | undefined,
-): Setting<Value | null> => ({ variable, fallback: null, allowed, meaning, read })
-
-const required = <Value>(
-  variable: string,
-  fallback: string,
-  allowed: string,
-  meaning: string,
-  read: (text: string) => Value | undefined,
-): Setting<Value> => ({ variable, fallback, allowed, meaning, read })
-
 const settings = {
   listen: required(
     'SLIPWAY_LISTEN',
@@ -177,6 +158,7 @@ const settings = {
     'registries that images may be fetched from over plain HTTP, too, where they do not speak TLS',
     registries,
   ),
+  ...proxySettings,
   auth: optional(
     'SLIPWAY_AUTH',
     'none',
@@ -238,7 +220,6 @@ const settings = {
 type Rows = typeof settings
 export type Settings = { readonly [Name in keyof Rows]: ValueOf<Rows[Name]> }
 
-export type Environment = { readonly [variable: string]: string | undefined }
 export type Reading =
   | { readonly settings: Settings; readonly problems: null }
   | { readonly settings: null; readonly problems: readonly string[] }
@@ -247,10 +228,12 @@ export type Reading =
 export function readSettings(environment: Environment): Reading {
   const problems: string[] = []
   const read = <Value>(row: Setting<Value>): Value | null => {
-    const text = environment[row.variable] || row.fallback
+    const text = textOf(environment, row)
     if (text === null) return null
     const value = row.read(text)
-    if (value === undefined) problems.push(`${row.variable} is "${text}"; allowed: ${row.allowed}`)
+    if (value === undefined) {
+      problems.push(`${row.variable} is "${shownText(text, row)}"; allowed: ${row.allowed}`)
+    }
     return value ?? null
   }
   const values = Object.fromEntries(
@@ -280,11 +263,9 @@ export function hostPort({ host, port }: Listen): string {
 
 /** The rows for people: what `slipway config` prints and the README's table says. */
 export function describeSettings(environment: Environment) {
-  return Object.values(settings).map(({ variable, fallback, meaning, allowed }) => ({
-    variable,
-    value: environment[variable] || fallback,
-    fallback,
-    meaning,
-    allowed,
-  }))
+  return Object.values(settings).map((row) => {
+    const { variable, fallback, meaning, allowed } = row
+    const text = textOf(environment, row)
+    return { variable, value: text && shownText(text, row), fallback, meaning, allowed }
+  })
 }

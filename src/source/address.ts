@@ -42,6 +42,15 @@ export function judgeHost(hostname: string, rules: AddressRules): Verdict {
   return parseAddress(host) ? judge(host, rules) : permitted
 }
 
+/** The verdict on a host that a proxy resolves. Names that mean loopback everywhere are judged so (RFC 6761 section 6.3). */
+export function judgeUnresolved(hostname: string, rules: AddressRules): Verdict {
+  const verdict = judgeHost(hostname, rules)
+  const host = bareHost(hostname)
+  if (verdict.answer === 'refused' || !/(?:^|\.)localhost\.?$/.test(host)) return verdict
+  const loopback = judge('127.0.0.1', rules)
+  return loopback.answer === 'refused' ? { ...loopback, subject: host } : loopback
+}
+
 /** The host of a URL in lower case and without the brackets of an IPv6 literal. */
 export function bareHost(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '').toLowerCase()

@@ -5,6 +5,8 @@ import { Outage, Refusal, errno, type Failure } from '../errors.ts'
 const connecting: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'it refuses connections',
   ECONNRESET: 'it broke the connection',
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve',
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
 }
@@ -19,12 +21,20 @@ const certificate =
 /** No connection came about. */
 export function connectFailure(cause: unknown, host: string, timeout: number): Failure {
   const code = errno(cause) ?? ''
-  if (certificate.test(code)) return untrusted(cause, host, code)
-  const reason = waiting.has(code)
-    ? `it did not answer within ${seconds(timeout)}`
-    : (connecting[code] ??
-      (tls.test(code) ? `TLS with it fails (${code})` : 'it cannot be reached'))
+  if (isCertificateError(code)) return untrusted(cause, host, code)
+  const reason = reasonOf(code, timeout)
   return unavailable(`no connection to ${host}: ${reason}; check that the source is up`, cause)
+}
+
+export function isCertificateError(code: string): boolean {
+  return certificate.test(code)
+}
+
+/** Why there is no connection. */
+export function reasonOf(code: string, timeout: number): string {
+  if (waiting.has(code)) return `it did not answer within ${seconds(timeout)}`
+  if (tls.test(code)) return `TLS with it fails (${code})`
+  return connecting[code] ?? 'it cannot be reached'
 }
 
 function untrusted(cause: unknown, host: string, code: string): Refusal {
@@ -57,6 +67,6 @@ export function unavailable(message: string, cause?: unknown): Outage {
   return new Outage('SOURCE_UNAVAILABLE', message, { cause })
 }
 
-function seconds(milliseconds: number): string {
+export function seconds(milliseconds: number): string {
   return `${milliseconds / 1000} s`
 }

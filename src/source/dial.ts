@@ -1,10 +1,13 @@
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { AddressRules } from './address-rules.ts'
 import { bareHost } from './address.ts'
 import { connectFailure } from './breaks.ts'
 import { parseAddress } from './network.ts'
+import { noProxies, proxyFor, type Proxies } from './proxies.ts'
 import { permittedAddresses, systemLookup, type Lookup } from './resolve.ts'
+import { asError, serverName, socketOf, type Connect, type Target } from './sockets.ts'
+import { throughProxy } from './through-proxy.ts'
 import type { Trust } from './trust.ts'
 
 export type DialOptions = {
@@ -13,19 +16,17 @@ export type DialOptions = {
   readonly timeout: number
   readonly lookup?: Lookup
   readonly trust?: Trust
+  readonly proxies?: Proxies
   /** Stands in for the network. */
   readonly connector?: buildConnector.connector
 }
-
-type Connect = buildConnector.connector
-type Target = buildConnector.Options
 
 /** A name with more addresses than this is a farm; when so many do not answer, the next will not either. */
 const mostAddresses = 8
 
 /**
  * Makes connections for undici that go to judged addresses only: to the very address that passed, while the certificate
- * is still checked for the name. Every failure is a Failure or the abort's reason, because undici tries some errors of
+ * is still checked for the name; or by way of a proxy. Every failure is a Failure or the abort's reason, because undici tries some errors of
  * its own again without end.
  * @throws Refusal SOURCE_FORBIDDEN, SOURCE_REFUSED (certificate); Outage SOURCE_UNAVAILABLE
  */
@@ -33,7 +34,11 @@ export function dial(options: DialOptions, signal: AbortSignal): Connect {
   const { connector, timeout, trust } = options
   const connect = connector ?? buildConnector({ ...trust, allowH2: false, timeout, signal })
   return (target, callback) => {
-    void answer(reach(target, connect, options, signal), callback)
+    const proxy = proxyFor(target, options.proxies ?? noProxies)
+    const work = proxy
+      ? throughProxy(target, proxy, options, signal)
+      : reach(target, connect, options, signal)
+    void answer(work, callback)
   }
 }
 
@@ -76,23 +81,7 @@ async function connectTo(address: string, target: Target, connect: Connect): Pro
   throw new Error(`the connection leads to ${socket.remoteAddress} instead of ${address}`)
 }
 
-/** The name that SNI and the certificate are about; a literal address has none (RFC 6066 section 3). */
-function serverName({ protocol, hostname }: Target): { readonly servername?: string } {
-  if (protocol !== 'https:' || isIP(hostname)) return {}
-  return { servername: hostname.replace(/\.$/, '') }
-}
-
-function socketOf(target: Target, connect: Connect): Promise<Socket> {
-  return new Promise((fulfil, reject) => {
-    connect(target, (error, socket) => (socket ? fulfil(socket) : reject(asError(error))))
-  })
-}
-
 function isSameAddress(remote: string | undefined, wanted: string): boolean {
   const [a, b] = [parseAddress(remote ?? ''), parseAddress(wanted)]
   return a !== null && a.toString() === b?.toString()
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error('given up', { cause: error })
 }

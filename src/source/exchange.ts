@@ -5,6 +5,8 @@ import { Failure } from '../errors.ts'
 import { answerFailure, unavailable } from './breaks.ts'
 import { dial, type DialOptions } from './dial.ts'
 import { leash } from './leash.ts'
+import { noProxies, proxyFor, proxyHeaders, type Proxy } from './proxies.ts'
+import { unauthorized } from './proxy-breaks.ts'
 import { shown, type Request } from './request.ts'
 
 export type Answer = {
@@ -14,6 +16,8 @@ export type Answer = {
   /** All values of a header. */
   readonly fields: (name: string) => readonly string[]
   readonly body: Readable
+  /** The proxy that handed the request on, and that may have answered in the source's place; null without one. */
+  readonly proxy: Proxy | null
   /** Why the connection broke, for a body whose end is the connection's own; null when it was closed as usual. */
   readonly broke: () => Error | null
   /** Closes the connection; has to be called on every path. */
@@ -41,6 +45,7 @@ export async function ask(
   const own = leash(signal)
   const line = connectOnce(dial(options.dial, own.signal))
   const dispatcher = dispatcherFor(request.url, line.connector, options)
+  const proxy = forwarderOf(request.url, options.dial)
   const release = () => {
     own.letGo()
     return dispatcher.destroy()
@@ -48,18 +53,30 @@ export async function ask(
   try {
     const response = await dispatcher.request({
       method: request.form ? 'POST' : 'GET',
-      path: `${request.url.pathname}${request.url.search}`,
-      headers: { ...headers, ...formType(request), ...request.secrets },
+      // RFC 9112 section 3.2.2: a proxy is told the whole URL.
+      path: `${proxy ? request.url.origin : ''}${request.url.pathname}${request.url.search}`,
+      headers: {
+        ...headers,
+        ...formType(request),
+        ...request.secrets,
+        ...(proxy && proxyHeaders(proxy)),
+      },
       body: request.form?.toString() ?? null,
       signal: own.signal,
     })
-    return answerOf(response, line.broke, release)
+    if (proxy && response.statusCode === 407) throw unauthorized(proxy)
+    return answerOf(response, { proxy, broke: line.broke, release })
   } catch (error) {
     await release()
     signal.throwIfAborted()
     if (error instanceof Failure) throw error
     throw answerFailure(error, shown(request.url), options.headers)
   }
+}
+
+/** The proxy that is asked in the source's place. An https source is asked itself, through a tunnel. */
+function forwarderOf(url: URL, { proxies = noProxies }: DialOptions): Proxy | null {
+  return url.protocol === 'http:' ? proxyFor(url, proxies) : null
 }
 
 function formType({ form }: Request): Readonly<Record<string, string>> {
@@ -98,8 +115,7 @@ function breakOf(socket: Socket | null): Error | null {
 
 function answerOf(
   { statusCode, headers, body }: Dispatcher.ResponseData,
-  broke: Answer['broke'],
-  release: Answer['release'],
+  { broke, ...way }: Pick<Answer, 'proxy' | 'broke' | 'release'>,
 ): Answer {
   const fields = (name: string) => [headers[name] ?? []].flat()
   const field = (name: string) => fields(name)[0] ?? null
@@ -110,6 +126,6 @@ function answerOf(
     fields,
     body,
     broke: endsByClose ? broke : () => null,
-    release,
+    ...way,
   }
 }

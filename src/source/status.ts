@@ -9,7 +9,10 @@ const passing = new Set([408, 425, 429])
 
 /** What a status other than 200, 206 or a redirect means. */
 export function statusFailure(answer: Answer, url: URL): Failure {
-  const message = `the source answered ${named(answer.status)} for ${shown(url)}`
+  const who = answer.proxy
+    ? `the source, or the proxy ${answer.proxy.name} on the way to it,`
+    : 'the source'
+  const message = `${who} answered ${named(answer.status)} for ${shown(url)}`
   if (answer.status < 500 && !passing.has(answer.status)) {
     return new Refusal('SOURCE_REFUSED', `${message}; ${wayOut(answer.status)}`)
   }

@@ -1,5 +1,6 @@
 import type { AddressRules } from './address-rules.ts'
 import { ask, type Answer, type ExchangeOptions } from './exchange.ts'
+import type { Proxies } from './proxies.ts'
 import { follow, isRedirect, mostRedirects, tooMany } from './redirects.ts'
 import type { Request } from './request.ts'
 import type { Lookup } from './resolve.ts'
@@ -10,6 +11,8 @@ export type TravelOptions = {
   /** Name and version. */
   readonly userAgent: string
   readonly lookup?: Lookup
+  /** Without a word, sources are asked directly. */
+  readonly proxies?: Proxies
   /** Milliseconds to connect, to the end of the headers, and without a byte of the body. None in total. */
   readonly timeouts?: Partial<typeof usualTimeouts>
 }
@@ -19,9 +22,11 @@ const usualTimeouts = { connect: 10_000, headers: 30_000, silence: 60_000 }
 /** How requests of one import go out. */
 export type Line = ExchangeOptions & { readonly userAgent: string }
 
-export function lineOf({ rules, userAgent, lookup, timeouts }: TravelOptions, trust: Trust): Line {
+export function lineOf(options: TravelOptions, trust: Trust): Line {
+  const { rules, userAgent, lookup, proxies, timeouts } = options
   const { connect, headers, silence } = { ...usualTimeouts, ...timeouts }
-  const dial = { rules, trust, timeout: connect, ...(lookup ? { lookup } : {}) }
+  const ways = { ...(lookup && { lookup }), ...(proxies && { proxies }) }
+  const dial = { rules, trust, timeout: connect, ...ways }
   return { userAgent, dial, headers, silence }
 }
 

@@ -122,10 +122,35 @@ describe('settings', () => {
     expect(problems?.[0]).toContain(told)
   })
 
+  test('for proxies have the names that other programs know, of which the lower case comes first', () => {
+    const both = { HTTP_PROXY: 'http://upper:1', http_proxy: 'lower:2', HTTPS_PROXY: 'https://tls' }
+    const { settings } = readSettings({ ...both, no_proxy: '.svc, 10.0.0.0/8 ::1,' })
+    expect(settings).toMatchObject({
+      httpProxy: 'http://lower:2/',
+      httpsProxy: 'https://tls/',
+      noProxy: ['.svc', '10.0.0.0/8', '::1'],
+    })
+  })
+
+  test.each(['http://user:se@cret@', 'user:se@cret@', 'socks5://user:se@cret@'])(
+    'for proxies are shown without what %s holds',
+    (start) => {
+      const given = { HTTPS_PROXY: `${start}proxy.example:3128/no` }
+      const shown = describeSettings(given).find(({ variable }) => variable === 'HTTPS_PROXY')
+      const { problems } = readSettings(given)
+      expect(shown?.value).toMatch(/^(?:http:\/\/|socks5:\/\/)?proxy\.example:3128\/no$/)
+      expect(problems).toHaveLength(1)
+      expect(problems?.join()).toMatch(
+        /^HTTPS_PROXY is ".*proxy\.example:3128\/no"; allowed: an http/,
+      )
+      expect(problems?.join()).not.toMatch(/user:|cret/)
+    },
+  )
+
   test('stand in the README, each with its default and its meaning', () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const rows = new Map(
-      [...readme.matchAll(/^\| `(SLIPWAY_[A-Z_0-9]+)` \| (.*?) \| (.*) \|$/gm)].map(
+      [...readme.matchAll(/^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY)` \| (.*?) \| (.*) \|$/gm)].map(
         ([, variable, fallback, meaning]) => [variable, { fallback, meaning }],
       ),
     )

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
-import { Outage, errno } from '../../errors.ts'
+import { Outage, Refusal, errno } from '../../errors.ts'
 import type { Reference } from '../../image/reference.ts'
 import { bareHost } from '../address.ts'
 import { dial, type DialOptions } from '../dial.ts'
 import { leash } from '../leash.ts'
+import { ProxyBreak } from '../proxy-breaks.ts'
 
 export type EndpointOptions = {
   /** Registries that may speak plain HTTP: `host` or `host:port`, in lower case. */
@@ -55,7 +56,7 @@ export class Endpoint {
       return true
     } catch (error) {
       signal.throwIfAborted()
-      if (isNoTls(error) || isHungUp(error)) return false
+      if (isNoTls(error) || isHungUp(error) || isShutByProxy(error)) return false
       if (!this.#hasPort && isAbsent(error)) return false
       throw error
     } finally {
@@ -83,6 +84,11 @@ function isHungUp(error: unknown): boolean {
   return error instanceof Outage && errno(error.cause) === 'ECONNRESET'
 }
 
+/** Proxies open tunnels to ports of TLS as a rule, and may hand on what is plain. */
+function isShutByProxy(error: unknown): boolean {
+  return error instanceof Refusal && error.cause instanceof ProxyBreak
+}
+
 const absent: ReadonlySet<string | null> = new Set([
   'ECONNREFUSED',
   'ETIMEDOUT',
@@ -91,7 +97,8 @@ const absent: ReadonlySet<string | null> = new Set([
 
 /** Without a port the two schemes are two ports. */
 function isAbsent(error: unknown): boolean {
-  return error instanceof Outage && absent.has(errno(error.cause))
+  if (!(error instanceof Outage)) return false
+  return error.cause instanceof ProxyBreak || absent.has(errno(error.cause))
 }
 
 function isLoopback({ hostname }: URL): boolean {

@@ -1,19 +1,29 @@
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { mediaTypes } from '../../../../src/image/media-type.ts'
+import { compileProxies } from '../../../../src/source/proxies.ts'
 import { json, type HostileRegistry } from '../../../support/hostile-registry.ts'
 import { startNeighbour } from '../../../support/http-neighbour.ts'
 import { needs } from '../../../support/programs.ts'
+import { startProxy, type Proxy } from '../../../support/proxy.ts'
 import { certify, type Certificates } from '../certificates.ts'
 import { deadline, failing } from '../visits.ts'
 import { besideRegistry, client, login, type Pull } from './pulls.ts'
 
 const document = { schemaVersion: 2, mediaType: mediaTypes.manifest, layers: [] }
 const lookup = async () => [{ address: '127.0.0.1' }]
+const never = async () => expect.unreachable()
 
 const fetched = (image: string, pull: Pull = {}) =>
   client(image, pull).manifest('latest', deadline())
+
+/** Behind a proxy nothing is resolved here. */
+const by = (proxy: Proxy) => ({
+  lookup: never,
+  proxies: compileProxies({ http: proxy.url(), https: null, except: [] }),
+  insecureRegistries: ['r.example.com'],
+})
 
 /** The image under another name of its host. */
 const named = (registry: HostileRegistry, host: string) =>
@@ -53,6 +63,28 @@ describe('a registry without TLS', () => {
       return expect(message).toContain('speaks no TLS')
     }),
   )
+
+  test.each(['lets it through', 'opens no tunnel to its port'])(
+    'elsewhere is spoken to through a proxy that %s',
+    (what) =>
+      beside(async (registry) => {
+        const onConnect = (socket: Socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+        await using proxy = await startProxy(what.startsWith('opens') ? { onConnect } : {})
+        await fetched(named(registry, 'r.example.com'), { options: by(proxy) })
+        expect(proxy.asked.map(({ method }) => method)).toEqual(['CONNECT', 'GET'])
+        await proxy.idle()
+      }),
+  )
+
+  test('elsewhere is asked for without TLS when the proxy does not reach the port of TLS', async () => {
+    await using proxy = await startProxy({ refuse: 503 })
+    const work = fetched('r.example.com/team/image', { options: by(proxy) })
+    await failing(work, 'SOURCE_UNAVAILABLE')
+    expect(proxy.asked.map(({ target }) => target)).toEqual([
+      'r.example.com:443',
+      'http://r.example.com/v2/team/image/manifests/latest',
+    ])
+  })
 
   test('elsewhere is refused with the way out', () =>
     beside(async (registry) => {
