@@ -46,7 +46,8 @@ const passing = new Set([408, 425, 429])
 
 /** The proxy answered CONNECT with a status other than 2xx. What it writes beside it is not shown. */
 export function refusedTunnel(status: number, authority: string, proxy: Proxy): Failure {
-  if (status === 407) return unauthorized(proxy)
+  // Nobody else can answer CONNECT, so a 401 is the proxy's, too; tinyproxy says so.
+  if (status === 407 || status === 401) return unauthorized(proxy)
   const answer = `${status} ${STATUS_CODES[status] ?? ''}`.trim()
   const what = `the proxy ${proxy.name} answered ${answer} for ${authority}`
   const cause = new ProxyBreak()

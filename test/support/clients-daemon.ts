@@ -21,7 +21,12 @@ type Daemon = {
 }
 
 /** A server that is stopped when its scope ends. */
-async function startDaemon({ program, args, home, isReady }: Daemon): Promise<AsyncDisposable> {
+export async function startDaemon({
+  program,
+  args,
+  home,
+  isReady,
+}: Daemon): Promise<AsyncDisposable> {
   const child = spawn(program, args, { env: environment(home), cwd: home.path, stdio: 'ignore' })
   const ended = new Promise((resolve) => child.once('close', resolve).once('error', resolve))
   const daemon = {
@@ -87,7 +92,7 @@ function peerConfig(rootdirectory: string, addr: string, { htpasswd, tls }: Peer
 }
 
 /** Whether there is any answer, from whomever, so that a refusal counts, too. */
-async function answers(url: string): Promise<boolean> {
+export async function answers(url: string): Promise<boolean> {
   const get = url.startsWith('https:') ? https.get : http.get
   const asked = get(url, { rejectUnauthorized: false, agent: false, timeout: 5000 })
   const [answer]: readonly unknown[] = await once(asked, 'response').catch(() => [])

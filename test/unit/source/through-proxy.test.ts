@@ -237,9 +237,13 @@ describe('a proxy that does not help', () => {
     return failure
   }
 
-  test.each(['http', 'https'])('because it wants credentials for %s', async (scheme) => {
-    const without = await asked(scheme, { refuse: 407 })
-    const wrong = await asked(scheme, { refuse: 407 }, 'user:secret@')
+  test.each([
+    ['http', 407],
+    ['https', 407],
+    ['https', 401],
+  ])('because it wants credentials for %s (%i)', async (scheme, refuse) => {
+    const without = await asked(scheme, { refuse })
+    const wrong = await asked(scheme, { refuse }, 'user:secret@')
     expect([without, wrong]).toMatchObject([
       {
         code: 'SOURCE_UNAVAILABLE',
