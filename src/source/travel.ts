@@ -1,4 +1,5 @@
 import type { AddressRules } from './address-rules.ts'
+import type { DialOptions } from './dial.ts'
 import { ask, type Answer, type ExchangeOptions } from './exchange.ts'
 import type { Proxies } from './proxies.ts'
 import { follow, isRedirect, mostRedirects, tooMany } from './redirects.ts'
@@ -13,6 +14,8 @@ export type TravelOptions = {
   readonly lookup?: Lookup
   /** Without a word, sources are asked directly. */
   readonly proxies?: Proxies
+  /** Stands in for the network. */
+  readonly connector?: DialOptions['connector']
   /** Milliseconds to connect, to the end of the headers, and without a byte of the body. None in total. */
   readonly timeouts?: Partial<typeof usualTimeouts>
 }
@@ -23,10 +26,16 @@ const usualTimeouts = { connect: 10_000, headers: 30_000, silence: 60_000 }
 export type Line = ExchangeOptions & { readonly userAgent: string }
 
 export function lineOf(options: TravelOptions, trust: Trust): Line {
-  const { rules, userAgent, lookup, proxies, timeouts } = options
+  const { rules, userAgent, lookup, proxies, connector, timeouts } = options
   const { connect, headers, silence } = { ...usualTimeouts, ...timeouts }
-  const ways = { ...(lookup && { lookup }), ...(proxies && { proxies }) }
-  const dial = { rules, trust, timeout: connect, ...ways }
+  const dial = {
+    rules,
+    trust,
+    timeout: connect,
+    ...(lookup && { lookup }),
+    ...(proxies && { proxies }),
+    ...(connector && { connector }),
+  }
   return { userAgent, dial, headers, silence }
 }
 

@@ -119,62 +119,6 @@ describe('addresses that are refused unless ALLOW names them', () => {
   })
 })
 
-describe('every spelling of a literal that a URL takes', () => {
-  test.each([
-    'http://127.0.0.1/',
-    'http://127.1/',
-    'http://127.0.1/',
-    'http://2130706433/',
-    'http://0x7f000001/',
-    'http://0x7f.1/',
-    'http://0X7F.0x0.0x0.0x1/',
-    'http://0177.0.0.1/',
-    'http://0177.0.0.01/',
-    'http://017700000001/',
-    'http://127.0.0.1./',
-    'http://127.0.0.1:8080/',
-    'http://%31%32%37.0.0.1/',
-    'http://１２７.0.0.1/',
-    'http://127。0。0。1/',
-    'http://①②⑦.0.0.1/',
-    'http://user:secret@127.0.0.1/',
-    'http://public.example@127.0.0.1/',
-    'http:127.0.0.1/',
-    'http:\\\\127.0.0.1\\',
-    'http://[::1]/',
-    'http://[0:0:0:0:0:0:0:1]/',
-    'http://[0000::0001]:80/',
-    'http://[::ffff:127.0.0.1]/',
-    'http://[::FFFF:7F00:1]/',
-    'http://[::127.0.0.1]/',
-    'http://[64:ff9b::127.0.0.1]/',
-    'http://[2002:7f00:1::]/',
-  ])('%s is loopback', (url) => {
-    expect(hostRule(url)).toMatch(/^loopback addresses/)
-  })
-
-  test.each([
-    'http://169.254.169.254/latest/meta-data/',
-    'http://2852039166/',
-    'http://0xa9fea9fe/',
-    'http://0xa9.0xfe.0xa9.0xfe/',
-    'http://0251.0376.0251.0376/',
-    'http://169.254.43518/',
-    'http://[::ffff:169.254.169.254]/',
-    'http://[64:ff9b::a9fe:a9fe]/',
-    'http://[fe80::1]/',
-  ])('%s is link-local', (url) => {
-    expect(hostRule(url)).toMatch(/^link-local addresses/)
-  })
-
-  test.each(['http://0/', 'http://0.0.0.0/', 'http://[::]/', 'http://0x0/', 'http://[::0.0.0.0]/'])(
-    '%s is unspecified',
-    (url) => {
-      expect(hostRule(url)).toMatch(/^unspecified addresses/)
-    },
-  )
-})
-
 describe('what an administrator says', () => {
   test('the longest prefix wins, whichever list holds it', () => {
     const policy = rules(['10.0.0.0/8', '10.1.2.0/24'], ['10.1.0.0/16'])
