@@ -12,4 +12,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('offset', 'bigint', (column) => column.notNull().defaultTo(0))
     .execute()
   await db.schema.alterTable('uploads').addColumn('checksums', 'text').execute()
+  // Where its bytes come from: hosts share the slots among them.
+  await db.schema
+    .alterTable('jobs')
+    .addColumn('origin', 'text', (column) => column.notNull().defaultTo(''))
+    .execute()
 }

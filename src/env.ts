@@ -118,7 +118,7 @@ const settings = {
     'SLIPWAY_IMPORT_CONCURRENCY',
     String(2 * availableParallelism()),
     'a whole number from 1 to 1000',
-    'imports at the same time; the rest waits, oldest first',
+    'imports at the same time; the rest waits in fair order',
     by(
       z
         .string()

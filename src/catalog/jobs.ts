@@ -1,15 +1,25 @@
 import type { Kysely, Selectable } from 'kysely'
-import type { JobTable, Schema } from './schema.ts'
+import { jobKinds, type JobKind, type JobTable, type Schema } from './schema.ts'
 
 /** Work that goes on until it is done, in whichever process holds its lease. */
 export type Job = {
   readonly imageUid: string
+  readonly kind: JobKind
   readonly runAfter: number
   readonly retryUntil: number | null
   /** Tenths of a per cent. */
   readonly progress: number
   /** Of the source whose bytes are staged; null when none was told. */
   readonly version: string | null
+}
+
+/** Which job a worker takes. */
+export type Wish = {
+  readonly kinds: readonly JobKind[]
+  /** One of an origin that has the fewest running, or just the one that has been due for longest. */
+  readonly order: 'fair' | 'oldest'
+  /** Images whose jobs run here, whatever their leases say: a process that stood still may find them over. */
+  readonly except: readonly string[]
 }
 
 export class Jobs {
@@ -21,13 +31,14 @@ export class Jobs {
     this.#now = now
   }
 
-  async add(imageUid: string): Promise<void> {
+  /** @param origin the host that the bytes come from; empty when none do */
+  async add(imageUid: string, kind: JobKind = 'import', origin = ''): Promise<void> {
     const now = this.#now()
     await this.#db
       .insertInto('jobs')
       .values({
         image_uid: imageUid,
-        kind: 'import',
+        kind,
         created_at: now,
         run_after: now,
         retry_until: null,
@@ -35,35 +46,46 @@ export class Jobs {
         lease_until: null,
         progress: 0,
         version: null,
+        origin,
       })
       .execute()
   }
 
-  /**
-   * Takes the oldest job whose turn has come and whose worker, if it had one, is dead.
-   * @param except images whose jobs run here, whatever their leases say: a process that stood still may find them over
-   */
-  async claim(
-    owner: string,
-    leaseFor: number,
-    except: readonly string[] = [],
-  ): Promise<Job | null> {
+  /** Takes a job whose turn has come and whose worker, if it had one, is dead. */
+  async claim(owner: string, leaseFor: number, wish: Partial<Wish> = {}): Promise<Job | null> {
     const now = this.#now()
-    let free = this.#db
-      .selectFrom('jobs')
-      .select('image_uid')
-      .where('run_after', '<=', now)
-      .where((is) => is.or([is('owner', 'is', null), is('lease_until', '<', now)]))
-      .orderBy('created_at')
-      .limit(1)
-    if (except.length > 0) free = free.where('image_uid', 'not in', except)
     const row = await this.#db
       .updateTable('jobs')
       .set({ owner, lease_until: now + leaseFor })
-      .where('image_uid', '=', free)
+      .where('image_uid', '=', this.#next(now, wish))
       .returningAll()
       .executeTakeFirst()
     return row ? fromRow(row) : null
+  }
+
+  /** Among jobs of the same rank the one that became due first. */
+  #next(now: number, { kinds = jobKinds, order = 'fair', except = [] }: Partial<Wish>) {
+    let free = this.#db
+      .selectFrom('jobs')
+      .leftJoin(this.#shares(now), 'share.origin', 'jobs.origin')
+      .select('jobs.image_uid')
+      .where('kind', 'in', kinds)
+      .where('run_after', '<=', now)
+      .where((is) => is.or([is('owner', 'is', null), is('lease_until', '<', now)]))
+      .limit(1)
+    if (except.length > 0) free = free.where('image_uid', 'not in', except)
+    if (order === 'fair') free = free.orderBy((is) => is.fn.coalesce('share.running', is.lit(0)))
+    return free.orderBy('run_after').orderBy('created_at').orderBy('image_uid')
+  }
+
+  /** How many jobs of an origin run, in whichever process. */
+  #shares(now: number) {
+    return this.#db
+      .selectFrom('jobs')
+      .select((is) => ['origin', is.fn.countAll<number>().as('running')])
+      .where('lease_until', '>=', now)
+      .groupBy('origin')
+      .as('share')
   }
 
   /** Prolongs a lease; false when the job is another's or gone, and its work has to stop. */
@@ -90,7 +112,7 @@ export class Jobs {
   /** Gives a job back, to be taken again after a while. */
   async postpone(
     imageUid: string,
-    { runAfter, retryUntil, progress }: Omit<Job, 'imageUid' | 'version'>,
+    { runAfter, retryUntil, progress }: Pick<Job, 'runAfter' | 'retryUntil' | 'progress'>,
   ): Promise<void> {
     await this.#db
       .updateTable('jobs')
@@ -133,23 +155,26 @@ export class Jobs {
     await this.#db.deleteFrom('jobs').where('image_uid', '=', imageUid).execute()
   }
 
-  /** When the next job may be taken, those of `except` left out; null when none waits. */
-  async nextTurn(except: readonly string[] = []): Promise<number | null> {
+  /** When the next job may be taken; null when none waits. */
+  async nextTurn({ kinds = jobKinds, except = [] }: Partial<Wish> = {}): Promise<number | null> {
     let waiting = this.#db
       .selectFrom('jobs')
       .select((is) => is.fn.min('run_after').as('turn'))
       .where('owner', 'is', null)
+      .where('kind', 'in', kinds)
     if (except.length > 0) waiting = waiting.where('image_uid', 'not in', except)
     const row = await waiting.executeTakeFirst()
     return row?.turn ?? null
   }
 
-  /** Lets images that refer to the one of that name begin their next attempt at once. */
+  /** Lets images that refer to the one of that name begin their next attempt at once; what is due keeps its turn. */
   async hurryReferring(name: string): Promise<void> {
+    const now = this.#now()
     await this.#db
       .updateTable('jobs')
-      .set({ run_after: this.#now() })
+      .set({ run_after: now })
       .where('owner', 'is', null)
+      .where('run_after', '>', now)
       .where('image_uid', 'in', (from) =>
         from.selectFrom('images').select('uid').where('refers_to', '=', name),
       )
@@ -160,6 +185,7 @@ export class Jobs {
 function fromRow(row: Selectable<JobTable>): Job {
   return {
     imageUid: row.image_uid,
+    kind: row.kind,
     runAfter: row.run_after,
     retryUntil: row.retry_until,
     progress: row.progress,

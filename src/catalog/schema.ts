@@ -120,9 +120,13 @@ export interface UploadTable {
   checksums: string | null
 }
 
+/** A reference shares the bytes of another image: nothing crosses a network. */
+export const jobKinds = ['import', 'reference'] as const
+export type JobKind = (typeof jobKinds)[number]
+
 export interface JobTable {
   image_uid: Fixed<string>
-  kind: Fixed<'import'>
+  kind: Fixed<JobKind>
   created_at: Fixed<number>
   run_after: number
   /** No further attempt is begun after this time. */
@@ -133,6 +137,8 @@ export interface JobTable {
   /** Tenths of a per cent, the highest that was ever shown. */
   progress: number
   version: string | null
+  /** The host that the bytes come from; empty when none do. */
+  origin: Fixed<string>
 }
 
 export interface EventTable {

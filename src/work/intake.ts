@@ -5,6 +5,7 @@ import type { Image } from '../catalog/images.ts'
 import { Refusal } from '../errors.ts'
 import type { DataSource } from '../image/data-source.ts'
 import { imageTag, repositoryOf } from '../image/name.ts'
+import { originOf } from '../image/origin.ts'
 import type { Store } from '../store/store.ts'
 import type { Active } from './active.ts'
 import { Arrival } from './arrival.ts'
@@ -151,7 +152,10 @@ export class Intake {
   }
 
   async #begin(image: Image, { jobs, uploads }: Tables): Promise<void> {
-    if (image.dataSource.type !== 'Upload') return await jobs.add(image.uid)
+    const { type } = image.dataSource
+    if (type === 'ObjectRef') return await jobs.add(image.uid, 'reference')
+    const origin = originOf(image.dataSource)
+    if (origin !== null) return await jobs.add(image.uid, 'import', origin)
     const { key, now, uploadTtl } = this.#options
     await uploads.add({
       tokenHash: tokenHash(key.uploadToken(image.uid, image.attempt)),

@@ -82,6 +82,54 @@ describe('jobs', () => {
     })
   })
 
+  test('are taken in the order in which they became due', async () => {
+    await using opened = await withJobs('a', 'b', 'c')
+    const { claim, catalog, clock } = opened
+    const later = { retryUntil: null, progress: 0 }
+    await catalog.transaction(async ({ jobs }) => {
+      await jobs.postpone('uid-a', { ...later, runAfter: clock.time + 20 })
+      await jobs.postpone('uid-b', { ...later, runAfter: clock.time + 10 })
+    })
+    clock.advance(20)
+    const taken = [await claim('one'), await claim('one'), await claim('one')]
+    expect(taken.map((job) => job?.imageUid)).toEqual(['uid-c', 'uid-b', 'uid-a'])
+  })
+
+  test('that are due already keep their turn when they are hurried', async () => {
+    await using opened = await openCatalog()
+    const { catalog, clock } = opened
+    const objectRef = { kind: 'ClusterVirtualImage', name: 'other' } as const
+    await catalog.transaction(async ({ images, jobs }) => {
+      await images.add(newImage('a', { dataSource: { type: 'ObjectRef', objectRef } }))
+      await jobs.add('uid-a', 'reference')
+    })
+    const due = clock.time
+    clock.advance(10)
+    await catalog.transaction(({ jobs }) => jobs.hurryReferring('other'))
+    expect(await catalog.read.jobs.nextTurn()).toBe(due)
+  })
+
+  test('of the origin that has the fewest running come first, whoever runs them, unless the oldest is asked for', async () => {
+    await using opened = await openCatalog()
+    const { catalog, clock } = opened
+    const origins = { a1: 'a', a2: 'a', a3: 'a', b1: 'b', b2: 'b' }
+    for (const [name, origin] of Object.entries(origins)) {
+      await catalog.transaction(({ jobs }) => jobs.add(name, 'import', origin))
+      clock.advance(1)
+    }
+    const claim = async (owner: string, order: 'fair' | 'oldest' = 'fair') =>
+      (await catalog.transaction(({ jobs }) => jobs.claim(owner, lease, { order })))?.imageUid
+    expect(await claim('one')).toBe('a1')
+    expect(await claim('two')).toBe('b1')
+    expect(await claim('two', 'oldest')).toBe('a2')
+    expect(await claim('one')).toBe('b2')
+    // Those of a dead process count for nothing, and are first in line.
+    clock.advance(lease + 1)
+    await catalog.transaction(({ jobs }) => jobs.beat('b1', 'two', lease, 0))
+    expect(await claim('three')).toBe('a1')
+    expect(await claim('three')).toBe('a2')
+  })
+
   test('are all free again after a crash of their only process', async () => {
     await using opened = await withJobs('a', 'b')
     const { claim, catalog } = opened

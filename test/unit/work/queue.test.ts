@@ -1,62 +1,13 @@
-import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
-import type { Catalog } from '../../../src/catalog/catalog.ts'
-import { Queue, type Worker } from '../../../src/work/queue.ts'
-import { newImage, openCatalog } from '../../support/catalog.ts'
-
-const log = pino({ level: 'silent' })
-
-/** A worker whose jobs end when the test says so. */
-class HandWorker implements Worker {
-  readonly begun: string[] = []
-  readonly #ends = new Map<string, () => void>()
-  readonly #catalog: Catalog
-  readonly #waiting: (() => void)[] = []
-  most = 0
-
-  constructor(catalog: Catalog) {
-    this.#catalog = catalog
-  }
-
-  async run({ imageUid }: { imageUid: string }): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#ends.set(imageUid, resolve)
-    this.begun.push(imageUid)
-    this.most = Math.max(this.most, this.#ends.size)
-    for (const tell of this.#waiting.splice(0)) tell()
-    await promise
-    this.#ends.delete(imageUid)
-    await this.#catalog.transaction(({ jobs }) => jobs.remove(imageUid))
-  }
-
-  progress = () => 0
-  lose = () => {}
-
-  async untilBegun(count: number): Promise<void> {
-    while (this.begun.length < count) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
-  }
-
-  end(imageUid: string): void {
-    this.#ends.get(imageUid)?.()
-  }
-}
+import { openQueue } from '../../support/hand-worker.ts'
 
 async function withQueue(names: string[], concurrency: number) {
-  const opened = await openCatalog()
-  const { catalog, clock } = opened
-  const add = async (name: string) => {
-    await catalog.transaction(async ({ images, jobs }) => {
-      await images.add(newImage(name))
-      await jobs.add(`uid-${name}`)
-    })
-    clock.advance(1)
+  const opened = await openQueue(concurrency)
+  for (const name of names) {
+    await opened.add(name)
+    opened.clock.advance(1)
   }
-  for (const name of names) await add(name)
-  const worker = new HandWorker(catalog)
-  const queue = new Queue({ catalog, worker, concurrency, now: clock.now, log })
-  return { ...opened, worker, queue, add }
+  return opened
 }
 
 describe('the queue', () => {
@@ -97,5 +48,39 @@ describe('the queue', () => {
     worker.end('uid-a')
     await stopped
     expect(worker.begun).toEqual(['uid-a'])
+  })
+
+  test('gives the slot of a job that waits for its next attempt to another one', async () => {
+    await using opened = await withQueue(['a', 'b'], 1)
+    const { queue, worker, clock } = opened
+    queue.start()
+    await worker.untilBegun(1)
+    worker.end('uid-a', clock.time + 1000)
+    await worker.untilBegun(2)
+    clock.advance(1000)
+    worker.end('uid-b')
+    await worker.untilBegun(3)
+    expect(worker.begun).toEqual(['uid-a', 'uid-b', 'uid-a'])
+    worker.end('uid-a')
+    await queue.stop()
+  })
+
+  test('begins references while imports have all slots, and no more of them than it can look at', async () => {
+    await using opened = await withQueue(['import', 'next'], 1)
+    const { queue, worker, add } = opened
+    queue.start()
+    await worker.untilBegun(1)
+    const names = ['r1', 'r2', 'r3', 'r4', 'r5']
+    for (const name of names) await add(name, 'reference')
+    queue.look()
+    await worker.untilBegun(5)
+    worker.end('uid-r3')
+    await worker.untilBegun(6)
+    expect(worker.begun).toEqual(['uid-import', ...names.map((name) => `uid-${name}`)])
+    for (const name of ['import', ...names]) worker.end(`uid-${name}`)
+    await worker.untilBegun(7)
+    worker.end('uid-next')
+    await queue.stop()
+    expect(worker.most).toBe(5)
   })
 })
