@@ -38,9 +38,9 @@ export async function goOn(
 }
 
 /** For a source that does not go on in the middle. */
-export async function fromStart(arrival: Arrival, opening: Promise<Opened>): Promise<Opened> {
+export async function fromStart(arrival: Arrival, open: () => Promise<Opened>): Promise<Opened> {
   await arrival.restart()
-  return await opening
+  return await open()
 }
 
 async function withoutFirst(opened: Opened): Promise<Opened> {

@@ -102,7 +102,7 @@ export class Importer implements Worker {
     if (shared) return shared
     const arrival = await Arrival.open(image.uid, station.store)
     const opened = await (resolved
-      ? fromStart(arrival, resolved.open(signal, transfer))
+      ? fromStart(arrival, () => resolved.open(signal, transfer))
       : goOn(place, arrival, job, { catalog: this.#options.catalog, tally: transfer }, signal))
     const { body, size, facts } = opened
     return await ingest(
