@@ -17,6 +17,7 @@ import { ownRepository, publicNames, type PublicNames } from './serve/public-nam
 import type { TlsFiles } from './serve/tls.ts'
 import { compileRules } from './source/address-rules.ts'
 import { compileProxies } from './source/proxies.ts'
+import { Bandwidth } from './source/bandwidth.ts'
 import { sources, type SourceOptions } from './source/table.ts'
 import { FilesystemStore } from './store/filesystem.ts'
 import { Active, type Stopped } from './work/active.ts'
@@ -155,11 +156,12 @@ function assemble(settings: Settings, ground: Ground) {
     const repository = ownRepository(reference, names())
     return repository === null ? null : new OwnRegistry(repository, ground)
   }
-  const from = sources({ ...sourceOptions(settings), own })
+  const reached = { ...sourceOptions(settings), own }
+  const from = sources(reached)
   const shared = { ...ground, collector, active, progress, station }
   const importer = new Importer({
     ...shared,
-    sources: from,
+    sources: sources({ ...reached, bandwidth: importBandwidth(settings) }),
     sharesLayers: settings.accessFile === null,
     retryFor: settings.importRetryFor,
     random: Math.random,
@@ -234,6 +236,10 @@ export function sourceOptions(settings: Settings): SourceOptions {
     maxLayer: 2 * settings.maxImageSize,
     own: () => null,
   }
+}
+
+function importBandwidth({ importBandwidth: bytes }: Settings): Bandwidth | null {
+  return bytes === null ? null : new Bandwidth(bytes)
 }
 
 function addressRules({ sourceDeny, sourceAllow }: Settings) {

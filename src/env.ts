@@ -14,6 +14,7 @@ import {
 import {
   aDuration,
   aSize,
+  bandwidth,
   baseUrl,
   by,
   duration,
@@ -126,6 +127,12 @@ const settings = {
         .transform(Number)
         .pipe(z.int().min(1).max(1000)),
     ),
+  ),
+  importBandwidth: optional(
+    'SLIPWAY_IMPORT_BANDWIDTH',
+    'bytes a second such as 500Ki or 100Mi, at least 1Ki',
+    'bytes a second that all imports together take from the network',
+    bandwidth,
   ),
   importRetryFor: required(
     'SLIPWAY_IMPORT_RETRY_FOR',

@@ -56,6 +56,12 @@ function isPlace(text: string): boolean {
 export const aDuration = 'a duration up to 24d, such as 30s, 15m or 24h'
 export const aSize = 'bytes, also as 64Mi, 20Gi or 1Ti'
 
+/** Bytes a second; with less, a disk takes weeks, and a source that waits takes us for dead. */
+export const bandwidth = (text: string) => {
+  const bytes = parseSize(text)
+  return bytes !== null && bytes >= 1024 ? bytes : undefined
+}
+
 /** A path, made whole where the process was started. */
 export function file(text: string): string | undefined {
   return text === '' ? undefined : resolve(text)

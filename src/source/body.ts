@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Outage } from '../errors.ts'
+import type { Pace } from './bandwidth.ts'
 import { bodyFailure, unavailable } from './breaks.ts'
 import type { Answer } from './exchange.ts'
 import type { Tally } from './tally.ts'
@@ -15,6 +16,8 @@ export type BodyOptions = {
   /** Milliseconds without a byte, for messages. */
   readonly silence: number
   readonly tally: Tally
+  /** Null for as fast as they come. */
+  readonly pace: Pace | null
 }
 
 /** Enough for a disk or a hash to work while the network delivers; a source never holds more than this and one read. */
@@ -29,8 +32,12 @@ export class SourceBody extends Readable {
   readonly #extent: Extent
   readonly #silence: number
   readonly #tally: Tally
+  readonly #pace: Pace | null
   readonly #signal: AbortSignal
   #position: number
+  /** Withdraws the question whether what has come may be taken; null when nothing waits. */
+  #withdraw: (() => void) | null = null
+  #isOver = false
 
   constructor(answer: Answer, extent: Extent, options: BodyOptions, signal: AbortSignal) {
     super({ highWaterMark })
@@ -38,6 +45,7 @@ export class SourceBody extends Readable {
     this.#extent = extent
     this.#silence = options.silence
     this.#tally = options.tally
+    this.#pace = options.pace
     this.#signal = signal
     this.#position = extent.offset
     signal.addEventListener('abort', this.#abort)
@@ -45,16 +53,17 @@ export class SourceBody extends Readable {
     this.on('error', () => {})
     answer.body
       .on('data', this.#take)
-      .on('end', this.#finish)
+      .on('end', this.#over)
       .on('error', (error) => this.#fail(error))
   }
 
   override _read(): void {
-    this.#answer.body.resume()
+    if (!this.#withdraw) this.#answer.body.resume()
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#signal.removeEventListener('abort', this.#abort)
+    this.#withdraw?.()
     this.#answer.body.destroy()
     void this.#close(error, done)
   }
@@ -65,12 +74,34 @@ export class SourceBody extends Readable {
   }
 
   #take = (chunk: Buffer): void => {
-    this.#position += chunk.length
-    this.#tally.add(chunk.length)
-    if (!this.push(chunk)) this.#answer.body.pause()
+    if (this.#pace) this.#hold(chunk, this.#pace)
+    else this.#pass(chunk)
   }
 
-  #finish = (): void => {
+  /** What is held keeps the connection from being read, and that keeps the source from sending. */
+  #hold(chunk: Buffer, pace: Pace): void {
+    this.#answer.body.pause()
+    this.#withdraw = pace.ask(chunk.length, (bytes) => {
+      this.#withdraw = null
+      if (bytes < chunk.length) this.#hold(chunk.subarray(bytes), pace)
+      this.#pass(chunk.subarray(0, bytes))
+      if (this.#isOver && !this.#withdraw) this.#finish()
+    })
+  }
+
+  #pass(bytes: Buffer): void {
+    this.#position += bytes.length
+    this.#tally.add(bytes.length)
+    if (!this.push(bytes)) this.#answer.body.pause()
+    else if (!this.#withdraw) this.#answer.body.resume()
+  }
+
+  #over = (): void => {
+    this.#isOver = true
+    if (!this.#withdraw) this.#finish()
+  }
+
+  #finish(): void {
     const size = this.#extent.size ?? this.#position
     const broke = this.#answer.broke()
     if (this.#position > size) this.destroy(excess(size))

@@ -1,17 +1,11 @@
 import { Refusal } from '../errors.ts'
-import { SourceBody } from './body.ts'
+import { SourceBody, type BodyOptions } from './body.ts'
 import type { Answer } from './exchange.ts'
 import { shown, type Request } from './request.ts'
 import { extentOf, versionOf } from './resume.ts'
 import type { Opened, Resume, SourceFacts } from './source.ts'
-import type { Tally } from './tally.ts'
 
-type Asked = {
-  readonly request: Request
-  readonly from: Resume | null
-  readonly silence: number
-  readonly tally: Tally
-}
+type Asked = BodyOptions & { readonly request: Request; readonly from: Resume | null }
 
 /**
  * What a 200 or a 206 opens. The connection is closed when it is not taken.

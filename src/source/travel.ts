@@ -1,5 +1,6 @@
 import type { AddressRules } from './address-rules.ts'
 import type { DialOptions } from './dial.ts'
+import type { Bandwidth, Pace } from './bandwidth.ts'
 import { ask, type Answer, type ExchangeOptions } from './exchange.ts'
 import type { Proxies } from './proxies.ts'
 import { follow, isRedirect, mostRedirects, tooMany } from './redirects.ts'
@@ -16,17 +17,19 @@ export type TravelOptions = {
   readonly proxies?: Proxies
   /** Stands in for the network. */
   readonly connector?: DialOptions['connector']
+  /** What all places share; without it, each takes what it gets. */
+  readonly bandwidth?: Bandwidth | null
   /** Milliseconds to connect, to the end of the headers, and without a byte of the body. None in total. */
   readonly timeouts?: Partial<typeof usualTimeouts>
 }
 
 const usualTimeouts = { connect: 10_000, headers: 30_000, silence: 60_000 }
 
-/** How requests of one import go out. */
-export type Line = ExchangeOptions & { readonly userAgent: string }
+/** How requests of one import go out, and how fast files come in. */
+export type Line = ExchangeOptions & { readonly userAgent: string; readonly pace: Pace | null }
 
 export function lineOf(options: TravelOptions, trust: Trust): Line {
-  const { rules, userAgent, lookup, proxies, connector, timeouts } = options
+  const { rules, userAgent, lookup, proxies, connector, bandwidth, timeouts } = options
   const { connect, headers, silence } = { ...usualTimeouts, ...timeouts }
   const dial = {
     rules,
@@ -36,7 +39,7 @@ export function lineOf(options: TravelOptions, trust: Trust): Line {
     ...(proxies && { proxies }),
     ...(connector && { connector }),
   }
-  return { userAgent, dial, headers, silence }
+  return { userAgent, dial, headers, silence, pace: bandwidth?.share() ?? null }
 }
 
 /** The answer, which has to be released, and the request that it is to. */

@@ -30,7 +30,8 @@ export async function openBlob(
   const arrival = await session.get(`blobs/${blob.digest}`, range, signal)
   try {
     const extent = checked(arrival, session, blob, offset)
-    const options = { silence: session.line.silence, tally: uncounted }
+    const { silence, pace } = session.line
+    const options = { silence, pace, tally: uncounted }
     // Its reader knows how long it has to be, and what it means when it is not.
     const unsized = { offset: extent.offset, size: null }
     const body = new SourceBody(arrival.answer, unsized, options, signal)

@@ -23,7 +23,8 @@ export async function readSmall(
   signal: AbortSignal,
 ): Promise<Buffer> {
   const { size } = extentOf(answer, null)
-  const options = { silence, tally: uncounted }
+  // So little, and in a time of its own, is not made to wait.
+  const options = { silence, tally: uncounted, pace: null }
   const body = new SourceBody(answer, { offset: 0, size }, options, signal)
   const chunks: Buffer[] = []
   let length = 0
