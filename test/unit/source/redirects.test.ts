@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import { compileRules } from '../../../src/source/address-rules.ts'
+import { requestFor } from '../../../src/source/request.ts'
 import { follow } from '../../../src/source/redirects.ts'
 import { content, startNeighbour } from '../../support/http-neighbour.ts'
 import { beside, failing, open, read } from './visits.ts'
@@ -153,6 +154,41 @@ describe('credentials', () => {
       }
       expect([other.requests.length, neighbour.requests.length]).toEqual([1, 2])
     }))
+
+  const given = {
+    basic: { auth: { basic: { username: 'user', password: 'secret' } } },
+    bearer: { auth: { bearer: 'secret' } },
+    headers: { auth: { headers: { 'X-Token': 'secret', Cookie: 'secret' } } },
+    'user-info': { url: 'http://user:secret@example.com:8080/a' },
+  }
+  const start = 'http://example.com:8080/a'
+  const otherOrigins = [
+    ['scheme', 'https://example.com:8080/a'],
+    ['host', 'http://example.org:8080/a'],
+    ['host above', 'http://com:8080/a'],
+    ['host below', 'http://cdn.example.com:8080/a'],
+    ['host by a dot', 'http://example.com.:8080/a'],
+    ['port', 'http://example.com/a'],
+    ['host, written without a scheme', '//example.org:8080/a'],
+  ] as const
+  const sameOrigin = ['/b?c', 'http://EXAMPLE.com:8080/b', '//example.com:8080']
+
+  test.each(Object.entries(given))(
+    'of kind %s stay where they were given for',
+    (_kind, section) => {
+      const request = requestFor({ url: start, ...section })
+      expect(JSON.stringify(request.secrets)).toMatch(/secret|Basic/)
+      for (const location of sameOrigin) {
+        expect(follow(request, location).secrets).toEqual(request.secrets)
+      }
+      for (const [what, location] of otherOrigins) {
+        const there = follow(request, location)
+        expect(there.secrets, `another ${what}`).toEqual({})
+        const back = start.replace('http:', there.url.protocol)
+        expect(follow(there, back).secrets, 'and back').toEqual({})
+      }
+    },
+  )
 
   test('in the Location are for that place alone', () =>
     beside(async (neighbour) => {
