@@ -10,11 +10,30 @@ export type LogOptions = {
 
 /** One JSON line an event on standard output, or lines for people on a terminal. Never a token, a password, a signed URL. */
 export function openLog({ level, format }: LogOptions): Log {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  const serializers = { err: told }
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }
   const wanted = format ?? (process.stdout.isTTY ? 'pretty' : 'json')
   return wanted === 'pretty'
     ? pino(options, prettyStream())
     : pino(options, pino.destination({ sync: true }))
+}
+
+/** What is told of an error beside its words and where it came from. */
+const facts = new Set(['code', 'errno', 'syscall', 'address', 'port', 'fields', 'retryAfter'])
+
+/** Errors of libraries carry what they were at work on, the bytes that a source sent for instance; that is not told. */
+function told(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { type, message, stack, ...others } = pino.stdSerializers.err(error)
+  const known = Object.entries(others).filter(([name]) => facts.has(name))
+  const several: unknown = error instanceof AggregateError ? error.errors.map(told) : undefined
+  return {
+    type,
+    message,
+    stack,
+    ...Object.fromEntries(known),
+    ...(several !== undefined && { several }),
+  }
 }
 
 function prettyStream() {

@@ -13,6 +13,7 @@ import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
 import type { Schema } from './schema.ts'
 import { Uploads } from './uploads.ts'
+import { Traces } from './traces.ts'
 import { WalSync } from './wal-sync.ts'
 
 /** The tables, all seen through one connection or one transaction. */
@@ -43,14 +44,20 @@ export type CatalogOptions = {
 export class Catalog implements AsyncDisposable {
   readonly #db: Kysely<Schema>
   readonly #wal: WalSync | null
+  readonly #traces: Traces
   readonly #now: () => number
   readonly #changes = new EventEmitter().setMaxListeners(0)
   /** For reading; everything that writes does so in a transaction. */
   readonly read: Tables
 
-  private constructor(db: Kysely<Schema>, now: () => number, wal: WalSync | null) {
+  private constructor(
+    db: Kysely<Schema>,
+    now: () => number,
+    { wal, traces }: { wal: WalSync | null; traces: Traces },
+  ) {
     this.#db = db
     this.#wal = wal
+    this.#traces = traces
     this.#now = now
     this.read = tablesOver(db, now, new Changes())
   }
@@ -62,10 +69,14 @@ export class Catalog implements AsyncDisposable {
     // Commits are synced below: by SQLite itself each of them would hold up everything else.
     database.pragma('synchronous = NORMAL')
     database.pragma('busy_timeout = 5000')
+    database.pragma('secure_delete = ON')
     const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
     try {
       await migrate(db)
-      return new Catalog(db, now, path === ':memory:' ? null : await WalSync.open(path))
+      const traces = new Traces(database, db)
+      await traces.clear()
+      const wal = path === ':memory:' ? null : await WalSync.open(path)
+      return new Catalog(db, now, { wal, traces })
     } catch (error) {
       await db.destroy()
       throw error
@@ -77,6 +88,7 @@ export class Catalog implements AsyncDisposable {
     const result = await this.#commit((db) => work(tablesOver(db, this.#now, changes)))
     try {
       await this.#wal?.sync()
+      if (changes.erased) await this.#traces.clear()
     } finally {
       this.#announce(changes)
     }
@@ -117,6 +129,11 @@ export class Catalog implements AsyncDisposable {
     this.#changes.on(repositories, changed)
   }
 
+  /** Erased secrets leave the files with the commit, unless something is in the way: then with a later call of this. */
+  async finishErasing(): Promise<void> {
+    await this.#traces.finish()
+  }
+
   /** Writes a row as it is. Throws when the catalog cannot be written. */
   async probe(): Promise<void> {
     await sql`update kysely_migration_lock set is_locked = is_locked`.execute(this.#db)
@@ -132,16 +149,19 @@ export class Catalog implements AsyncDisposable {
   }
 }
 
-/** Names of what one transaction has changed. */
+/** Names of what one transaction has changed, and whether it has erased secrets. */
 class Changes {
   readonly images = new Set<string>()
   readonly repositories = new Set<string>()
+  erased = false
 }
 
 function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Tables {
   const events = new Events(db, now, changes.images)
   return {
-    images: new Images(db, events, now),
+    images: new Images(db, events, now, () => {
+      changes.erased = true
+    }),
     blobs: new Blobs(db, now),
     leases: new Leases(db, now),
     holdings: new Holdings(db, now),

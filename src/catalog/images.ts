@@ -72,11 +72,14 @@ export class Images {
   readonly #db: Kysely<Schema>
   readonly #events: Events
   readonly #now: () => number
+  readonly #erased: () => void
 
-  constructor(db: Kysely<Schema>, events: Events, now: () => number) {
+  /** @param erased told of secrets that are not to be found anywhere once this is committed */
+  constructor(db: Kysely<Schema>, events: Events, now: () => number, erased: () => void) {
     this.#db = db
     this.#events = events
     this.#now = now
+    this.#erased = erased
   }
 
   async add(image: NewImage): Promise<Image> {
@@ -163,6 +166,7 @@ export class Images {
       .where('uid', '=', uid)
       .execute()
     await this.#events.append('image', before)
+    if (before.secrets && change.secrets === null) this.#erased()
     return await this.#mustHave(uid)
   }
 

@@ -96,6 +96,7 @@ export async function tidy({
   }
   await each({}, removed())
   await each({}, reception.reclaim())
+  await each({}, catalog.finishErasing())
   await each({}, pushes.sweep())
   await each(
     {},
