@@ -2,6 +2,7 @@ import type { Kysely, Selectable } from 'kysely'
 import { z } from 'zod'
 import { Bug } from '../errors.ts'
 import { dataSourceSchema, type DataSource } from '../image/data-source.ts'
+import type { Digest } from '../image/digest.ts'
 import type { Format } from '../image/format.ts'
 import {
   assertTransition,
@@ -24,6 +25,8 @@ export type Image = {
   readonly dataSource: DataSource
   readonly secrets: Uint8Array | null
   readonly hadSecrets: boolean
+  /** The same for the same URL; null for what is not fetched by URL. */
+  readonly urlKey: string | null
   readonly attempt: number
   readonly phase: Phase
   readonly ready: Standing<ReadyReason>
@@ -43,7 +46,11 @@ export type Standing<Reason> = {
 export type NewImage = Pick<
   Image,
   'uid' | 'name' | 'ownerUid' | 'dataSource' | 'secrets' | 'phase'
-> & { readonly ready: Told<ReadyReason>; readonly source: Told<SourceReason> }
+> & {
+  readonly ready: Told<ReadyReason>
+  readonly source: Told<SourceReason>
+  readonly urlKey?: string | null
+}
 
 type Told<Reason> = { readonly reason: Reason; readonly message: string }
 
@@ -96,6 +103,7 @@ export class Images {
         refers_to: image.dataSource.objectRef?.name ?? null,
         secrets: image.secrets,
         had_secrets: image.secrets === null ? 0 : 1,
+        url_key: image.urlKey ?? null,
         attempt: 1,
         phase: image.phase,
         ...readyColumns(image.ready, now),
@@ -105,6 +113,7 @@ export class Images {
         stored: null,
         format: null,
         manifest_digest: null,
+        source_sha256: null,
       })
       .execute()
     await this.#events.append('image', image)
@@ -147,6 +156,29 @@ export class Images {
       .selectAll()
       .where('phase', '=', phase)
       .orderBy('name')
+      .execute()
+    return rows.map(fromRow)
+  }
+
+  /** Those that are Ready and came from a URL, the newest first. */
+  async readyFrom(urlKey: string, limit: number): Promise<readonly Image[]> {
+    return await this.#ready('url_key', urlKey, limit)
+  }
+
+  /** Those that are Ready and whose source had these bytes, the newest first. */
+  async readyOf(sourceSha256: Digest, limit: number): Promise<readonly Image[]> {
+    return await this.#ready('source_sha256', sourceSha256, limit)
+  }
+
+  async #ready(column: 'url_key' | 'source_sha256', value: string, limit: number) {
+    const rows = await this.#db
+      .selectFrom('images')
+      .selectAll()
+      .where(column, '=', value)
+      .where('phase', '=', 'Ready')
+      .orderBy('created_at', 'desc')
+      .orderBy('uid')
+      .limit(limit)
       .execute()
     return rows.map(fromRow)
   }
@@ -227,6 +259,7 @@ const storedColumns = (stored: Stored) => ({
   stored: JSON.stringify(stored),
   format: stored.format,
   manifest_digest: stored.manifest.digest,
+  source_sha256: stored.source.sha256,
 })
 
 const json = z.string().transform((text): unknown => JSON.parse(text))
@@ -241,6 +274,7 @@ function fromRow(row: Selectable<ImageTable>): Image {
     dataSource: json.pipe(dataSourceSchema).parse(row.data_source),
     secrets: row.secrets,
     hadSecrets: row.had_secrets === 1,
+    urlKey: row.url_key,
     attempt: row.attempt,
     phase: row.phase,
     ready: { reason: row.ready_reason, message: row.ready_message, since: row.ready_since },

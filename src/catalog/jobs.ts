@@ -11,6 +11,16 @@ export type Job = {
   readonly progress: number
   /** Of the source whose bytes are staged; null when none was told. */
   readonly version: string | null
+  /** An image of the same bytes, which whoever asked for this one may read. */
+  readonly knownUid: string | null
+}
+
+export type NewJob = {
+  readonly kind?: JobKind
+  /** The host that the bytes come from; empty when none do. */
+  readonly origin?: string
+  /** An image of the same bytes, which whoever asks may read. */
+  readonly knownUid?: string | null
 }
 
 /** Which job a worker takes. */
@@ -31,8 +41,7 @@ export class Jobs {
     this.#now = now
   }
 
-  /** @param origin the host that the bytes come from; empty when none do */
-  async add(imageUid: string, kind: JobKind = 'import', origin = ''): Promise<void> {
+  async add(imageUid: string, { kind = 'import', origin = '', knownUid = null }: NewJob = {}) {
     const now = this.#now()
     await this.#db
       .insertInto('jobs')
@@ -47,6 +56,7 @@ export class Jobs {
         progress: 0,
         version: null,
         origin,
+        known_uid: knownUid,
       })
       .execute()
   }
@@ -190,5 +200,6 @@ function fromRow(row: Selectable<JobTable>): Job {
     retryUntil: row.retry_until,
     progress: row.progress,
     version: row.version,
+    knownUid: row.known_uid,
   }
 }

@@ -35,6 +35,8 @@ export interface ImageTable {
   /** Credentials, sealed with the server's key; gone once the image is Ready or Failed. */
   secrets: Uint8Array | null
   had_secrets: Fixed<number>
+  /** Stands for the whole URL of an HTTP source, which may hold secrets; null for other sources. */
+  url_key: Fixed<string | null>
   /** Grows with every `retry`; part of what an upload token is derived from. */
   attempt: number
   phase: Phase
@@ -50,6 +52,8 @@ export interface ImageTable {
   stored: string | null
   format: Format | null
   manifest_digest: string | null
+  /** Of the bytes as they came. */
+  source_sha256: string | null
 }
 
 export interface BlobTable {
@@ -139,6 +143,8 @@ export interface JobTable {
   version: string | null
   /** The host that the bytes come from; empty when none do. */
   origin: Fixed<string>
+  /** An image of the very bytes that are wanted, which whoever asked for this one may read. */
+  known_uid: string | null
 }
 
 export interface EventTable {

@@ -41,9 +41,12 @@ const caBundle = z
   )
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
-/** RFC 9110: the connection's own headers; a user's value there would change how the message is framed or routed. */
+/**
+ * RFC 9110: the connection's own headers, and conditions; a user's value there would change how the message is framed or
+ * routed, or what a 304 is about.
+ */
 const reserved =
-  /^(?:host|content-length|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|range|if-range|accept-encoding)$/i
+  /^(?:host|content-length|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|range|if-.*|accept-encoding)$/i
 
 const headers = z
   .record(

@@ -1,13 +1,14 @@
 import { httpSection } from '../image/data-source.ts'
 import { forbidden, judgeHost } from './address.ts'
 import { checkedSection } from './checked-section.ts'
+import { conditionsFor, isUnchanged } from './conditional.ts'
 import { opened } from './opened.ts'
 import { requestFor, shown, type Request } from './request.ts'
 import { rangeHeaders } from './resume.ts'
-import type { Opened, Place, Resume, Source } from './source.ts'
+import type { Opened, Place, Resume, Source, Validators } from './source.ts'
 import { statusFailure } from './status.ts'
 import { uncounted, type Tally } from './tally.ts'
-import { lineOf, travel, type Line, type TravelOptions } from './travel.ts'
+import { lineOf, travel, type Arrival, type Line, type TravelOptions } from './travel.ts'
 import { trustOf } from './trust.ts'
 
 export type HttpOptions = TravelOptions
@@ -28,11 +29,41 @@ function placeOf(input: unknown, options: HttpOptions): Place {
   return {
     label: shown(request.url),
     open: (from, signal, tally = uncounted) => open({ ...visit, tally }, from, signal),
+    openUnlessSame: (known, signal, tally = uncounted) =>
+      openUnlessSame({ ...visit, tally }, known, signal),
   }
 }
 
 async function open(visit: Visit, from: Resume | null, signal: AbortSignal): Promise<Opened> {
-  const { answer, request } = await travel(visit.request, rangeHeaders(from), visit, signal)
+  return await take(
+    await travel(visit.request, rangeHeaders(from), visit, signal),
+    visit,
+    from,
+    signal,
+  )
+}
+
+async function openUnlessSame(
+  visit: Visit,
+  known: Validators,
+  signal: AbortSignal,
+): Promise<Opened | null> {
+  const { url } = visit.request
+  const conditions = (hop: Request) => conditionsFor(known, hop.url, url)
+  const arrival = await travel(visit.request, conditions, visit, signal)
+  const { answer, request } = arrival
+  if (answer.status !== 304) return await take(arrival, visit, null, signal)
+  await answer.release()
+  const wasAsked = Object.keys(conditions(request)).length > 0
+  return wasAsked && isUnchanged(answer, known) ? null : await open(visit, null, signal)
+}
+
+async function take(
+  { answer, request }: Arrival,
+  visit: Visit,
+  from: Resume | null,
+  signal: AbortSignal,
+): Promise<Opened> {
   if (answer.status === 200 || answer.status === 206) {
     return opened(answer, { ...visit, request, from }, signal)
   }

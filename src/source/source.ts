@@ -24,6 +24,11 @@ export interface Place {
    */
   open(from: Resume | null, signal: AbortSignal, tally?: Tally): Promise<Opened>
   /**
+   * As `open` from the start, unless the source says that it has no other bytes than those that are known: null then. What
+   * it gives instead is the answer to the same request.
+   */
+  openUnlessSame?(known: Validators, signal: AbortSignal, tally?: Tally): Promise<Opened | null>
+  /**
    * Where bytes have digests for names: what there is, before any of them is fetched.
    * @throws as `open`; Flaw INVALID_OCI
    */
@@ -44,6 +49,15 @@ export type Resolved = {
  * part may do without (null).
  */
 export type Resume = { readonly offset: number; readonly version: string | null }
+
+/** What a source told of bytes that it gave before. */
+export type Validators = {
+  /** Where they came from in the end, as it is shown. */
+  readonly url: string
+  /** A strong one. */
+  readonly etag: string | null
+  readonly lastModified: string | null
+}
 
 export type Opened = {
   /**

@@ -42,25 +42,31 @@ export function lineOf(options: TravelOptions, trust: Trust): Line {
   return { userAgent, dial, headers, silence, pace: bandwidth?.share() ?? null }
 }
 
+/** For every hop, or by the hop. */
+export type Extra =
+  | Readonly<Record<string, string>>
+  | ((hop: Request) => Readonly<Record<string, string>>)
+
 /** The answer, which has to be released, and the request that it is to. */
 export type Arrival = { readonly answer: Answer; readonly request: Request }
 
 /**
  * Asks, and follows redirects to the answer behind them.
- * @param extra headers for every hop
+ * @param extra headers
  * @throws Refusal SOURCE_FORBIDDEN, SOURCE_REFUSED; Outage SOURCE_UNAVAILABLE; the reason of an abort
  */
 export async function travel(
   start: Request,
-  extra: Readonly<Record<string, string>>,
+  extra: Extra,
   line: Line,
   signal: AbortSignal,
 ): Promise<Arrival> {
-  const headers = { 'accept-encoding': 'identity', 'user-agent': line.userAgent, ...extra }
+  const headers = { 'accept-encoding': 'identity', 'user-agent': line.userAgent }
+  const extraFor = typeof extra === 'function' ? extra : () => extra
   let request = start
   for (let hop = 0; hop <= mostRedirects; hop += 1) {
     signal.throwIfAborted()
-    const answer = await ask(request, headers, line, signal)
+    const answer = await ask(request, { ...headers, ...extraFor(request) }, line, signal)
     if (!isRedirect(answer.status)) return { answer, request }
     await answer.release()
     request = follow(request, answer.field('location'))

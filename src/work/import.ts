@@ -15,11 +15,13 @@ import { ingest, type Station } from './ingest.ts'
 import { borrow } from './object-reference.ts'
 import type { Progress, Transfer } from './progress.ts'
 import { fromStart, goOn } from './go-on.ts'
+import { shareKnownBytes } from './known-bytes.ts'
+import { askAgain } from './known-source.ts'
 import { hang, leaseHolder, publish, publishShared } from './publish.ts'
 import type { Worker } from './queue.ts'
 import { withSecrets } from './secrets.ts'
 import type { ServerKey } from './server-key.ts'
-import { shareLayer } from './shared-layer.ts'
+import { shareLayer, type Shared } from './shared-layer.ts'
 import { tagKey } from './tag-record.ts'
 
 export type ImporterOptions = {
@@ -98,12 +100,23 @@ export class Importer implements Worker {
     await this.#provisioning(image)
     const place = source.at(sectionOf(withSecrets(image, key)))
     const resolved = await place.resolve?.(signal)
-    const shared = resolved && (await this.#share(image, resolved, signal))
-    if (shared) return shared
+    const here =
+      (await shareKnownBytes(image, job, this.#options)) ??
+      (await this.#layer(image, resolved, signal))
+    if (here) return await this.#share(image, here, signal)
     const arrival = await Arrival.open(image.uid, station.store)
+    const again = await askAgain(
+      image,
+      place,
+      arrival,
+      { ...this.#options, tally: transfer },
+      signal,
+    )
+    if (again.shared) return await this.#share(image, again.shared, signal)
+    const hearing = { catalog: this.#options.catalog, tally: transfer }
     const opened = await (resolved
       ? fromStart(arrival, () => resolved.open(signal, transfer))
-      : goOn(place, arrival, job, { catalog: this.#options.catalog, tally: transfer }, signal))
+      : goOn(again.place, arrival, job, hearing, signal))
     const { body, size, facts } = opened
     return await ingest(
       // The source itself tells how far it is: what it gives may not be what it gets.
@@ -115,12 +128,17 @@ export class Importer implements Worker {
     )
   }
 
-  /** The image on a layer that is here already; null when it is not, or is not for everyone. */
-  async #share(image: Image, resolved: Resolved, signal: AbortSignal): Promise<Image | null> {
-    const { sole, isOwn, facts } = resolved
-    if (!sole || !(isOwn || this.#options.sharesLayers)) return null
-    const judged = await shareLayer(image, sole, this.#options, signal)
-    return judged && (await publishShared(image, judged, facts, this.#options, signal))
+  /** A layer that is here already; null when it is not, or is not for everyone. */
+  async #layer(image: Image, resolved: Resolved | undefined, signal: AbortSignal) {
+    if (!resolved?.sole || !(resolved.isOwn || this.#options.sharesLayers)) return null
+    const judged = await shareLayer(image, resolved.sole, this.#options, signal)
+    return judged && { judged, facts: resolved.facts }
+  }
+
+  /** The image on what is here already; what an earlier attempt has fetched is of no use. */
+  async #share(image: Image, { judged, facts }: Shared, signal: AbortSignal): Promise<Image> {
+    await Arrival.discard(image.uid, this.#options.store)
+    return await publishShared(image, judged, facts, this.#options, signal)
   }
 
   async #provisioning(image: Image): Promise<void> {

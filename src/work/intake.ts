@@ -11,10 +11,11 @@ import type { Active } from './active.ts'
 import { Arrival } from './arrival.ts'
 import type { Collector } from './collect.ts'
 import type { Deadlines } from './deadlines.ts'
+import { knownBytes } from './known-bytes.ts'
 import { leaseHolder } from './publish.ts'
 import type { Progress } from './progress.ts'
 import type { Queue } from './queue.ts'
-import { sealSecrets, splitSecrets } from './secrets.ts'
+import { sealSecrets, splitSecrets, urlKeyOf } from './secrets.ts'
 import { tokenHash, type ServerKey } from './server-key.ts'
 import { tagKey } from './tag-record.ts'
 
@@ -23,6 +24,9 @@ export type Wanted = {
   readonly dataSource: DataSource
   readonly ownerUid: string | null
 }
+
+/** Whether whoever asks may read the image of that name. */
+export type MayRead = (name: string) => boolean
 
 export type IntakeOptions = {
   readonly catalog: Catalog
@@ -52,23 +56,31 @@ export class Intake {
    * Safe to repeat: the same name with the same data source answers with the image that exists.
    * @throws Refusal SPEC_DIFFERS, OWNER_DIFFERS, BEING_DELETED; what the source says of its section
    */
-  async create(wanted: Wanted): Promise<{ readonly image: Image; readonly created: boolean }> {
+  async create(
+    wanted: Wanted,
+    mayRead: MayRead,
+  ): Promise<{ readonly image: Image; readonly created: boolean }> {
     this.#checkSource(wanted)
     const { shown, secrets } = splitSecrets(wanted.dataSource)
     const { catalog, key } = this.#options
     const uid = randomUUID()
+    const urlKey = urlKeyOf(wanted.dataSource, key)
     const sealed = sealSecrets(secrets, uid, key)
     const result = await catalog.transaction(async (tables) => {
       const existing = await tables.images.byName(wanted.name)
-      if (existing) return { image: same(existing, wanted, shown), created: false }
+      if (existing) {
+        assertSame(existing, wanted, { shown, urlKey }, key)
+        return { image: existing, created: false }
+      }
       const image = await tables.images.add({
         ...wanted,
         ...beginning(shown),
         uid,
         dataSource: shown,
         secrets: sealed,
+        urlKey,
       })
-      await this.#begin(image, tables)
+      await this.#begin(image, tables, await knownBytes(shown, mayRead, tables))
       return { image, created: true }
     })
     if (result.created) this.#wake()
@@ -88,7 +100,8 @@ export class Intake {
         nextRetryAt: null,
       })
       if (!after) throw unknownImage(name)
-      await this.#begin(after, tables)
+      // Whoever starts it again need not be whoever may read it then, so no known bytes are looked for.
+      await this.#begin(after, tables, null)
       return after
     })
     this.#options.progress.forget(image.uid)
@@ -151,11 +164,12 @@ export class Intake {
     this.#options.check(source)
   }
 
-  async #begin(image: Image, { jobs, uploads }: Tables): Promise<void> {
+  /** @param knownUid of an image of the same bytes, null for none */
+  async #begin(image: Image, { jobs, uploads }: Tables, knownUid: string | null): Promise<void> {
     const { type } = image.dataSource
-    if (type === 'ObjectRef') return await jobs.add(image.uid, 'reference')
+    if (type === 'ObjectRef') return await jobs.add(image.uid, { kind: 'reference' })
     const origin = originOf(image.dataSource)
-    if (origin !== null) return await jobs.add(image.uid, 'import', origin)
+    if (origin !== null) return await jobs.add(image.uid, { origin, knownUid })
     const { key, now, uploadTtl } = this.#options
     await uploads.add({
       tokenHash: tokenHash(key.uploadToken(image.uid, image.attempt)),
@@ -189,7 +203,12 @@ function beginning(source: DataSource) {
   } as const
 }
 
-function same(existing: Image, wanted: Wanted, shown: DataSource): Image {
+function assertSame(
+  existing: Image,
+  wanted: Wanted,
+  { shown, urlKey }: { readonly shown: DataSource; readonly urlKey: string | null },
+  key: ServerKey,
+): void {
   const { name } = wanted
   if (existing.phase === 'Terminating') {
     throw new Refusal('BEING_DELETED', `the image "${name}" is being deleted; try again soon`, {
@@ -199,7 +218,10 @@ function same(existing: Image, wanted: Wanted, shown: DataSource): Image {
   if (existing.ownerUid !== wanted.ownerUid) {
     throw new Refusal('OWNER_DIFFERS', `the image "${name}" belongs to another owner`)
   }
-  if (isDeepStrictEqual(JSON.parse(JSON.stringify(shown)), existing.dataSource)) return existing
+  const before = splitSecrets(existing.dataSource).shown
+  // Earlier versions kept the whole URL.
+  const isSameUrl = urlKey === (existing.urlKey ?? urlKeyOf(existing.dataSource, key))
+  if (isSameUrl && isDeepStrictEqual(JSON.parse(JSON.stringify(shown)), before)) return
   throw new Refusal(
     'SPEC_DIFFERS',
     `the image "${name}" exists with another data source; a data source cannot be changed: delete the image and create it again`,
@@ -216,7 +238,7 @@ function assertRetryable(image: Image): void {
   if (image.hadSecrets && !image.secrets) {
     throw new Refusal(
       'SECRETS_ERASED',
-      `the credentials of the image "${image.name}" were erased when it ended; delete it and create it again with them`,
+      `the secrets of the image "${image.name}" (credentials, or the query of its URL) were erased when it ended; delete it and create it again with them`,
     )
   }
 }

@@ -18,12 +18,13 @@ const tokenLength = 32
 
 /**
  * The one secret of this service. From it come the upload tokens, so that a token can be shown as long as its image waits
- * and yet lies nowhere, the key under which credentials of data sources are kept, and the one that signs the registry's
- * short-lived tokens.
+ * and yet lies nowhere, the key under which credentials of data sources are kept, the one by which their URLs are known
+ * again, and the one that signs the registry's short-lived tokens.
  */
 export class ServerKey {
   readonly #tokens: Buffer
   readonly #sealing: Buffer
+  readonly #urls: Buffer
   /** HS256, for tokens that the registry issues (RFC 7518, section 3.2). */
   readonly issuingKey: Uint8Array
 
@@ -31,6 +32,7 @@ export class ServerKey {
     if (secret.length !== keyLength) throw new Bug(`a server key has ${keyLength} bytes`)
     this.#tokens = derive(secret, 'upload tokens')
     this.#sealing = derive(secret, 'data source secrets')
+    this.#urls = derive(secret, 'source urls')
     this.issuingKey = derive(secret, 'registry tokens')
   }
 
@@ -56,6 +58,11 @@ export class ServerKey {
       number /= 62n
     }
     return token
+  }
+
+  /** 64 hex digits that stand for a URL. */
+  urlKey(url: string): string {
+    return createHmac('sha256', this.#urls).update(url).digest('hex')
   }
 
   /** AES-256-GCM: nonce, tag, ciphertext. `context` must be the same for `unseal`. */

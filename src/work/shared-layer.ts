@@ -8,6 +8,7 @@ import { inspectSparsely } from '../inspect/sparse.ts'
 import { survey, type WholeFile } from '../inspect/survey.ts'
 import { headSize, layerTail, readLayerHead } from '../pack/tar-frame.ts'
 import type { BlobPart } from '../source/registry/registry.ts'
+import type { SourceFacts } from '../source/source.ts'
 import { openDigester } from '../store/digester.ts'
 import type { Store } from '../store/store.ts'
 import { isWrapped } from '../unwrap/table.ts'
@@ -23,6 +24,9 @@ export type SharedShelf = {
   readonly collector: Collector
   readonly station: Pick<Station, 'limits'> & { readonly room: Pick<Room, 'checkSize'> }
 }
+
+/** What an image is made of when its bytes are here already, leased. */
+export type Shared = { readonly judged: Judged; readonly facts: SourceFacts }
 
 /** Repositories that are looked through for an image on the same layer. */
 const mostRepositories = 100
@@ -41,13 +45,40 @@ export async function shareLayer(
   const { catalog, station } = shelf
   // The same disk always has the same layer, by the one algorithm that layers of ours are named by.
   if (algorithmOf(layer.digest) !== 'sha256') return null
-  if ((await catalog.read.blobs.size(layer.digest)) !== layer.size) return null
-  await reserve(leaseHolder(image), [layer], shelf)
-  // It may have been on its way out when it was found.
-  if ((await shelf.store.stat(layer.digest))?.size !== layer.size) return null
+  if (!(await lease(image, layer, shelf))) return null
   const judged = (await known(layer, catalog)) ?? (await judge(layer, shelf, signal))
   if (judged) station.room.checkSize(judged.disk.size)
   return judged
+}
+
+/**
+ * What became of another image's bytes, for an image that is to have the same ones: leased for it. Null when it is not here
+ * any more, or is more than is taken now.
+ */
+export async function shareStored(
+  image: Image,
+  stored: Stored,
+  shelf: SharedShelf,
+): Promise<Judged | null> {
+  if (!fits(stored, shelf.station.limits)) return null
+  const layer = { digest: parseDigest(stored.layer.digest), size: stored.layer.size }
+  if (!(await lease(image, layer, shelf))) return null
+  const { bytes, sha256 } = stored.source
+  return { ...ofStored(layer, stored), source: { bytes, sha256: parseDigest(sha256) } }
+}
+
+/** The limits may have been others when it came in. */
+function fits({ disk, source, unpackedBytes }: Stored, limits: Station['limits']): boolean {
+  const { maxImageSize, maxVirtualSize } = limits
+  return Math.max(disk.size, source.bytes) <= maxImageSize && unpackedBytes <= maxVirtualSize
+}
+
+/** Keeps a blob that is here; false when it is not. */
+async function lease(image: Image, layer: BlobPart, shelf: SharedShelf): Promise<boolean> {
+  if ((await shelf.catalog.read.blobs.size(layer.digest)) !== layer.size) return false
+  await reserve(leaseHolder(image), [layer], shelf)
+  // It may have been on its way out when it was found.
+  return (await shelf.store.stat(layer.digest))?.size === layer.size
 }
 
 /** What was found out about it when another image came in. */

@@ -55,7 +55,7 @@ export async function openQueue(concurrency: number) {
   const add = async (name: string, kind: JobKind = 'import', origin = '') => {
     await catalog.transaction(async ({ images, jobs }) => {
       await images.add(newImage(name))
-      await jobs.add(`uid-${name}`, kind, origin)
+      await jobs.add(`uid-${name}`, { kind, origin })
     })
   }
   const worker = new HandWorker(catalog)

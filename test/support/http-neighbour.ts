@@ -206,9 +206,7 @@ type Part = {
 function partOf(script: Script, { headers }: IncomingMessage): Part {
   const size = script.bytes?.length ?? script.size ?? 0
   const whole: Part = { status: script.status ?? 200, start: 0, end: size }
-  if (script.etag !== undefined && headers['if-none-match'] === script.etag) {
-    return { ...whole, status: 304 }
-  }
+  if (isKnown(script, headers)) return { ...whole, status: 304 }
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? []
   if (!script.ranges || first === undefined || !isSame(script, headers)) return whole
   const asked = Number(first)
@@ -216,6 +214,13 @@ function partOf(script: Script, { headers }: IncomingMessage): Part {
   const start = script.ranges === 'lying' ? Math.max(asked - 1, 0) : asked
   const end = last ? Math.min(Number(last) + 1, size) : size
   return { status: 206, start, end, range: `bytes ${start}-${end - 1}/${size}` }
+}
+
+/** As RFC 9110 section 13.2.2 says: the date counts where no ETag was asked about. */
+function isKnown({ etag, lastModified }: Script, headers: IncomingHttpHeaders): boolean {
+  const asked = headers['if-none-match']
+  if (asked !== undefined) return asked === etag
+  return lastModified !== undefined && headers['if-modified-since'] === lastModified
 }
 
 function isSame({ etag, lastModified }: Script, headers: IncomingHttpHeaders): boolean {

@@ -5,7 +5,7 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import type { Image } from '../../catalog/images.ts'
 import type { Store } from '../../store/store.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
-import { demandImage, reaches } from '../auth/access.ts'
+import { demandImage, mayPull, reaches } from '../auth/access.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
@@ -36,7 +36,7 @@ export function imageRoutes(options: ApiOptions): Routes {
       demandImage(c, 'push', name)
       demandSource(c, dataSource, names())
       const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
-      const { image, created } = await intake.create(wanted)
+      const { image, created } = await intake.create(wanted, mayPull(c))
       c.header('location', `/api/v1/images/${name}`)
       return shown(c, await presenter.show(image), created ? 201 : 200)
     })

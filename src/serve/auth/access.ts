@@ -41,6 +41,12 @@ export function demandRepository(c: Call, action: Action, repository: string): v
   if (!c.get('caller').may(action, repository)) refuseRest(c, `${action} ${repository}`)
 }
 
+/** Tells of an image whether the caller may pull it. */
+export function mayPull(c: Call): (name: string) => boolean {
+  const caller = c.get('caller')
+  return (name) => caller.may('pull', repositoryOf(name))
+}
+
 /** Whether the caller may read or change what REST shows. */
 export function reaches(c: Call, reach: Reach): boolean {
   const caller = c.get('caller')

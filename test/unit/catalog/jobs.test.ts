@@ -101,7 +101,7 @@ describe('jobs', () => {
     const objectRef = { kind: 'ClusterVirtualImage', name: 'other' } as const
     await catalog.transaction(async ({ images, jobs }) => {
       await images.add(newImage('a', { dataSource: { type: 'ObjectRef', objectRef } }))
-      await jobs.add('uid-a', 'reference')
+      await jobs.add('uid-a', { kind: 'reference' })
     })
     const due = clock.time
     clock.advance(10)
@@ -114,7 +114,7 @@ describe('jobs', () => {
     const { catalog, clock } = opened
     const origins = { a1: 'a', a2: 'a', a3: 'a', b1: 'b', b2: 'b' }
     for (const [name, origin] of Object.entries(origins)) {
-      await catalog.transaction(({ jobs }) => jobs.add(name, 'import', origin))
+      await catalog.transaction(({ jobs }) => jobs.add(name, { origin }))
       clock.advance(1)
     }
     const claim = async (owner: string, order: 'fair' | 'oldest' = 'fair') =>
