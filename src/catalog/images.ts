@@ -24,6 +24,8 @@ export type Image = {
   /** Without its secrets. */
   readonly dataSource: DataSource
   readonly secrets: Uint8Array | null
+  /** Of the URL of an HTTP source, null without one. */
+  readonly sealedQuery: Uint8Array | null
   readonly hadSecrets: boolean
   /** The same for the same URL; null for what is not fetched by URL. */
   readonly urlKey: string | null
@@ -50,6 +52,7 @@ export type NewImage = Pick<
   readonly ready: Told<ReadyReason>
   readonly source: Told<SourceReason>
   readonly urlKey?: string | null
+  readonly sealedQuery?: Uint8Array | null
 }
 
 type Told<Reason> = { readonly reason: Reason; readonly message: string }
@@ -102,6 +105,7 @@ export class Images {
         data_source: JSON.stringify(image.dataSource),
         refers_to: image.dataSource.objectRef?.name ?? null,
         secrets: image.secrets,
+        sealed_query: image.sealedQuery ?? null,
         had_secrets: image.secrets === null ? 0 : 1,
         url_key: image.urlKey ?? null,
         attempt: 1,
@@ -273,6 +277,7 @@ function fromRow(row: Selectable<ImageTable>): Image {
     ownerUid: row.owner_uid,
     dataSource: json.pipe(dataSourceSchema).parse(row.data_source),
     secrets: row.secrets,
+    sealedQuery: row.sealed_query,
     hadSecrets: row.had_secrets === 1,
     urlKey: row.url_key,
     attempt: row.attempt,

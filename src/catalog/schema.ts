@@ -35,6 +35,8 @@ export interface ImageTable {
   /** Credentials, sealed with the server's key; gone once the image is Ready or Failed. */
   secrets: Uint8Array | null
   had_secrets: Fixed<number>
+  /** Of the URL of an HTTP source, null without one. */
+  sealed_query: Uint8Array | null
   /** Stands for the whole URL of an HTTP source, which may hold secrets; null for other sources. */
   url_key: Fixed<string | null>
   /** Grows with every `retry`; part of what an upload token is derived from. */

@@ -15,7 +15,7 @@ import { knownBytes } from './known-bytes.ts'
 import { leaseHolder } from './publish.ts'
 import type { Progress } from './progress.ts'
 import type { Queue } from './queue.ts'
-import { sealSecrets, splitSecrets, urlKeyOf } from './secrets.ts'
+import { sealQuery, sealSecrets, splitSecrets, urlKeyOf } from './secrets.ts'
 import { tokenHash, type ServerKey } from './server-key.ts'
 import { tagKey } from './tag-record.ts'
 
@@ -61,7 +61,7 @@ export class Intake {
     mayRead: MayRead,
   ): Promise<{ readonly image: Image; readonly created: boolean }> {
     this.#checkSource(wanted)
-    const { shown, secrets } = splitSecrets(wanted.dataSource)
+    const { shown, secrets, query } = splitSecrets(wanted.dataSource)
     const { catalog, key } = this.#options
     const uid = randomUUID()
     const urlKey = urlKeyOf(wanted.dataSource, key)
@@ -78,6 +78,7 @@ export class Intake {
         uid,
         dataSource: shown,
         secrets: sealed,
+        sealedQuery: sealQuery(query, uid, key),
         urlKey,
       })
       await this.#begin(image, tables, await knownBytes(shown, mayRead, tables))
@@ -238,7 +239,7 @@ function assertRetryable(image: Image): void {
   if (image.hadSecrets && !image.secrets) {
     throw new Refusal(
       'SECRETS_ERASED',
-      `the secrets of the image "${image.name}" (credentials, or the query of its URL) were erased when it ended; delete it and create it again with them`,
+      `the credentials of the image "${image.name}" were erased when it ended; delete it and create it again with them`,
     )
   }
 }

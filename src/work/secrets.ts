@@ -4,30 +4,41 @@ import { containerImageSection, httpSection, type DataSource } from '../image/da
 import { withoutUserInfo } from '../source/request.ts'
 import type { ServerKey } from './server-key.ts'
 
-/** What of a data source is a secret: it is kept sealed until the image is Ready or Failed, and never shown. */
+/** Credentials of a data source: they are kept sealed until the image is Ready or Failed, and never shown. */
 const secretsSchema = z.strictObject({
-  http: httpSection.pick({ auth: true, url: true }).optional(),
+  http: httpSection.pick({ auth: true, url: true }).partial().optional(),
   containerImage: containerImageSection.pick({ auth: true }).optional(),
 })
 type Secrets = z.output<typeof secretsSchema>
 
-/**
- * A data source in two parts: what may be shown, and what may not. Of a URL that is the user-info, and the query, which may
- * be a signature. A fragment goes nowhere and is left out.
- */
-export function splitSecrets(source: DataSource): { shown: DataSource; secrets: Secrets | null } {
+type Split = {
+  /** What may be shown. */
+  readonly shown: DataSource
+  readonly secrets: Secrets | null
+  /** Of the URL: it may be a signature, so it is sealed and never shown, but `retry` needs it as long as the image is there. */
+  readonly query: string | null
+}
+
+/** A data source in its parts. A fragment of a URL goes nowhere and is left out. */
+export function splitSecrets(source: DataSource): Split {
   const { http, containerImage } = source
   if (http) {
     const { auth, ...rest } = http
-    const shown = { ...source, http: { ...rest, url: shownUrl(http.url) } }
-    const isSecret = auth || hasSecrets(new URL(http.url))
-    return { shown, secrets: isSecret ? { http: { url: http.url, ...(auth && { auth }) } } : null }
+    const { username, password, search } = new URL(http.url)
+    const hasUser = username !== '' || password !== ''
+    const credentials = { ...(auth && { auth }), ...(hasUser && { url: http.url }) }
+    return {
+      shown: { ...source, http: { ...rest, url: shownUrl(http.url) } },
+      secrets: auth || hasUser ? { http: credentials } : null,
+      query: search === '' ? null : search,
+    }
   }
   if (containerImage?.auth) {
     const { auth, ...rest } = containerImage
-    return { shown: { ...source, containerImage: rest }, secrets: { containerImage: { auth } } }
+    const shown = { ...source, containerImage: rest }
+    return { shown, secrets: { containerImage: { auth } }, query: null }
   }
-  return { shown: source, secrets: null }
+  return { shown: source, secrets: null, query: null }
 }
 
 /**
@@ -42,18 +53,31 @@ export function sealSecrets(secrets: Secrets | null, imageUid: string, key: Serv
   return secrets && key.seal(JSON.stringify(secrets), imageUid)
 }
 
+export function sealQuery(query: string | null, imageUid: string, key: ServerKey) {
+  return query === null ? null : key.seal(query, imageUid)
+}
+
 /** The data source as the user gave it. */
 export function withSecrets(image: Image, key: ServerKey): DataSource {
-  const { dataSource: source } = image
+  const source = withQuery(image, key)
   if (!image.secrets) return source
   const secrets = secretsSchema.parse(JSON.parse(key.unseal(image.secrets, image.uid)))
+  const { auth, url } = secrets.http ?? {}
   return {
     ...source,
-    ...(source.http && { http: { ...source.http, ...secrets.http } }),
+    ...(source.http && { http: { ...source.http, ...(auth && { auth }), ...(url && { url }) } }),
     ...(source.containerImage && {
       containerImage: { ...source.containerImage, ...secrets.containerImage },
     }),
   }
+}
+
+function withQuery({ dataSource, sealedQuery, uid }: Image, key: ServerKey): DataSource {
+  const { http } = dataSource
+  if (!http || !sealedQuery) return dataSource
+  const url = new URL(http.url)
+  url.search = key.unseal(sealedQuery, uid)
+  return { ...dataSource, http: { ...http, url: url.href } }
 }
 
 function hasSecrets({ username, password, search }: URL): boolean {

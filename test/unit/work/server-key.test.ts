@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { sealSecrets, splitSecrets, withSecrets } from '../../../src/work/secrets.ts'
+import { sealQuery, sealSecrets, splitSecrets, withSecrets } from '../../../src/work/secrets.ts'
 import { ServerKey, tokenHash } from '../../../src/work/server-key.ts'
 import { newImage, openCatalog } from '../../support/catalog.ts'
 import { temporaryFolder } from '../../support/temporary.ts'
@@ -56,19 +56,27 @@ describe('secrets of a data source', () => {
     { url: 'https://example.com/a.img', auth: { basic: { username: 'u', password: 'topsecret' } } },
   ])('of %j are taken out, sealed, and put back for the import', async (http) => {
     const source = { type: 'HTTP', http } as const
-    const { shown, secrets } = splitSecrets(source)
+    const { shown, secrets, query } = splitSecrets(source)
     expect(JSON.stringify(shown)).not.toMatch(/topsecret|pass/)
     await using opened = await openCatalog()
     const image = await opened.catalog.transaction(({ images }) =>
-      images.add(newImage('a', { dataSource: shown, secrets: sealSecrets(secrets, 'uid-a', key) })),
+      images.add(
+        newImage('a', {
+          dataSource: shown,
+          secrets: sealSecrets(secrets, 'uid-a', key),
+          sealedQuery: sealQuery(query, 'uid-a', key),
+        }),
+      ),
     )
-    expect(image.hadSecrets).toBe(true)
-    expect(Buffer.from(image.secrets ?? []).toString('latin1')).not.toContain('topsecret')
+    const sealed = image.secrets ?? image.sealedQuery ?? []
+    expect(sealed.length).toBeGreaterThan(0)
+    expect(Buffer.from(sealed).toString('latin1')).not.toContain('topsecret')
+    expect(image.hadSecrets).toBe(image.secrets !== null)
     expect(withSecrets(image, key)).toEqual(source)
   })
 
   test('that it does not have leave it as it is', () => {
     const source = { type: 'HTTP', http: { url: 'https://example.com/~a%20b' } } as const
-    expect(splitSecrets(source)).toEqual({ shown: source, secrets: null })
+    expect(splitSecrets(source)).toEqual({ shown: source, secrets: null, query: null })
   })
 })
