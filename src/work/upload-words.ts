@@ -17,13 +17,15 @@ export function empty(): Refusal {
 }
 
 export function gone(image: Image, how: 'expired' | 'finished'): Refusal {
+  const { name, phase, ready } = image
+  const reason = phase === 'Failed' ? ` (${ready.message})` : ''
   const why =
     how === 'expired'
       ? 'the time for this upload is over'
-      : `this upload URL was used already; the image "${image.name}" is ${image.phase}`
+      : `this upload URL was used already; the image "${name}" is ${phase}${reason}`
   return new Refusal(
     'UPLOAD_GONE',
-    `${why}; ask for a new one with POST /api/v1/images/${image.name}/retry, or delete and create the image`,
+    `${why}; ask for a new one with POST /api/v1/images/${name}/retry, or delete and create the image`,
   )
 }
 

@@ -166,6 +166,9 @@ describe('tus 1.0', () => {
     expect(answer.status).toBe(422)
     expect((await problemOf(answer)).code).toBe('NOT_AN_IMAGE')
     expect((await service.rest.image('text')).status.phase).toBe('Failed')
+    const late = await patch(url, 3 * mebibyte, bytes.subarray(0, step))
+    expect(late.status).toBe(410)
+    expect((await problemOf(late)).detail).toMatch(/is Failed \(.+\); ask for a new one with POST/)
   })
 
   test('takes PATCH in the clothes of POST', async () => {
