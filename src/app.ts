@@ -8,6 +8,7 @@ import type { Listen, Settings } from './env.ts'
 import type { DataSource } from './image/data-source.ts'
 import type { Reference } from './image/reference.ts'
 import type { Log } from './log.ts'
+import { Feed } from './serve/api/feed.ts'
 import { Presenter } from './serve/api/present.ts'
 import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
@@ -74,8 +75,10 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     work
   const { pushes, repositories, writers } = work
   const presenter = new Presenter({ catalog, progress, key, names })
+  const feed = new Feed({ catalog, progress, presenter, log, ticking: everySecond })
   const routes = front({
     catalog,
+    feed,
     store,
     prober,
     intake,
@@ -126,6 +129,11 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       await held.disposeAsync()
     },
   }
+}
+
+function everySecond(tick: () => void): () => void {
+  const timer = setInterval(tick, 1000).unref()
+  return () => clearInterval(timer)
 }
 
 type Ground = {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import Sqlite from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
 import { Blobs } from './blobs.ts'
-import { Events } from './events.ts'
+import { Events, type Happening } from './events.ts'
 import { Holdings } from './holdings.ts'
 import { Images } from './images.ts'
 import { Jobs } from './jobs.ts'
@@ -27,6 +27,7 @@ export type Tables = {
   readonly pushSessions: PushSessions
   readonly uploads: Uploads
   readonly jobs: Jobs
+  readonly events: Events
 }
 
 export type CatalogOptions = {
@@ -47,6 +48,7 @@ export class Catalog implements AsyncDisposable {
   readonly #traces: Traces
   readonly #now: () => number
   readonly #changes = new EventEmitter().setMaxListeners(0)
+  #newestEvent = 0
   /** For reading; everything that writes does so in a transaction. */
   readonly read: Tables
 
@@ -76,7 +78,9 @@ export class Catalog implements AsyncDisposable {
       const traces = new Traces(database, db)
       await traces.clear()
       const wal = path === ':memory:' ? null : await WalSync.open(path)
-      return new Catalog(db, now, { wal, traces })
+      const catalog = new Catalog(db, now, { wal, traces })
+      catalog.#newestEvent = (await catalog.read.events.newest()) ?? 0
+      return catalog
     } catch (error) {
       await db.destroy()
       throw error
@@ -114,7 +118,10 @@ export class Catalog implements AsyncDisposable {
   }
 
   #announce(changes: Changes): void {
-    for (const name of changes.images) this.#changes.emit(topic(name))
+    const { events } = changes
+    this.#newestEvent = Math.max(this.#newestEvent, ...events.map(({ seq }) => seq))
+    if (events.length > 0) this.#changes.emit(happenings, events)
+    for (const name of new Set(events.map(({ name }) => name))) this.#changes.emit(topic(name))
     for (const name of changes.repositories) this.#changes.emit(repositories, name)
   }
 
@@ -122,6 +129,17 @@ export class Catalog implements AsyncDisposable {
   watch(name: string, changed: () => void): () => void {
     this.#changes.on(topic(name), changed)
     return () => this.#changes.off(topic(name), changed)
+  }
+
+  /** The sequence of the newest event that is committed for good; 0 when nothing ever happened. */
+  get newestEvent(): number {
+    return this.#newestEvent
+  }
+
+  /** Calls back with what each committed transaction made happen, until the returned function is called. */
+  watchEvents(happened: (events: readonly Happening[]) => void): () => void {
+    this.#changes.on(happenings, happened)
+    return () => this.#changes.off(happenings, happened)
   }
 
   /** Calls back with the name of a repository after each committed change of its manifests or tags. */
@@ -149,15 +167,15 @@ export class Catalog implements AsyncDisposable {
   }
 }
 
-/** Names of what one transaction has changed, and whether it has erased secrets. */
+/** What one transaction has changed, and whether it has erased secrets. */
 class Changes {
-  readonly images = new Set<string>()
+  readonly events: Happening[] = []
   readonly repositories = new Set<string>()
   erased = false
 }
 
 function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Tables {
-  const events = new Events(db, now, changes.images)
+  const events = new Events(db, now, changes.events)
   return {
     images: new Images(db, events, now, () => {
       changes.erased = true
@@ -170,10 +188,12 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     pushSessions: new PushSessions(db, now),
     uploads: new Uploads(db),
     jobs: new Jobs(db, now),
+    events,
   }
 }
 
 const repositories = 'repositories'
+const happenings = 'happenings'
 
 /** An emitter treats an event called `error` in a way of its own, and an image may be called so. */
 function topic(name: string): string {

@@ -21,3 +21,18 @@ export function formatDuration(duration: number): string {
   ]
   return `${duration / length}${unit}`
 }
+
+const spans = [
+  ['d', 86_400, 'h', 3600],
+  ['h', 3600, 'm', 60],
+  ['m', 60, 's', 1],
+] as const
+
+/** Whole seconds in the two largest units: `45s`, `1m20s`, `2h`, `3d4h`. */
+export function formatSpan(seconds: number): string {
+  const span = spans.find(([, length]) => seconds >= length)
+  if (!span) return `${seconds}s`
+  const [unit, length, smaller, part] = span
+  const rest = Math.floor((seconds % length) / part)
+  return `${Math.floor(seconds / length)}${unit}${rest > 0 ? `${rest}${smaller}` : ''}`
+}

@@ -142,7 +142,7 @@ function end(outgoing: ServerResponse, status: number, headers: Headers, bytes?:
  * Requests that were sent one behind the other are answered in that order: what stands behind opens no file and takes no
  * memory before. When the connection breaks first its turn never comes, and nothing is left of it.
  */
-async function turnOf(outgoing: ServerResponse): Promise<void> {
+export async function turnOf(outgoing: ServerResponse): Promise<void> {
   if (outgoing.socket) return
   await new Promise<void>((resolve) => outgoing.once('socket', () => resolve()))
 }

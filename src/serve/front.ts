@@ -3,11 +3,11 @@ import { Hono } from 'hono'
 import { Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { openApiDocument } from './api/document.ts'
+import { eventRoutes } from './api/events.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
 import { probeRoutes, type ProbeOptions } from './api/probe.ts'
 import { spreadChallenges } from './auth/challenge.ts'
 import { doors } from './auth/doors.ts'
-import type { Gate } from './auth/gate.ts'
 import { tokenRoutes } from './auth/token-routes.ts'
 import type { Call, Env, Routes } from './context.ts'
 import { cors } from './cors.ts'
@@ -33,8 +33,6 @@ export type FrontOptions = ApiOptions &
     readonly publicUrl: string | null
     /** As in SLIPWAY_CORS_ORIGINS. */
     readonly corsOrigins: readonly string[]
-    /** Asks for credentials; null where everyone may do everything. */
-    readonly gate: Gate | null
   }
 
 /** Everything that is served, under one application. */
@@ -60,6 +58,7 @@ export function front(options: FrontOptions): Routes {
     .route('/', healthRoutes(options))
     .get('/openapi.json', (c) => c.json(document))
     .route('/api/v1/images', imageRoutes(options))
+    .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))

@@ -9,11 +9,15 @@ export type Snapshot = {
   /** Bytes a second, since the beginning and over the last seconds. */
   readonly average: number
   readonly current: number
+  /** Seconds that the rest takes at the current speed; null when that is not known, or nothing is left. */
+  readonly remaining: number | null
 }
 
 /** The current speed is that of the last five seconds, measured in half seconds. */
 const windowLength = 5000
 const sampleEvery = 500
+/** What a shorter time has shown foretells nothing. */
+const foretellsAfter = 1000
 
 export class Transfer {
   readonly #now: () => number
@@ -44,9 +48,12 @@ export class Transfer {
     const last = this.#samples.at(-1)
     if (last && now - last.at < sampleEvery) return
     this.#samples.push({ at: now, received: this.#received })
-    while (this.#samples.length > 2 && now - (this.#samples[0]?.at ?? now) > windowLength) {
-      this.#samples.shift()
-    }
+    this.#forgetBefore(now - windowLength)
+  }
+
+  /** The first sample stays the newest of those that are older than what is measured. */
+  #forgetBefore(time: number): void {
+    while ((this.#samples[1]?.at ?? Infinity) <= time) this.#samples.shift()
   }
 
   /** The highest progress so far, for the heartbeat. */
@@ -60,13 +67,19 @@ export class Transfer {
       this.#tenths = Math.max(this.#tenths, Math.min(reached, 999))
     }
     const now = this.#now()
+    this.#forgetBefore(now - windowLength)
     const oldest = this.#samples[0] ?? { at: this.#begun, received: 0 }
+    const received = this.#from + this.#received
+    const current = speed(this.#received - oldest.received, now - oldest.at)
+    const left =
+      this.#total === null || now - this.#begun < foretellsAfter ? 0 : this.#total - received
     return {
-      received: this.#from + this.#received,
+      received,
       total: this.#total,
       tenths: this.#total === null ? null : this.#tenths,
       average: speed(this.#received, now - this.#begun),
-      current: speed(this.#received - oldest.received, now - oldest.at),
+      current,
+      remaining: left > 0 && current > 0 ? Math.ceil(left / current) : null,
     }
   }
 }
@@ -81,6 +94,7 @@ export class Progress {
   readonly #transfers = new Map<string, Transfer>()
   /** What was shown of images whose next attempt goes on from there. */
   readonly #shown = new Map<string, number>()
+  readonly #watchers = new Set<(imageUid: string) => void>()
 
   constructor(now: () => number) {
     this.#now = now
@@ -90,6 +104,17 @@ export class Progress {
     const transfer = new Transfer(this.#now, floor)
     this.#transfers.set(imageUid, transfer)
     return transfer
+  }
+
+  /** Images whose transfers run. */
+  get running(): Iterable<string> {
+    return this.#transfers.keys()
+  }
+
+  /** Calls back when the transfer of an image has ended, until the returned function is called. */
+  watchEnds(ended: (imageUid: string) => void): () => void {
+    this.#watchers.add(ended)
+    return () => void this.#watchers.delete(ended)
   }
 
   of(imageUid: string): Snapshot | null {
@@ -102,7 +127,9 @@ export class Progress {
   }
 
   end(imageUid: string, transfer: Transfer): void {
-    if (this.#transfers.get(imageUid) === transfer) this.#transfers.delete(imageUid)
+    if (this.#transfers.get(imageUid) !== transfer) return
+    this.#transfers.delete(imageUid)
+    for (const ended of this.#watchers) ended(imageUid)
   }
 
   /** The transfer breaks off; the next one of the image goes on from what was shown. */

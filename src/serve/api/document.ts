@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { failure, json } from './document-answers.ts'
 import {
   createSchema,
+  eventsQuery,
   getQuery,
   imageSchema,
   listQuery,
@@ -21,6 +22,17 @@ const refused = {
   '429': failure(
     'Too many failed attempts from this address; Retry-After tells when to come again',
   ),
+}
+
+const listening = {
+  query: eventsQuery,
+  header: z.object({ 'Last-Event-ID': z.string().optional() }),
+}
+
+const told = {
+  description:
+    'For as long as the client stays: `image` with the whole image, after each change and at most every second for progress; `deleted` with name and uid; `reset`, before everything there is, where Last-Event-ID is missing or too old. `id` is the sequence',
+  content: { 'text/event-stream': { schema: z.string() } },
 }
 
 const images: ZodOpenApiPathsObject = {
@@ -107,6 +119,30 @@ const images: ZodOpenApiPathsObject = {
   },
 }
 
+const events: ZodOpenApiPathsObject = {
+  '/api/v1/events': {
+    get: {
+      operationId: 'listenToImages',
+      summary: 'What happens to images, as Server-Sent Events',
+      requestParams: listening,
+      responses: { ...refused, '200': told, '422': failure('A parameter is wrong') },
+    },
+  },
+  '/api/v1/images/{name}/events': {
+    get: {
+      operationId: 'listenToImage',
+      summary: 'What happens to the image of that name, as Server-Sent Events',
+      requestParams: { ...listening, path: ofImage },
+      responses: {
+        ...refused,
+        '200': told,
+        '404': failure('There is no such image, and no Last-Event-ID was given'),
+        '422': failure('A parameter is wrong'),
+      },
+    },
+  },
+}
+
 const probes: ZodOpenApiPathsObject = {
   '/api/v1/probe': {
     post: {
@@ -143,6 +179,6 @@ export function openApiDocument(version: string) {
     },
     // Without credentials configured, none are asked for.
     security: [{ token: [] }, { password: [] }, {}],
-    paths: { ...images, ...probes, ...uploadPaths },
+    paths: { ...images, ...events, ...probes, ...uploadPaths },
   })
 }

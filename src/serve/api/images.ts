@@ -1,30 +1,30 @@
-import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { Image } from '../../catalog/images.ts'
 import type { Store } from '../../store/store.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
-import { demandImage, mayPull, reaches } from '../auth/access.ts'
+import { demandImage, mayPull } from '../auth/access.ts'
 import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
 import { body, query } from './asked.ts'
 import { sendDisk } from './disk.ts'
+import { sendEvents, type EventOptions } from './events.ts'
+import { matchesState, tagOf } from './etag.ts'
 import { demandSource } from './own-image.ts'
 import type { PublicNames } from '../public-names.ts'
 import type { Presenter } from './present.ts'
 import { createSchema, getQuery, listQuery, type ImageBody } from './schema.ts'
+import { visible } from './visible.ts'
 import { untilChanged } from './wait.ts'
 
-export type ApiOptions = {
+export type ApiOptions = EventOptions & {
   readonly catalog: Catalog
   readonly store: Store
   readonly intake: Intake
   readonly presenter: Presenter
   readonly names: () => PublicNames
-  /** Ends waiting requests when the service stops. */
-  readonly closing: AbortSignal
 }
 
 /** `/api/v1/images` (http-api, "REST"). */
@@ -57,10 +57,12 @@ export function imageRoutes(options: ApiOptions): Routes {
       demandImage(c, 'pull', c.req.param('name'))
       return await sendDisk(c, await find(options, c.req.param('name')), options.store)
     })
+    .get('/:name/events', (c) => sendEvents(c, c.req.param('name'), options))
     .all('/', only('GET', 'HEAD', 'POST'))
     .all('/:name', only('GET', 'HEAD', 'DELETE'))
     .all('/:name/retry', only('POST'))
     .all('/:name/disk', only('GET', 'HEAD'))
+    .all('/:name/events', only('GET', 'HEAD'))
 }
 
 async function find({ catalog }: ApiOptions, name: string): Promise<Image> {
@@ -72,24 +74,19 @@ async function find({ catalog }: ApiOptions, name: string): Promise<Image> {
 async function one(c: Call, options: ApiOptions): Promise<Response> {
   const { wait } = query(c, getQuery)
   const name = c.req.param('name') ?? ''
-  const look = async () => visible(c, await options.presenter.show(await find(options, name)))
+  const look = async () =>
+    visible(c.get('caller'), await options.presenter.show(await find(options, name)))
   const known = c.req.header('if-none-match')
   let body = await look()
-  if (wait !== undefined && matches(known, etagOf(body))) {
-    const changed = async () => {
+  if (wait !== undefined && matchesState(known, tagOf(body))) {
+    const changed = async (progressCounts: boolean) => {
       body = await look()
-      return !matches(known, etagOf(body))
+      const tag = tagOf(body)
+      return !(progressCounts ? matches(known, tag.whole) : matchesState(known, tag))
     }
     await untilChanged(options.catalog, name, wait, changed, [options.closing, c.req.raw.signal])
   }
-  return matches(known, etagOf(body)) ? notModified(c, body) : shown(c, body, 200)
-}
-
-/** Who holds an upload's URL may write that image: it is not for those who may only look. */
-function visible(c: Call, body: ImageBody): ImageBody {
-  if (reaches(c, 'write')) return body
-  const { imageUploadURLs: _urls, uploadCommand: _command, ...status } = body.status
-  return { ...body, status }
+  return matches(known, tagOf(body).whole) ? notModified(c, body) : shown(c, body, 200)
 }
 
 async function page(
@@ -106,7 +103,9 @@ async function page(
     cdrom: cdrom ?? null,
   })
   const items = await Promise.all(
-    images.slice(0, limit).map(async (image) => visible(c, await presenter.show(image))),
+    images
+      .slice(0, limit)
+      .map(async (image) => visible(c.get('caller'), await presenter.show(image))),
   )
   const last = images.length > limit ? items.at(-1) : undefined
   return { items, ...(last && { continue: cursor(last.name) }) }
@@ -120,17 +119,13 @@ function cursorName(text: string): string {
   return Buffer.from(text, 'base64url').toString()
 }
 
-function etagOf(body: ImageBody): string {
-  return `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`
-}
-
 function shown(c: Call, body: ImageBody, status: 200 | 201 | 202): Response {
-  c.header('etag', etagOf(body))
+  c.header('etag', tagOf(body).whole)
   c.header('cache-control', 'no-store')
   return c.json(body, status)
 }
 
 function notModified(c: Call, body: ImageBody): Response {
-  c.header('etag', etagOf(body))
+  c.header('etag', tagOf(body).whole)
   return c.body(null, 304)
 }

@@ -1,6 +1,7 @@
 import type { Image } from '../../catalog/images.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { hexOf, isDigest } from '../../image/digest.ts'
+import { formatSpan } from '../../image/duration.ts'
 import { formatSize } from '../../image/size.ts'
 import { repositoryOf } from '../../image/name.ts'
 import type { Progress, Snapshot } from '../../work/progress.ts'
@@ -91,7 +92,7 @@ export class Presenter {
   }
 }
 
-function moving({ received, tenths, average, current }: Snapshot): Partial<Status> {
+function moving({ received, tenths, average, current, remaining }: Snapshot): Partial<Status> {
   return {
     ...(tenths !== null && { progress: percent(tenths) }),
     receivedBytes: String(received),
@@ -101,6 +102,7 @@ function moving({ received, tenths, average, current }: Snapshot): Partial<Statu
       current: `${formatSize(current)}/s`,
       currentBytes: String(current),
     },
+    ...(remaining !== null && { remaining: formatSpan(remaining), remainingSeconds: remaining }),
   }
 }
 

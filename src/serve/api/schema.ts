@@ -56,8 +56,15 @@ export const getQuery = z.strictObject({
     })
     .optional()
     .meta({
-      description: 'Answer only when the image differs from If-None-Match, at most so long',
+      description:
+        'Answer only when the image differs from If-None-Match, at most so long; where only its progress does, a second after the request began',
     }),
+})
+
+export const eventsQuery = z.strictObject({
+  lastEventId: z.string().max(100).optional().meta({
+    description: 'For clients that cannot send Last-Event-ID, which goes before it',
+  }),
 })
 
 const bytes = z.string().meta({ description: 'bytes, decimal' })
@@ -88,6 +95,11 @@ export const statusSchema = z
     downloadSpeed: z
       .object({ avg: z.string(), avgBytes: bytes, current: z.string(), currentBytes: bytes })
       .optional(),
+    remaining: z.string().optional().meta({
+      description: 'What the rest takes at the current speed, where that is known',
+      example: '1m20s',
+    }),
+    remainingSeconds: z.int().optional(),
     format: z.enum(formats).optional(),
     cdrom: z.boolean().optional(),
     bootable: z.string().optional(),

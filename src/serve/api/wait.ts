@@ -1,10 +1,11 @@
 import type { Catalog } from '../../catalog/catalog.ts'
 
-/** Progress changes without a change in the catalog: it is looked at as often as an event would tell it. */
+/** Progress changes without a change in the catalog: it is told as often as an event would tell it. */
 const lookEvery = 1000
 
 /**
- * Waits until `changed` says so, looking after each change of the image in the catalog and every second.
+ * Waits until `changed` says so, which is asked after each change of the image in the catalog, and every second whether
+ * its progress counts, too.
  * @param limit milliseconds
  * @param signals end the waiting early; they may outlive it by far
  */
@@ -12,15 +13,15 @@ export async function untilChanged(
   catalog: Catalog,
   name: string,
   limit: number,
-  changed: () => Promise<boolean>,
+  changed: (progressCounts: boolean) => Promise<boolean>,
   signals: readonly AbortSignal[],
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const look = () => {
-    changed().then((is) => is && resolve(), reject)
+  const look = (progressCounts: boolean) => {
+    changed(progressCounts).then((is) => is && resolve(), reject)
   }
-  const unwatch = catalog.watch(name, look)
-  const ticking = setInterval(look, lookEvery)
+  const unwatch = catalog.watch(name, () => look(false))
+  const ticking = setInterval(look, lookEvery, true)
   const over = setTimeout(resolve, limit)
   const stop = () => resolve()
   for (const signal of signals) signal.addEventListener('abort', stop)

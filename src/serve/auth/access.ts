@@ -1,7 +1,7 @@
 import { Refusal } from '../../errors.ts'
 import { repositoryOf } from '../../image/name.ts'
 import type { Call } from '../context.ts'
-import { everyone, type Action } from './caller.ts'
+import { everyone, type Action, type Caller } from './caller.ts'
 import { catalogScope, challengeRegistry, challengeRest, scopeOf } from './challenge.ts'
 import type { Reach } from './role.ts'
 import { Visitor } from './visitor.ts'
@@ -49,7 +49,10 @@ export function mayPull(c: Call): (name: string) => boolean {
 
 /** Whether the caller may read or change what REST shows. */
 export function reaches(c: Call, reach: Reach): boolean {
-  const caller = c.get('caller')
+  return callerReaches(c.get('caller'), reach)
+}
+
+export function callerReaches(caller: Caller, reach: Reach): boolean {
   return caller === everyone || (caller instanceof Visitor && caller.reaches(reach))
 }
 

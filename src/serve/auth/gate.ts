@@ -82,6 +82,14 @@ export class Gate {
     )
   }
 
+  /** A visitor of earlier, who showed credentials of its own, as of now; null when those are no longer in force. */
+  async again({ identity }: Visitor): Promise<Visitor | null> {
+    await this.#callers.look()
+    if (!identity) return this.#visitor(null, null)
+    const holder = this.#callers.holder(identity.name, identity.stamp)
+    return holder && this.#visitor(holder, null)
+  }
+
   /** As `visitor`, for a name and password that came by another way. */
   async visitorBy(c: Call, shown: Shown, challenge: Challenge): Promise<Visitor> {
     await this.#callers.look()

@@ -63,6 +63,18 @@ export class Visitor implements Caller {
     return this.#options.identity !== null
   }
 
+  /** Whether both may do the same, as far as can be told at a glance. */
+  equals(other: Visitor): boolean {
+    const { identity, rules, scope } = other.#options
+    const own = this.#options
+    return (
+      own.identity?.name === identity?.name &&
+      own.identity?.role === identity?.role &&
+      own.rules === rules &&
+      own.scope === scope
+    )
+  }
+
   /** What of REST. Tokens that were issued are for the registry. */
   reaches(reach: Reach): boolean {
     const { identity, scope } = this.#options

@@ -51,6 +51,37 @@ describe('a catalog', () => {
     expect(heard.toSorted()).toEqual(['error', 'one'])
   })
 
+  test('tells what happened in the order in which it did, and where it stands after the next start', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'catalog.sqlite')
+    const heard: string[] = []
+    {
+      await using catalog = await Catalog.open({ path, now: Date.now })
+      expect(catalog.newestEvent).toBe(0)
+      const unwatch = catalog.watchEvents((events) => {
+        for (const { seq, kind, name } of events) heard.push(`${seq} ${kind} ${name}`)
+        expect(catalog.newestEvent).toBe(events.at(-1)?.seq)
+      })
+      await catalog.transaction(async ({ images }) => {
+        await images.add(newImage('one'))
+        await images.add(newImage('two'))
+        expect(catalog.newestEvent).toBe(0)
+      })
+      await catalog.transaction(({ images }) => images.remove({ name: 'one', uid: 'uid-one' }))
+      unwatch()
+      await catalog.transaction(({ images }) => images.remove({ name: 'two', uid: 'uid-two' }))
+    }
+    expect(heard).toEqual(['1 image one', '2 image two', '3 deleted one'])
+    await using catalog = await Catalog.open({ path, now: Date.now })
+    expect(catalog.newestEvent).toBe(4)
+    const { events } = catalog.read
+    expect(await events.after(1, 3, 10)).toEqual([
+      { seq: 2, kind: 'image', name: 'two', uid: 'uid-two' },
+      { seq: 3, kind: 'deleted', name: 'one', uid: 'uid-one' },
+    ])
+    expect([await events.oldest(), await events.newest()]).toEqual([1, 4])
+  })
+
   test('written by a newer program is refused with a sentence, and left as it is', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'catalog.sqlite')

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { dataSourceSchema } from '../../../src/image/data-source.ts'
 import { digestOf, isDigest, parseDigest } from '../../../src/image/digest.ts'
-import { formatDuration, parseDuration } from '../../../src/image/duration.ts'
+import { formatDuration, formatSpan, parseDuration } from '../../../src/image/duration.ts'
 import { isRepository, isTag, nameProblem } from '../../../src/image/name.ts'
 import { assertTransition, mayBecome, phases } from '../../../src/image/phase.ts'
 import { formatSize, parseSize } from '../../../src/image/size.ts'
@@ -59,6 +59,20 @@ describe('durations', () => {
     ['-1s', null],
   ])('%j is read as %j milliseconds', (text, milliseconds) => {
     expect(parseDuration(text)).toBe(milliseconds)
+  })
+
+  test.each([
+    [0, '0s'],
+    [59, '59s'],
+    [60, '1m'],
+    [80, '1m20s'],
+    [3599, '59m59s'],
+    [3601, '1h'],
+    [7500, '2h5m'],
+    [86_400, '1d'],
+    [273_600, '3d4h'],
+  ])('%j seconds are told as %j', (seconds, text) => {
+    expect(formatSpan(seconds)).toBe(text)
   })
 
   test('come back as they were written, in the largest exact unit', () => {

@@ -64,6 +64,53 @@ describe('progress', () => {
     expect(transfer.snapshot().current).toBeLessThanOrEqual(1000)
   })
 
+  test('comes to a standstill when nothing comes for longer than what is measured', () => {
+    const { clock, transfer } = begin()
+    transfer.expect(1_000_000)
+    for (let second = 0; second < 10; second += 1) {
+      clock.advance(1000)
+      transfer.add(1000)
+    }
+    clock.advance(5000)
+    expect(transfer.snapshot()).toMatchObject({ current: 0, remaining: null })
+    transfer.add(500)
+    expect(transfer.snapshot()).toMatchObject({ current: 100, remaining: 9895 })
+  })
+
+  test('tells what the rest takes, of what was there before too, once a second has shown the speed', () => {
+    const { clock, transfer } = begin()
+    transfer.expect(100_000, 50_000)
+    clock.advance(999)
+    transfer.add(1000)
+    expect(transfer.snapshot().remaining).toBeNull()
+    clock.advance(1001)
+    transfer.add(1000)
+    expect(transfer.snapshot()).toMatchObject({ current: 1000, remaining: 48 })
+    transfer.add(48_000)
+    expect(transfer.snapshot().remaining).toBeNull()
+  })
+
+  test('tells no rest of what has no known length', () => {
+    const { clock, transfer } = begin()
+    clock.advance(2000)
+    transfer.add(1000)
+    expect(transfer.snapshot().remaining).toBeNull()
+  })
+
+  test('says when a transfer has ended, once, and not when its successor took its place', () => {
+    const { progress, transfer } = begin()
+    const heard: string[] = []
+    const unwatch = progress.watchEnds((uid) => heard.push(uid))
+    const next = progress.begin('a', 0)
+    progress.end('a', transfer)
+    progress.end('a', next)
+    progress.end('a', next)
+    expect(heard).toEqual(['a'])
+    unwatch()
+    progress.end('a', progress.begin('a', 0))
+    expect(heard).toEqual(['a'])
+  })
+
   test('is kept of a transfer that breaks off, until it is forgotten', () => {
     const { progress, transfer } = begin()
     transfer.expect(1000)

@@ -1,0 +1,152 @@
+import { describe, expect, test, vi } from 'vitest'
+import { Listener, openFeed, provisioning, ready, terminating } from '../../support/feed.ts'
+
+describe('a stream of events', () => {
+  test('begins with the whole state, whose last image bears the id', async () => {
+    await using opened = await openFeed()
+    for (const name of ['b', 'a']) await opened.add(name)
+    await using listener = new Listener(opened.feed)
+    expect(await listener.pull()).toMatchObject([{ event: 'reset', id: '' }])
+    expect(await listener.pull()).toMatchObject([{ event: 'image', id: '' }])
+    expect(await listener.pull()).toMatchObject([{ event: 'image', id: '2' }])
+    expect(await listener.pull()).toBeNull()
+    await opened.change('uid-a', provisioning)
+    expect(await listener.all()).toEqual(['a Provisioning'])
+    expect(listener.parser.lastId).toBe('3')
+  })
+
+  test('of nothing at all has its id at once', async () => {
+    await using opened = await openFeed()
+    await using listener = new Listener(opened.feed)
+    expect(await listener.pull()).toMatchObject([{ event: 'reset', id: '0' }])
+  })
+
+  test('goes on behind the id, with each image once as it is now, and its end in its place', async () => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    await opened.change('uid-a', provisioning)
+    await opened.change('uid-a', ready)
+    await opened.add('b', 'first')
+    await opened.change('first', terminating)
+    await opened.remove('b', 'first')
+    await opened.add('b', 'second')
+    await using listener = new Listener(opened.feed, '1')
+    expect(await listener.all()).toEqual(['a Ready', 'b deleted', 'b Pending'])
+    expect(listener.parser.lastId).toBe('7')
+    await using second = new Listener(opened.feed, '7')
+    expect(await second.all()).toEqual([])
+  })
+
+  test.each([
+    ['that is ahead of all there were', '9'],
+    ['whose successors are not kept any more', '10'],
+  ])('from a place %s begins anew', async (_case, from) => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    if (from === '10') {
+      const image = { name: 'b', uid: 'b' }
+      await opened.catalog.transaction(async ({ events }) => {
+        for (let count = 0; count < 10_010; count += 1) await events.append('deleted', image)
+      })
+    }
+    await using listener = new Listener(opened.feed, from)
+    expect(await listener.all()).toEqual(['reset', 'a Pending'])
+    expect(listener.parser.lastId).toBe(String(opened.catalog.newestEvent))
+  })
+
+  test('begins anew for a reader who fell behind what is kept, and keeps nothing for it', async () => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    await using listener = new Listener(opened.feed, '1')
+    await using quick = new Listener(opened.feed, '1')
+    expect(await listener.all()).toEqual([])
+    await opened.change('uid-a', provisioning)
+    expect(await listener.pull()).toHaveLength(1)
+    const image = { name: 'b', uid: 'b' }
+    await opened.catalog.transaction(async ({ events }) => {
+      for (let count = 0; count < 10_010; count += 1) await events.append('deleted', image)
+    })
+    expect(await quick.all()).toEqual(['reset', 'a Provisioning'])
+    expect(await listener.all()).toEqual(['reset', 'a Provisioning'])
+  })
+
+  test('of one image tells nothing of others, yet keeps the id up', async () => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    await opened.add('b')
+    await using listener = new Listener(opened.feed, '1', 'a')
+    await opened.change('uid-b', provisioning)
+    expect(await listener.all()).toEqual([])
+    await opened.second(15)
+    expect(await listener.all()).toEqual([])
+    expect(listener.parser).toMatchObject({ lastId: '3', comments: 1 })
+    await opened.remove('a')
+    expect(await listener.all()).toEqual(['a deleted'])
+  })
+
+  test('ends with the right to read, before anything more is told', async () => {
+    await using opened = await openFeed()
+    await using listener = new Listener(opened.feed)
+    await listener.all()
+    listener.caller = null
+    await opened.add('a')
+    expect(await listener.pull()).toBeUndefined()
+    expect(opened.isTicking).toBe(false)
+  })
+
+  test('gives a sign of life every fifteen seconds, and leaves nothing behind', async () => {
+    await using opened = await openFeed()
+    {
+      await using one = new Listener(opened.feed)
+      await using other = new Listener(opened.feed)
+      await Promise.all([one.all(), other.all()])
+      await opened.second(45)
+      await Promise.all([one.all(), other.all()])
+      // One on its way and one that stands for the rest: for who does not read, they do not pile up.
+      expect([one.parser.comments, other.parser.comments]).toEqual([2, 2])
+      expect(opened).toMatchObject({ isTicking: true, feed: { watchers: 2 } })
+    }
+    expect(opened).toMatchObject({ isTicking: false, feed: { watchers: 0 } })
+  })
+})
+
+describe('progress', () => {
+  test('is told at most every second, to all who watch with one look, and only when it moves', async () => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    await opened.change('uid-a', provisioning)
+    await using listeners = new AsyncDisposableStack()
+    const all = Array.from({ length: 200 }, () => listeners.use(new Listener(opened.feed, '2')))
+    const heard = async () => new Set((await Promise.all(all.map((one) => one.all()))).map(String))
+    await opened.second()
+    await heard()
+    const looks = vi.spyOn(opened.catalog.read.images, 'byUid')
+    const transfer = opened.progress.begin('uid-a', 0)
+    transfer.expect(1000)
+    for (let count = 0; count < 100; count += 1) transfer.add(1)
+    expect(await heard()).toEqual(new Set(['']))
+    await opened.second()
+    expect(await heard()).toEqual(new Set(['a Provisioning']))
+    expect(all.at(-1)?.mirror.all[0]?.status).toMatchObject({ progress: '10%' })
+    expect(looks).toHaveBeenCalledTimes(1)
+    await opened.change('uid-a', ready)
+    expect(await heard()).toEqual(new Set(['a Ready']))
+    expect(looks).toHaveBeenCalledTimes(2)
+  })
+
+  test('of a transfer that broke off is told once more without its speed', async () => {
+    await using opened = await openFeed()
+    await opened.add('a')
+    await using listener = new Listener(opened.feed)
+    const transfer = opened.progress.begin('uid-a', 0)
+    await opened.change('uid-a', provisioning)
+    expect(await listener.all()).toEqual(['reset', 'a Provisioning'])
+    expect(listener.mirror.all[0]?.status).toHaveProperty('downloadSpeed')
+    opened.progress.end('uid-a', transfer)
+    await opened.second()
+    expect(await listener.all()).toEqual(['a Provisioning'])
+    expect(listener.mirror.all[0]?.status).not.toHaveProperty('downloadSpeed')
+    await opened.second()
+    expect(await listener.all()).toEqual([])
+  })
+})
