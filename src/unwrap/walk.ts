@@ -53,7 +53,8 @@ export class Walk {
     let at = from
     while (!this.paused) {
       const end = Math.min(bytes.length, at + this.#left)
-      if (this.#want.do === 'see') this.#seen.push(bytes.subarray(at, end))
+      // Not an empty piece: the memory it lies in may be gone when the next one comes.
+      if (this.#want.do === 'see' && end > at) this.#seen.push(bytes.subarray(at, end))
       this.#left -= end - at
       this.position += end - at
       at = end
