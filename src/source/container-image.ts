@@ -10,7 +10,7 @@ import type { ImageConfig } from './registry/image-config.ts'
 import type { Part, Registry } from './registry/registry.ts'
 import { fetchConfig, resolveImage } from './registry/resolve-image.ts'
 import type { Place, Resolved, Resume, Source } from './source.ts'
-import type { Tally } from './tally.ts'
+import { uncounted, type Tally } from './tally.ts'
 
 export type ContainerImageOptions = RegistryOptions & {
   /** Bytes of a layer that is read, as it is stored and unpacked. */
@@ -58,9 +58,9 @@ class ImagePlace implements Place {
     this.#maxLayer = options.maxLayer
   }
 
-  /** A disk in a layer is given from its start alone. */
-  async open(_from: Resume | null, signal: AbortSignal, tally?: Tally) {
-    return await (await this.resolve(signal)).open(signal, tally)
+  /** From its start alone: who has bytes that came before resolves it, and shows them. */
+  async open(_from: Resume | null, signal: AbortSignal, tally: Tally = uncounted) {
+    return await (await this.resolve(signal)).open(null, signal, { tally })
   }
 
   async resolve(signal: AbortSignal): Promise<Resolved> {
@@ -88,7 +88,11 @@ class ImagePlace implements Place {
       facts,
       sole: config && soleLayer(document, config),
       isOwn: this.#isOwn,
-      open: async (signal, tally) => ({ ...(await disk.open(signal, tally)), facts }),
+      open: async (from, signal, listener) => {
+        // What lies here is not fetched, so there is nothing to be saved.
+        const kept = this.#isOwn ? null : from
+        return { ...(await disk.open(kept, signal, listener)), facts }
+      },
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '../image/digest.ts'
-import type { Part, BlobPart } from './registry/registry.ts'
+import type { Patience } from './registry/patience.ts'
+import type { Part, BlobPart, ReadHeld } from './registry/registry.ts'
 import type { Tally } from './tally.ts'
 
 /**
@@ -41,7 +42,24 @@ export type Resolved = {
   readonly sole: BlobPart | null
   /** Whether this very service holds it. */
   readonly isOwn: boolean
-  open(signal: AbortSignal, tally?: Tally): Promise<Opened>
+  /**
+   * Opens the disk, from the start or from where an earlier opening stopped. What that one gave is read again and verified
+   * with the rest.
+   */
+  open(from: Kept | null, signal: AbortSignal, listener?: Listener): Promise<Opened>
+}
+
+/** The first `offset` bytes, which an earlier opening gave, are here; `read` gives them again. */
+export type Kept = {
+  readonly offset: number
+  readonly version: string
+  readonly read: ReadHeld
+}
+
+export type Listener = {
+  readonly tally: Tally
+  /** Decides how long a connection that broke is tried again. */
+  readonly patience?: Patience
 }
 
 /**
@@ -69,6 +87,7 @@ export type Opened = {
   readonly size: number | null
   /** Where `body` begins; 0 unless a resume was granted. */
   readonly offset: number
+  /** Null when no later opening can go on in the middle. */
   readonly version: string | null
   /** What the status tells under `source`; safe to show. */
   readonly facts: SourceFacts

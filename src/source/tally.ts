@@ -8,5 +8,22 @@ export type Tally = {
   add(bytes: number): void
 }
 
+/** For bytes of which one part is here and does not come: hears of the others alone. */
+export function without(
+  part: { readonly start: number; readonly end: number } | null,
+  tally: Tally,
+): Tally {
+  if (!part) return tally
+  let at = 0
+  return {
+    expect: (total, from) => tally.expect(total, from),
+    add(bytes) {
+      const here = Math.min(at + bytes, part.end) - Math.max(at, part.start)
+      at += bytes
+      tally.add(bytes - Math.max(0, here))
+    },
+  }
+}
+
 /** For those who only look. */
 export const uncounted: Tally = { expect() {}, add() {} }

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Bug, Failure } from '../errors.ts'
 import { headSize } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
@@ -55,6 +55,13 @@ export class Arrival implements AsyncDisposable {
   async leave(): Promise<void> {
     await this.#sent?.leave()
     await this.#layer?.leave()
+  }
+
+  /** The bytes of the source that are here, from `offset` on. */
+  async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
+    if (this.#sent) return await this.#sent.read(offset, length, signal)
+    if (this.#layer) return await this.#layer.read(headSize + offset, length, signal)
+    throw new Bug('nothing is here to be read again')
   }
 
   /** What is here is of no use. */

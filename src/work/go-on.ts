@@ -1,16 +1,16 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Job } from '../catalog/jobs.ts'
-import type { Opened, Place } from '../source/source.ts'
-import type { Tally } from '../source/tally.ts'
+import { Flaw, Outage } from '../errors.ts'
+import type { Listener, Kept, Opened, Place, Resolved } from '../source/source.ts'
 import { peek } from '../unwrap/peek.ts'
 import type { Arrival } from './arrival.ts'
 
-type Hearing = { readonly catalog: Catalog; readonly tally: Tally }
+export type Hearing = Listener & { readonly catalog: Catalog }
 
 /**
  * Opens a source where an earlier transfer stopped, when it still gives the same bytes, else from its start. What is here
  * of other bytes is dropped.
- * @throws as `Place.open`
+ * @throws as `Place.open`; what is here may serve the next transfer then
  */
 export async function goOn(
   place: Place,
@@ -19,28 +19,89 @@ export async function goOn(
   { catalog, tally }: Hearing,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const { offset } = arrival
   // The last byte that is here is asked for again: behind the end of a file there is no part to ask for.
-  const from =
-    offset > 0 && job.version !== null ? { offset: offset - 1, version: job.version } : null
-  const opened = await place.open(from, signal, tally)
+  const from = keptIn(arrival, job, arrival.offset - 1)
+  return await letGo(arrival, signal, async () => {
+    const opened = await place.open(from, signal, tally)
+    return await orClose(opened, async () => {
+      const isSame = await settle(opened, from, arrival, job, catalog)
+      return isSame ? await withoutFirst(opened) : opened
+    })
+  })
+}
+
+/** The same for an image of a registry, which reads what is here once more. */
+export async function goOnIn(
+  resolved: Resolved,
+  arrival: Arrival,
+  job: Job,
+  { catalog, ...listener }: Hearing,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const from = keptIn(arrival, job, arrival.offset)
+  return await letGo(arrival, signal, async () => {
+    const opened = await resolved.open(from, signal, listener)
+    return await orClose(opened, async () => {
+      await settle(opened, from, arrival, job, catalog)
+      return opened
+    })
+  })
+}
+
+/**
+ * What a transfer that went on has failed with. Bad bytes may be those that were kept, which a disk may have damaged: then
+ * the source is not to blame, and the whole of it is fetched once more.
+ */
+export function doubted(error: unknown, { offset }: Opened): unknown {
+  if (offset === 0 || !(error instanceof Flaw)) return error
+  const message = `${error.message}; a part of it was kept from an earlier attempt, so it is fetched once more from its start`
+  return new Outage('SOURCE_UNAVAILABLE', message, { cause: error })
+}
+
+function keptIn(arrival: Arrival, { version }: Job, offset: number): Kept | null {
+  if (arrival.offset === 0 || version === null) return null
+  return { offset, version, read: (at, length, signal) => arrival.read(at, length, signal) }
+}
+
+async function letGo<Value>(
+  arrival: Arrival,
+  signal: AbortSignal,
+  open: () => Promise<Value>,
+): Promise<Value> {
   try {
-    if (opened.version !== job.version) {
-      await catalog.transaction(({ jobs }) => jobs.note(job.imageUid, opened.version))
-    }
-    if (from && opened.offset === from.offset) return await withoutFirst(opened)
-    await arrival.restart()
-    return opened
+    return await open()
   } catch (error) {
-    opened.body.destroy()
+    await arrival.fail(signal.aborted ? signal.reason : error)
     throw error
   }
 }
 
-/** For a source that does not go on in the middle. */
-export async function fromStart(arrival: Arrival, open: () => Promise<Opened>): Promise<Opened> {
-  await arrival.restart()
-  return await open()
+async function orClose<Value>({ body }: Opened, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work()
+  } catch (error) {
+    body.destroy()
+    throw error
+  }
+}
+
+/**
+ * The version is noted when nothing of another one is here any more, so that a crash between the two mixes nothing.
+ * @returns whether the transfer goes on
+ */
+async function settle(
+  opened: Opened,
+  from: Kept | null,
+  arrival: Arrival,
+  job: Job,
+  catalog: Catalog,
+): Promise<boolean> {
+  const isSame = from !== null && opened.offset === from.offset
+  if (!isSame) await arrival.restart()
+  if (opened.version !== job.version) {
+    await catalog.transaction(({ jobs }) => jobs.note(job.imageUid, opened.version))
+  }
+  return isSame
 }
 
 async function withoutFirst(opened: Opened): Promise<Opened> {

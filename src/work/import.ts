@@ -13,8 +13,8 @@ import { backoff } from './backoff.ts'
 import type { Collector } from './collect.ts'
 import { ingest, type Station } from './ingest.ts'
 import { borrow } from './object-reference.ts'
-import type { Progress, Transfer } from './progress.ts'
-import { fromStart, goOn } from './go-on.ts'
+import type { Progress } from './progress.ts'
+import { doubted, goOn, goOnIn, type Hearing } from './go-on.ts'
 import { shareKnownBytes } from './known-bytes.ts'
 import { askAgain } from './known-source.ts'
 import { hang, leaseHolder, publish, publishShared } from './publish.ts'
@@ -23,6 +23,7 @@ import { withSecrets } from './secrets.ts'
 import type { ServerKey } from './server-key.ts'
 import { shareLayer, type Shared } from './shared-layer.ts'
 import { tagKey } from './tag-record.ts'
+import { Waiting } from './waiting.ts'
 
 export type ImporterOptions = {
   readonly catalog: Catalog
@@ -73,26 +74,29 @@ export class Importer implements Worker {
     const image = await catalog.read.images.byUid(job.imageUid)
     if (!image || image.phase === 'Terminating') return
     const transfer = progress.begin(image.uid, job.progress)
+    const waiting = new Waiting(image, this.#options)
+    const hearing = { catalog, tally: transfer, patience: waiting.patience }
     try {
-      const ready = await this.#bring(image, job, transfer, signal)
+      const ready = await this.#bring(image, job, hearing, signal)
       log.info({ image: ready.name, digest: ready.stored?.manifest.digest }, 'image ready')
       this.#options.onReady(ready.name)
     } catch (error) {
-      await this.#record(image, job, error, signal)
+      const retryUntil = job.retryUntil ?? waiting.until
+      await this.#record(image, { ...job, retryUntil }, error, signal)
     } finally {
       progress.end(image.uid, transfer)
     }
   }
 
-  async #bring(image: Image, job: Job, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+  async #bring(image: Image, job: Job, hearing: Hearing, signal: AbortSignal): Promise<Image> {
     const { objectRef } = image.dataSource
-    if (!objectRef) return await this.#fetch(image, job, transfer, signal)
+    if (!objectRef) return await this.#fetch(image, job, hearing, signal)
     const stored = await borrow(image, objectRef.name, this.#options)
     await this.#provisioning(image)
     return await hang(image, stored, this.#options, signal)
   }
 
-  async #fetch(image: Image, job: Job, transfer: Transfer, signal: AbortSignal): Promise<Image> {
+  async #fetch(image: Image, job: Job, hearing: Hearing, signal: AbortSignal): Promise<Image> {
     const { sources, station, key } = this.#options
     const { type } = image.dataSource
     const source = sources[type]
@@ -105,20 +109,14 @@ export class Importer implements Worker {
       (await this.#layer(image, resolved, signal))
     if (here) return await this.#share(image, here, signal)
     const arrival = await Arrival.open(image.uid, station.store)
-    const again = await askAgain(
-      image,
-      place,
-      arrival,
-      { ...this.#options, tally: transfer },
-      signal,
-    )
+    const known = { ...this.#options, tally: hearing.tally }
+    const again = await askAgain(image, place, arrival, known, signal)
     if (again.shared) return await this.#share(image, again.shared, signal)
-    const hearing = { catalog: this.#options.catalog, tally: transfer }
     const opened = await (resolved
-      ? fromStart(arrival, () => resolved.open(signal, transfer))
+      ? goOnIn(resolved, arrival, job, hearing, signal)
       : goOn(again.place, arrival, job, hearing, signal))
     const { body, size, facts } = opened
-    return await ingest(
+    const ready = ingest(
       // The source itself tells how far it is: what it gives may not be what it gets.
       { body, size, checksums: checksumsOf(image.dataSource), onBytes: () => {} },
       arrival,
@@ -126,6 +124,7 @@ export class Importer implements Worker {
       (ingested) => publish(image, ingested, facts, this.#options, signal),
       signal,
     )
+    return await ready.catch((error: unknown) => Promise.reject(doubted(error, opened)))
   }
 
   /** A layer that is here already; null when it is not, or is not for everyone. */

@@ -16,7 +16,7 @@ beforeAll(async () => {
     await startService({
       SLIPWAY_LOG_LEVEL: 'trace',
       SLIPWAY_MAX_IMAGE_SIZE: '8Mi',
-      SLIPWAY_IMPORT_RETRY_FOR: '1ms',
+      SLIPWAY_IMPORT_RETRY_FOR: '1s',
     }),
   )
 })
@@ -98,6 +98,7 @@ const blobs: readonly Row[] = [
     ...lying(inChunks(lies.shorter)),
     code: 'INVALID_OCI',
     message: says('no bytes from \\d+ on'),
+    again: true,
   },
   {
     what: 'whose Content-Length is larger',

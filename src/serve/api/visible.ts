@@ -8,6 +8,11 @@ export function visible(caller: Caller, body: ImageBody): ImageBody {
 }
 
 export function withoutUpload(body: ImageBody): ImageBody {
-  const { imageUploadURLs: _urls, uploadCommand: _command, ...status } = body.status
+  const {
+    imageUploadURLs: _urls,
+    uploadCommand: _command,
+    upload: _upload,
+    ...status
+  } = body.status
   return { ...body, status }
 }

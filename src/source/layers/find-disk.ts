@@ -14,6 +14,8 @@ export type FoundDisk = {
   /** In the layer, `disk/x.img`. */
   readonly name: string
   readonly layer: Part
+  /** Where it begins in the layer's blob; null when that is compressed. */
+  readonly at: number | null
 }
 
 /**
@@ -30,11 +32,13 @@ export async function findDisk(
 ): Promise<FoundDisk> {
   const folder = new DiskFolder()
   for (const layer of layers.toReversed()) {
-    const body = await openLayer(layer, folder, options, signal)
-    const disk = await body.disk
-    if (disk)
-      return { body, size: disk.size, name: disk.name.replace(/^\.?\//, ''), layer: layer.part }
-    body.destroy()
+    const { tar, isPlain } = await openLayer(layer, folder, options, signal)
+    const disk = await tar.disk
+    if (disk) {
+      const name = disk.name.replace(/^\.?\//, '')
+      return { body: tar, size: disk.size, name, layer: layer.part, at: isPlain ? disk.at : null }
+    }
+    tar.destroy()
   }
   throw new Flaw('INVALID_OCI', `${folder.summary}; put the one disk there: COPY disk.img /disk/`)
 }

@@ -10,6 +10,9 @@ import { keep, mostListeners } from './verified.ts'
 
 type Done = (error?: Error | null) => void
 
+/** `at` is where its bytes begin in the tar. */
+type Disk = Member & { readonly at: number }
+
 /**
  * Takes a layer's tar, gives the disk in it, and nothing where there is none. It ends when the tar was read to its end and
  * found sound. Its failures name the layer, also those that come from the streams before it.
@@ -17,12 +20,12 @@ type Done = (error?: Error | null) => void
 export class LayerTar extends Transform {
   readonly #part: BlobPart
   readonly #folder: DiskFolder
-  readonly #walk = new TarWalk((member) => this.#member(member))
+  readonly #walk = new TarWalk((member, at) => this.#member(member, at))
   readonly #reader = new SecondReader({
     onDisk: (bytes) => this.#give(bytes),
     onFailure: (error) => this.destroy(error),
   })
-  readonly #found = Promise.withResolvers<Member | null>()
+  readonly #found = Promise.withResolvers<Disk | null>()
   /** Bytes of the disk that were not given yet. */
   #missing = 0
 
@@ -36,7 +39,7 @@ export class LayerTar extends Transform {
   }
 
   /** The disk, as soon as its header was read, or null when the layer has ended without one. */
-  get disk(): Promise<Member | null> {
+  get disk(): Promise<Disk | null> {
     return this.#found.promise
   }
 
@@ -73,12 +76,12 @@ export class LayerTar extends Transform {
     }
   }
 
-  #member(member: Member): void {
+  #member(member: Member, at: number): void {
     const isDisk = this.#folder.see(member)
     this.#reader.expect(member, isDisk)
     if (!isDisk) return
     this.#missing = member.size
-    this.#found.resolve(member)
+    this.#found.resolve({ ...member, at })
   }
 
   #give(bytes: Buffer): void {

@@ -2,7 +2,7 @@ import { addAbortSignal, pipeline, type Readable } from 'node:stream'
 import { algorithmOf, type Digest } from '../../image/digest.ts'
 import { unwrap, type Unwrapped } from '../../unwrap/unwrap.ts'
 import type { Part } from '../registry/registry.ts'
-import type { Tally } from '../tally.ts'
+import { without, type Tally } from '../tally.ts'
 import type { DiskFolder } from './disk-folder.ts'
 import { lie, ofLayer } from './flaws.ts'
 import { LayerTar } from './layer-tar.ts'
@@ -12,6 +12,8 @@ export type Layer = {
   readonly part: Part
   /** Digest of the uncompressed tar, from the config; null when that tells none. */
   readonly diffId: Digest | null
+  /** The part of the blob that does not come over the network. */
+  readonly held?: { readonly start: number; readonly end: number } | null
   /** The blob as it is stored. Broken connections are healed by it; what the bytes are is verified here. */
   readonly open: (signal: AbortSignal) => Promise<Readable>
 }
@@ -20,6 +22,12 @@ export type Unpacking = {
   readonly tally: Tally
   /** Bytes that a compressed layer may unpack to. */
   readonly maxOutput: number
+}
+
+export type OpenedLayer = {
+  readonly tar: LayerTar
+  /** Whether the tar's bytes are those of the blob. */
+  readonly isPlain: boolean
 }
 
 /**
@@ -31,12 +39,13 @@ export async function openLayer(
   folder: DiskFolder,
   { tally, maxOutput }: Unpacking,
   signal: AbortSignal,
-): Promise<LayerTar> {
-  const { part } = layer
+): Promise<OpenedLayer> {
+  const { part, held = null } = layer
   try {
-    const stored = verified(await layer.open(signal), part, tally)
+    const stored = verified(await layer.open(signal), part, without(held, tally))
     const unwrapped = await unwrap(stored, { maxOutput }, signal)
-    return readTar(unwrapped, layer, folder, signal)
+    const isPlain = unwrapped.wrapping.length === 0
+    return { tar: readTar(unwrapped, layer, folder, signal), isPlain }
   } catch (error) {
     throw ofLayer(error, part)
   }

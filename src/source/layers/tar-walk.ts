@@ -9,12 +9,15 @@ const mostExtension = 1024 * 1024
 
 const zeros = Buffer.alloc(64 * 1024)
 
+/** @param at where the member's bytes begin in the tar */
+type OnMember = (member: Member, at: number) => void
+
 /**
  * Walks over a tar as strictly as its format is written: every header sound, nothing but zeros behind the end, nothing that
  * two readers would take for two things. What the members are for is not its business.
  */
 export class TarWalk {
-  readonly #onMember: (member: Member) => void
+  readonly #onMember: OnMember
   readonly #walk = new Walk((walk) => this.#members(walk))
   /** Whether the end was met: a block of zeros. */
   #hasEnded = false
@@ -22,7 +25,7 @@ export class TarWalk {
   #mayEnd = { from: Infinity, to: 0 }
 
   /** @param onMember told of each when its header was walked over; what it throws ends the walk */
-  constructor(onMember: (member: Member) => void) {
+  constructor(onMember: OnMember) {
     this.#onMember = onMember
   }
 
@@ -62,8 +65,8 @@ export class TarWalk {
         extensions = extend(extensions, header.flag, yield* extension(header, start))
       } else {
         const member = memberOf(header, extensions)
-        this.#onMember(member)
         const { position } = walk
+        this.#onMember(member, position)
         this.#mayEnd = { from: position + member.size, to: position + padded(member.size) }
         yield* pass(padded(member.size))
         extensions = {}

@@ -1,22 +1,25 @@
 import { Readable } from 'node:stream'
-import { Outage } from '../../errors.ts'
+import { Bug, Outage } from '../../errors.ts'
 import { unavailable } from '../breaks.ts'
-import { otherSize, type OpenedBlob } from './blob.ts'
-import { patienceFor, type Pause } from './patience.ts'
-import type { BlobPart } from './registry.ts'
+import { otherSize, type OpenedBlob, type Stretch } from './blob.ts'
+import type { Patience } from './patience.ts'
+import type { BlobPart, Held } from './registry.ts'
 
 export type BlobSource = {
   readonly part: BlobPart
   /** At most `part.size`. */
   readonly offset: number
-  /** Opens the blob once, from an offset on. */
-  readonly open: (offset: number, signal: AbortSignal) => Promise<OpenedBlob>
-  readonly pause: Pause
+  /** Not asked for. */
+  readonly held: Held | null
+  /** Opens a part of the blob once. */
+  readonly open: (part: Stretch, signal: AbortSignal) => Promise<OpenedBlob>
+  readonly patience: Patience
 }
 
-/** Tries after a break, one after the other, in which fewer than so many bytes come. */
-const mostTries = 5
+/** Bytes between two breaks that make the second one another break, and not the same one once more. */
 const progress = 64 * 1024
+/** Read at once of what is here. */
+const pieceSize = 1024 * 1024
 /** Times that a blob is read from its start again to get to where it broke. */
 const mostSkips = 5
 
@@ -30,6 +33,8 @@ export class BlobBody extends Readable {
   readonly #closing = new AbortController()
   readonly #bytes: AsyncGenerator<Buffer, void>
   #at: number
+  /** Bytes that came over the network. */
+  #came = 0
   #skips = 0
 
   private constructor(source: BlobSource, signal: AbortSignal) {
@@ -90,36 +95,57 @@ export class BlobBody extends Readable {
   }
 
   async *#run(signal: AbortSignal): AsyncGenerator<Buffer, void> {
-    const { part, pause } = this.#source
-    let breaks = 0
+    const { part, patience } = this.#source
+    let times = 0
     while (this.#at < part.size) {
       const before = this.#at
       try {
-        yield* this.#once(signal)
-      } catch (error) {
+        yield* this.#stretch(signal)
+      } catch (failure) {
         signal.throwIfAborted()
-        breaks = this.#at - before >= progress ? 1 : breaks + 1
-        if (!(error instanceof Outage) || breaks > mostTries) throw error
-        if (this.#at < part.size) await pause(patienceFor(breaks, error), signal)
+        times = this.#at - before >= progress ? 1 : times + 1
+        if (!(failure instanceof Outage) || this.#skips > mostSkips) throw failure
+        if (this.#at === part.size) return
+        await patience({ failure, times, lost: this.#came }, signal)
       }
     }
   }
 
+  /** Up to where what is here begins or ends. */
+  #stretch(signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    const { part, held } = this.#source
+    const isBefore = held && this.#at < held.start
+    if (held && !isBefore && this.#at < held.end) return this.#fromHere(held, signal)
+    return this.#once(isBefore ? held.start : part.size, signal)
+  }
+
+  async *#fromHere({ start, end, read }: Held, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    while (this.#at < end) {
+      const piece = await read(this.#at - start, Math.min(pieceSize, end - this.#at), signal)
+      if (piece.length === 0) throw new Bug('less is here of a blob than was said')
+      this.#at += piece.length
+      yield piece
+    }
+  }
+
   /** What one connection gives. */
-  async *#once(signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  async *#once(end: number, signal: AbortSignal): AsyncGenerator<Buffer, void> {
     const { part, open } = this.#source
-    const { body, skip } = await open(this.#at, signal)
+    const { body, skip } = await open({ start: this.#at, end }, signal)
     let left = skip
     try {
       if (skip > 0) this.#countSkip()
       for await (const chunk of body) {
-        const fresh = chunk.subarray(Math.min(left, chunk.length))
-        left -= chunk.length - fresh.length
-        if (this.#at + fresh.length > part.size) throw otherSize(part, 'more bytes')
+        const unread = chunk.subarray(Math.min(left, chunk.length))
+        left -= chunk.length - unread.length
+        if (this.#at + unread.length > part.size) throw otherSize(part, 'more bytes')
+        const fresh = unread.subarray(0, end - this.#at)
         this.#at += fresh.length
+        this.#came += fresh.length
         if (fresh.length > 0) yield fresh
+        if (this.#at === end && end < part.size) return
       }
-      if (this.#at < part.size) throw ended(part, this.#at)
+      if (this.#at < end) throw ended(part, this.#at)
     } finally {
       body.destroy()
     }

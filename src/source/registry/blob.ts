@@ -9,6 +9,9 @@ import { refuseCoding } from './coding.ts'
 import type { BlobPart } from './registry.ts'
 import type { Session } from './session.ts'
 
+/** Bytes `start` to before `end`. */
+export type Stretch = { readonly start: number; readonly end: number }
+
 export type OpenedBlob = {
   readonly body: Readable
   /** Bytes at the start of `body` that were not asked for. */
@@ -16,17 +19,20 @@ export type OpenedBlob = {
 }
 
 /**
- * Opens a blob once, from `offset` on or, where the registry knows no ranges, from its start: its digest says that these
- * are the same bytes.
+ * Opens a part of a blob once or, where the registry knows no ranges, all of it: its digest says that these are the same
+ * bytes. More than was asked for may come.
  * @throws as `Registry.blob`
  */
 export async function openBlob(
   session: Session,
   blob: BlobPart,
-  offset: number,
+  { start: offset, end }: Stretch,
   signal: AbortSignal,
 ): Promise<OpenedBlob> {
-  const range = rangeHeaders({ offset, version: null })
+  const range =
+    end < blob.size
+      ? { range: `bytes=${offset}-${end - 1}` }
+      : rangeHeaders({ offset, version: null })
   const arrival = await session.get(`blobs/${blob.digest}`, range, signal)
   try {
     const extent = checked(arrival, session, blob, offset)

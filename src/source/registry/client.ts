@@ -7,12 +7,12 @@ import { lineOf, type TravelOptions } from '../travel.ts'
 import { trustOf } from '../trust.ts'
 import { Access } from './access.ts'
 import { BlobBody } from './blob-body.ts'
-import { openBlob } from './blob.ts'
+import { openBlob, type Stretch } from './blob.ts'
 import { Endpoint } from './endpoint.ts'
 import { credentialsOf } from './given.ts'
 import { fetchManifest } from './manifest.ts'
-import { pause, type Pause } from './patience.ts'
-import type { BlobPart, FetchedManifest, Registry } from './registry.ts'
+import { pause, shortPatience, type Patience, type Pause } from './patience.ts'
+import type { BlobOptions, BlobPart, FetchedManifest, Registry } from './registry.ts'
 import { Session } from './session.ts'
 import { inTime } from './small-body.ts'
 
@@ -47,10 +47,11 @@ export function openRegistry(
   const given = credentialsOf(section, reference)
   const access = new Access({ reference, given, line, now, tokenWithin: documentWithin })
   const session = new Session({ reference, endpoint, access, line })
-  return new RemoteRegistry(session, { documentWithin, pause: options.pause ?? pause })
+  const patience = shortPatience(options.pause ?? pause)
+  return new RemoteRegistry(session, { documentWithin, patience })
 }
 
-type Waits = { readonly documentWithin: number; readonly pause: Pause }
+type Waits = { readonly documentWithin: number; readonly patience: Patience }
 
 class RemoteRegistry implements Registry {
   readonly #session: Session
@@ -66,8 +67,14 @@ class RemoteRegistry implements Registry {
     return await inTime(this.#waits.documentWithin, shown(this.#session.url), work, signal)
   }
 
-  async blob(part: BlobPart, offset: number, signal: AbortSignal): Promise<Readable> {
-    const open = (at: number, signal: AbortSignal) => openBlob(this.#session, part, at, signal)
-    return await BlobBody.open({ part, offset, open, pause: this.#waits.pause }, signal)
+  async blob(
+    part: BlobPart,
+    offset: number,
+    signal: AbortSignal,
+    { held = null, patience = this.#waits.patience }: BlobOptions = {},
+  ): Promise<Readable> {
+    const open = (stretch: Stretch, signal: AbortSignal) =>
+      openBlob(this.#session, part, stretch, signal)
+    return await BlobBody.open({ part, offset, held, open, patience }, signal)
   }
 }

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
+import { buffer } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { describe, expect, test } from 'vitest'
 import { Flaw, Outage } from '../../../../src/errors.ts'
 import { digestOf } from '../../../../src/image/digest.ts'
+import type { Break } from '../../../../src/source/registry/patience.ts'
+import type { Held } from '../../../../src/source/registry/registry.ts'
 import { lies, type HostileRegistry, type Lie } from '../../../support/hostile-registry.ts'
 import { content, forever, startNeighbour } from '../../../support/http-neighbour.ts'
 import { deadline, failing } from '../visits.ts'
@@ -208,6 +211,87 @@ describe('a blob that breaks', () => {
         expect(rangesOf(registry)).toHaveLength(2)
       },
     ))
+})
+
+describe('a blob that is here in part', () => {
+  const here = (start: number, end: number, from = bytes) => ({
+    start,
+    end,
+    read: async (offset: number, length: number) =>
+      from.subarray(start + offset, Math.min(start + offset + length, end)),
+  })
+  const readBeside = async (registry: HostileRegistry, held: Held) =>
+    await buffer(await client(registry.reference()).blob(part, 0, deadline(), { held }))
+
+  test.each([
+    ['in its middle', 1536, 500_000, ['bytes=0-1535', 'bytes=500000-'], [1536, 100_000]],
+    ['at its start', 0, 500_000, ['bytes=500000-'], [100_000]],
+    ['at its end', 1536, size, ['bytes=0-1535'], [1536]],
+    ['whole', 0, size, [], []],
+  ])('%s is fetched where it is not', (_, start, end, ranges, sent) =>
+    lied(honest, async (registry) => {
+      expect((await readBeside(registry, here(start, end))).equals(bytes)).toBe(true)
+      expect(rangesOf(registry)).toEqual(ranges)
+      expect(sentOf(registry)).toEqual(sent)
+    }),
+  )
+
+  test('is given as it is here, not as it is there', () =>
+    lied(honest, async (registry) => {
+      const other = Buffer.alloc(size, 7)
+      const read = await readBeside(registry, here(10, 20, other))
+      expect(read.equals(Buffer.from(bytes).fill(7, 10, 20))).toBe(true)
+    }))
+
+  test('goes on where it breaks, in front of that part and behind it', () =>
+    lied(
+      (script) => (nth) =>
+        nth === 1 || nth === 3 ? { ...script, cut: { at: 700, how: 'end' } } : script,
+      async (registry) => {
+        expect((await readBeside(registry, here(1536, 500_000))).equals(bytes)).toBe(true)
+        const asked = ['bytes=0-1535', 'bytes=700-1535', 'bytes=500000-', 'bytes=500700-']
+        expect(rangesOf(registry)).toEqual(asked)
+      },
+    ))
+
+  test('comes whole from a registry that knows no ranges', () =>
+    lied(
+      ({ bytes = Buffer.alloc(0) }) => ({ bytes }),
+      async (registry) => {
+        expect((await readBeside(registry, here(1536, 500_000))).equals(bytes)).toBe(true)
+      },
+    ))
+
+  test('fails when less of it is here than was said', () =>
+    lied(honest, async (registry) => {
+      const read = readBeside(registry, { ...here(10, 20), read: async () => Buffer.alloc(0) })
+      await failing(read, 'INTERNAL')
+    }))
+
+  test('tells its reader of each break, and how much would be lost', () =>
+    lied(
+      (script) => (nth) =>
+        nth < 4 ? { ...script, cut: { at: 100_000 * (nth % 3), how: 'end' } } : script,
+      async (registry) => {
+        const told: (readonly [number, number])[] = []
+        const patience = async ({ times, lost }: Break) => void told.push([times, lost])
+        const body = client(registry.reference()).blob(part, 0, deadline(), { patience })
+        expect((await buffer(await body)).equals(bytes)).toBe(true)
+        expect(told).toEqual([
+          [1, 100_000],
+          [1, 300_000],
+          [2, 300_000],
+        ])
+      },
+    ))
+
+  test('is given up when its reader says so', () =>
+    lied(lies.cutAlways(1000), async (registry) => {
+      const patience = ({ failure }: Break) => Promise.reject(failure)
+      const body = await client(registry.reference()).blob(part, 0, deadline(), { patience })
+      await failing(buffer(body), 'SOURCE_UNAVAILABLE')
+      expect(rangesOf(registry)).toEqual([null])
+    }))
 })
 
 describe('a blob of another length', () => {
