@@ -138,7 +138,7 @@ const settings = {
     'SLIPWAY_IMPORT_RETRY_FOR',
     '30m',
     aDuration,
-    'how long an import is tried again after transient errors',
+    'how long an import is tried again after transient errors without getting on',
     duration,
   ),
   storageLimit: optional(

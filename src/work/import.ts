@@ -169,8 +169,11 @@ export class Importer implements Worker {
     const { now, retryFor, catalog } = this.#options
     const current = await catalog.read.images.byUid(image.uid)
     if (!current || current.phase === 'Terminating') return
-    const until = job.retryUntil ?? now() + retryFor
-    const at = now() + backoff(current.retries + 1, failure.retryAfter, this.#options.random)
+    // Who gets on is not failing: patience is for standing still. It ends, because progress does not go back.
+    const gotOn = this.progress(image.uid) > job.progress
+    const until = (gotOn ? null : job.retryUntil) ?? now() + retryFor
+    const failures = gotOn ? 1 : current.retries + 1
+    const at = now() + backoff(failures, failure.retryAfter, this.#options.random)
     const again = failure.row.retry && at <= until
     await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
   }

@@ -93,9 +93,9 @@ describe('an import that breaks off goes on where it stopped', () => {
     expect(sent(neighbour)).toBeLessThan(most)
   })
 
-  test('however often it breaks', async () => {
+  test('however often it breaks, as long as it gets on', async () => {
     await using neighbour = await startNeighbour()
-    await using service = await startService({ SLIPWAY_IMPORT_RETRY_FOR: '2m' })
+    await using service = await startService({ SLIPWAY_IMPORT_RETRY_FOR: '1s' })
     const step = 5 * mebibyte
     const url = neighbour.serve('/image', (nth) => ({
       bytes,
