@@ -10,10 +10,17 @@ export function rangeHeaders(from: Resume | null): Readonly<Record<string, strin
   return from.version === null ? { range } : { range, 'if-range': from.version }
 }
 
-/** What makes two answers the same bytes: a strong ETag, else Last-Modified; null when there is neither. */
+/** What makes two answers the same bytes: a strong ETag, else a strong Last-Modified; null when there is neither. */
 export function versionOf(answer: Answer): string | null {
   const etag = answer.field('etag')
-  return etag?.startsWith('"') ? etag : answer.field('last-modified')
+  return etag?.startsWith('"') ? etag : strongDate(answer)
+}
+
+/** A file may change twice in the second that a date names; once that is over, it says more (RFC 9110 section 8.8.2.2). */
+function strongDate(answer: Answer): string | null {
+  const modified = answer.field('last-modified')
+  const age = Date.parse(answer.field('date') ?? '') - Date.parse(modified ?? '')
+  return age >= 1000 ? modified : null
 }
 
 /**

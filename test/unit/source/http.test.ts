@@ -77,6 +77,20 @@ describe('a file', () => {
       none.body.destroy()
     }))
 
+  test.each([
+    ['Tue, 03 Jun 2025 10:00:00 GMT', null],
+    ['Tue, 03 Jun 2025 09:00:00 GMT', null],
+    ['Tue, 03 Jun 2025 10:00:01 GMT', modified],
+    ['no date', null],
+  ])('has no version by a Last-Modified that may change yet (sent %s)', (date, version) =>
+    beside(async (neighbour) => {
+      const url = neighbour.serve('/x', { lastModified: modified, headers: { date } })
+      const opened = await open(url)
+      opened.body.destroy()
+      expect(opened.version).toBe(version)
+    }),
+  )
+
   test('in gzip is passed as it is, for the bytes tell what they are', () =>
     beside(async (neighbour) => {
       const headers = { 'content-encoding': 'gzip' }
