@@ -101,12 +101,12 @@ export class Rest {
     )
   }
 
-  /** Asks by long-polling: no answer comes before something has changed. */
+  /** Asks by long-polling: a change of state is answered at once, mere progress when the short time to wait is over. */
   async until(name: string, holds: (image: Image) => boolean, limit = usually): Promise<Image> {
     const late = AbortSignal.timeout(limit)
     for (let etag = '""'; ;) {
       const headers = { ...this.#headers, 'if-none-match': etag }
-      const answer = await fetch(this.url(`/${name}?wait=10s`), { headers, signal: late })
+      const answer = await fetch(this.url(`/${name}?wait=200ms`), { headers, signal: late })
       etag = answer.headers.get('etag') ?? etag
       if (answer.status === 304) continue
       const image = imageSchema.parse(await bodyOf(answer, 200))

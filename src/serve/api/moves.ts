@@ -60,9 +60,11 @@ export class Moves {
     const { catalog, progress } = this.#options
     const first = this.#hasLooked ? [] : await catalog.read.images.inPhase('Provisioning')
     this.#hasLooked = true
-    const uids = new Set([...progress.running, ...this.#doubtful, ...first.map(({ uid }) => uid)])
-    this.#doubtful.clear()
-    for (const uid of uids) await this.#lookAt(uid)
+    for (const { uid } of first) this.doubt(uid)
+    for (const uid of new Set([...progress.running, ...this.#doubtful])) {
+      this.#doubtful.delete(uid)
+      await this.#lookAt(uid)
+    }
   }
 
   async #lookAt(uid: string): Promise<void> {

@@ -19,7 +19,7 @@ export type Audience = {
 /** Progress that goes out in one piece, in bytes: a reader who is slow gets what is true when it has read that. */
 const pieceSize = 64 * 1024
 /** Images of one look at the whole state: each may have a CA bundle of 256 KiB, and wait for a slow reader. */
-const pageSize = 16
+const pageSize = 4
 const everything = { limit: pageSize, phase: null, format: null, cdrom: null }
 
 type Held = { readonly event: string; readonly data: string; readonly id: string | null }

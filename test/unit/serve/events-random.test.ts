@@ -37,7 +37,14 @@ class Life {
   }
 
   async step(): Promise<void> {
-    if (this.#random.below(6) === 0) return await this.#opened.second()
+    const turn = this.#random.below(12)
+    if (turn === 0) await this.#opened.second()
+    // A look at what moves, in the middle of which it changes.
+    else if (turn === 1) await Promise.all([this.#opened.second(), this.#act()])
+    else await this.#act()
+  }
+
+  async #act(): Promise<void> {
     const name = this.#random.pick(names)
     const living = this.#living.get(name)
     if (!living) return await this.#create(name)
@@ -165,7 +172,7 @@ describe('whoever listens', () => {
     const life = new Life(opened, random)
     await using listeners = new AsyncDisposableStack()
     const all = Array.from({ length: 4 }, () => listeners.use(new Reconnecting(opened, random)))
-    for (let step = 0; step < 300; step += 1) {
+    for (let step = 0; step < 200; step += 1) {
       await life.step()
       await all[random.below(4)]?.step()
     }
