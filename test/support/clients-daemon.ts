@@ -62,6 +62,8 @@ export type Peer = AsyncDisposable & { readonly base: string }
 export type PeerOptions = {
   /** Debian's unless said otherwise; a newer one is `tool('registry')`. */
   readonly program?: string
+  /** `host:port`, of one that was stopped and has its images still; a free one unless said otherwise. */
+  readonly addr?: string
   /** A file of `htpasswd -B`: nobody else does anything. */
   readonly htpasswd?: string
   /** Files of a certificate for 127.0.0.1. */
@@ -71,7 +73,7 @@ export type PeerOptions = {
 /** Another registry: CNCF distribution. */
 export async function startPeer(home: Home, options: PeerOptions = {}): Promise<Peer> {
   const { program = 'docker-registry', tls } = options
-  const addr = `127.0.0.1:${await freePort()}`
+  const addr = options.addr ?? `127.0.0.1:${await freePort()}`
   const config = home.at(`peer-${addr}.yml`)
   await writeFile(config, JSON.stringify(peerConfig(home.at(`peer-${addr}`), addr, options)))
   const base = `${tls ? 'https' : 'http'}://${addr}`

@@ -13,7 +13,7 @@ export type Overheard = {
   readonly status: number
   /** Bytes of the request's body. */
   readonly sent: number
-  /** Bytes of the answer's body that were passed on so far. */
+  /** Bytes of the answer's body that have come so far. */
   readonly given: number
 }
 
@@ -26,8 +26,8 @@ export type Tap = AsyncDisposable & {
 export type TapOptions = {
   /** Of several ways to show credentials that the service offers, the client hears of this one alone. */
   readonly scheme?: string
-  /** Told after each piece of an answer that was passed on. */
-  readonly onGiven?: (seen: Overheard) => void
+  /** Told of each piece of an answer before it is passed on, which waits for it. */
+  readonly onGiven?: (seen: Overheard) => void | Promise<void>
 }
 
 /** A way to the service that passes everything on, and keeps what was asked for. */
@@ -58,7 +58,7 @@ type Passage = {
   readonly target: string
   readonly scheme: string
   readonly hear: (seen: Overheard) => void
-  readonly onGiven: (seen: Overheard) => void
+  readonly onGiven: (seen: Overheard) => void | Promise<void>
 }
 
 async function passOn(
@@ -81,12 +81,15 @@ async function passOn(
   const scheme = headers.authorization?.split(' ')[0]
   const seen = { method, path, range: headers.range, scheme, status, sent, given: 0 }
   hear(seen)
-  answer.on('data', (bytes: Buffer) => {
-    seen.given += bytes.length
-    onGiven(seen)
-  })
+  const counted = async function* (pieces: AsyncIterable<Buffer>) {
+    for await (const bytes of pieces) {
+      seen.given += bytes.length
+      await onGiven(seen)
+      yield bytes
+    }
+  }
   outgoing.writeHead(status, [...offering(offered, rawHeaders)])
-  await pipeline(answer, outgoing)
+  await pipeline(answer, counted, outgoing)
   await sending
 }
 
