@@ -2,11 +2,12 @@ import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 
 /**
- * What lets a transfer go on where it stopped: what makes the bytes of a source the same bytes; how many an upload has in
- * all, how many of them are here, and the checksums that its client has told.
+ * What lets a transfer go on where it stopped: what makes the bytes of a source the same bytes, and how many there are; how
+ * many an upload has in all, how many of them are here, and the checksums that its client has told.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('jobs').addColumn('version', 'text').execute()
+  await db.schema.alterTable('jobs').addColumn('size', 'bigint').execute()
   await db.schema.alterTable('uploads').addColumn('length', 'bigint').execute()
   await db.schema
     .alterTable('uploads')

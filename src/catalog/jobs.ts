@@ -11,6 +11,8 @@ export type Job = {
   readonly progress: number
   /** Of the source whose bytes are staged; null when none was told. */
   readonly version: string | null
+  /** Bytes of that source, null when it did not tell. */
+  readonly size: number | null
   /** An image of the same bytes, which whoever asked for this one may read. */
   readonly knownUid: string | null
 }
@@ -55,6 +57,7 @@ export class Jobs {
         lease_until: null,
         progress: 0,
         version: null,
+        size: null,
         origin,
         known_uid: knownUid,
       })
@@ -110,8 +113,13 @@ export class Jobs {
   }
 
   /** The source from which bytes are being staged from now on. */
-  async note(imageUid: string, version: string | null): Promise<void> {
-    await this.#db.updateTable('jobs').set({ version }).where('image_uid', '=', imageUid).execute()
+  async note(imageUid: string, source: Pick<Job, 'version' | 'size'>): Promise<void> {
+    const { version, size } = source
+    await this.#db
+      .updateTable('jobs')
+      .set({ version, size })
+      .where('image_uid', '=', imageUid)
+      .execute()
   }
 
   async all(): Promise<readonly string[]> {
@@ -200,6 +208,7 @@ function fromRow(row: Selectable<JobTable>): Job {
     retryUntil: row.retry_until,
     progress: row.progress,
     version: row.version,
+    size: row.size,
     knownUid: row.known_uid,
   }
 }

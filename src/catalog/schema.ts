@@ -143,6 +143,8 @@ export interface JobTable {
   /** Tenths of a per cent, the highest that was ever shown. */
   progress: number
   version: string | null
+  /** Bytes of the source, null when it did not tell. */
+  size: number | null
   /** The host that the bytes come from; empty when none do. */
   origin: Fixed<string>
   /** An image of the very bytes that are wanted, which whoever asked for this one may read. */

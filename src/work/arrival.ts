@@ -130,9 +130,12 @@ function sentId(id: string): string {
   return `image-${id}-sent`
 }
 
-/** Bytes of an image's source that are staged, while nobody takes more of them in. */
-export async function stagedOf(id: string, store: Store): Promise<number> {
-  const arrival = await Arrival.open(id, store)
+/**
+ * Bytes of an image's source that are staged, while nobody takes more of them in.
+ * @param size bytes of the source, null when nobody has told: what is staged behind them is the end of the layer
+ */
+export async function stagedOf(id: string, store: Store, size: number | null): Promise<number> {
+  const arrival = await Arrival.open(id, store, size ?? Infinity)
   await arrival.leave()
   return arrival.offset
 }

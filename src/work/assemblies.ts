@@ -149,9 +149,10 @@ export class Assemblies {
     const isElsewhere = reason instanceof Stopped && !['shutdown', 'idle'].includes(reason.why)
     // Who deletes it, ends it or goes on with it records that.
     if (signal.aborted && isElsewhere) return failure
+    const size = assembly.isComplete ? received : assembly.beginning.total
     await this.record(image, async (records) => {
       if (failure.row.kind !== 'outage') return await records.giveUp(image, upload, failure)
-      await records.settle(image, upload, failure, await stagedOf(image.uid, station.store))
+      await records.settle(image, upload, failure, await stagedOf(image.uid, station.store, size))
     })
     return failure
   }

@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Job } from '../catalog/jobs.ts'
 import { Flaw, Outage } from '../errors.ts'
 import type { Listener, Kept, Opened, Place, Resolved } from '../source/source.ts'
+import { uncounted } from '../source/tally.ts'
 import { peek } from '../unwrap/peek.ts'
 import type { Arrival } from './arrival.ts'
 
@@ -21,13 +23,32 @@ export async function goOn(
 ): Promise<Opened> {
   // The last byte that is here is asked for again: behind the end of a file there is no part to ask for.
   const from = keptIn(arrival, job, arrival.offset - 1)
+  const isLong = from !== null && from.offset >= muchKept
   return await letGo(arrival, signal, async () => {
-    const opened = await place.open(from, signal, tally)
+    const opened = await place.open(from, signal, isLong ? uncounted : tally)
     return await orClose(opened, async () => {
       const isSame = await settle(opened, from, arrival, job, catalog)
+      if (isSame && isLong) return openedLater(opened, from, () => place.open(from, signal, tally))
       return isSame ? await withoutFirst(opened) : opened
     })
   })
+}
+
+/** What is here is read once more before anything else is; of so many bytes that takes longer than a server may wait. */
+const muchKept = 256 * 1024 * 1024
+
+/** The same bytes, for which the source is asked only when somebody reads them. */
+function openedLater(opened: Opened, { offset }: Kept, open: () => Promise<Opened>): Opened {
+  opened.body.destroy()
+  const body = async function* () {
+    const again = await open()
+    if (again.offset === offset && again.version === opened.version) {
+      return yield* (await withoutFirst(again)).body
+    }
+    again.body.destroy()
+    throw new Outage('SOURCE_UNAVAILABLE', 'the source changed; it is fetched from its start')
+  }
+  return { ...opened, body: Readable.from(body()), offset: offset + 1 }
 }
 
 /** The same for an image of a registry, which reads what is here once more. */
@@ -98,8 +119,9 @@ async function settle(
 ): Promise<boolean> {
   const isSame = from !== null && opened.offset === from.offset
   if (!isSame) await arrival.restart()
-  if (opened.version !== job.version) {
-    await catalog.transaction(({ jobs }) => jobs.note(job.imageUid, opened.version))
+  const { version, size } = opened
+  if (version !== job.version || size !== job.size) {
+    await catalog.transaction(({ jobs }) => jobs.note(job.imageUid, { version, size }))
   }
   return isSame
 }

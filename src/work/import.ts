@@ -108,7 +108,7 @@ export class Importer implements Worker {
       (await shareKnownBytes(image, job, this.#options)) ??
       (await this.#layer(image, resolved, signal))
     if (here) return await this.#share(image, here, signal)
-    const arrival = await Arrival.open(image.uid, station.store)
+    const arrival = await Arrival.open(image.uid, station.store, job.size ?? Infinity)
     const known = { ...this.#options, tally: hearing.tally }
     const again = await askAgain(image, place, arrival, known, signal)
     if (again.shared) return await this.#share(image, again.shared, signal)

@@ -49,7 +49,7 @@ async function recoverUploads({ catalog, store, idle, now }: Remains): Promise<v
   const { uploads } = catalog.read
   const begun = [...(await uploads.inState('receiving')), ...(await uploads.inState('interrupted'))]
   for (const upload of begun) {
-    const offset = await stagedOf(upload.imageUid, store)
+    const offset = await stagedOf(upload.imageUid, store, upload.length)
     if (upload.state === 'interrupted' && offset === upload.offset) continue
     const way = wayOn(offset, upload.length)
     await catalog.transaction(async ({ uploads, images }) => {

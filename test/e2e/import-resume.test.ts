@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/image/digest.ts'
 import { disk, mebibyte } from '../support/disks.ts'
@@ -91,6 +92,27 @@ describe('an import that breaks off goes on where it stopped', () => {
     expect(resumed.status.phase).toMatch(/^(?:Pending|Provisioning|Ready)$/)
     await expectWhole(service, 'cut')
     expect(sent(neighbour)).toBeLessThan(most)
+  })
+
+  test('when all of it is here, and the end of its layer, too', async () => {
+    await using neighbour = await startNeighbour()
+    await using service = await startService()
+    const whole = at - 512
+    const url = neighbour.serve('/image', (nth) => ({
+      bytes: nth === 1 ? bytes : bytes.subarray(0, whole),
+      etag,
+      ranges: 'honest',
+      ...(nth === 1 ? { pause: { at, until: forever } } : {}),
+    }))
+    await service.rest.createFrom('cut', url)
+    await service.rest.until('cut', ({ status }) => status.receivedBytes === String(at))
+    await service.stop()
+    const catalog = new Database(join(service.folder, 'catalog.sqlite'))
+    catalog.prepare('UPDATE jobs SET size = ?').run(whole)
+    catalog.close()
+    await service.start()
+    await expectWhole(service, 'cut', bytes.subarray(0, whole))
+    expect(ranges(neighbour)).toEqual([null, `bytes=${whole - 1}-`])
   })
 
   test('however often it breaks, as long as it gets on', async () => {
