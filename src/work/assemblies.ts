@@ -12,6 +12,7 @@ import type { Progress } from './progress.ts'
 import { publish } from './publish.ts'
 import type { Admission } from './upload-door.ts'
 import type { UploadRecords } from './upload-records.ts'
+import { unless } from './unless.ts'
 import { explained } from './upload-words.ts'
 
 export type AssembliesOptions = {
@@ -72,6 +73,8 @@ export class Assemblies {
       if (total !== null) live.expect(total)
       return live
     }
+    // What it has taken in may be needed; of that it keeps nothing in its hands when it is stopped.
+    if (live && start !== null) await unless(signal, live.feed.drained())
     await this.drop(image)
     return await this.open({ image, upload, start: start ?? 0, total, checksums }, signal)
   }

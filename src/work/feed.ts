@@ -9,6 +9,7 @@ export class Feed extends Readable {
   /** Bytes of the file that were given so far, those before this stream among them. */
   position: number
   #isWanted = false
+  #isDry = false
   #move: (() => void) | null = null
 
   /** @param start where in the file the stream begins, in bytes */
@@ -17,6 +18,22 @@ export class Feed extends Readable {
     this.position = start
     // Whoever fills it may have gone; its reader is told.
     this.on('error', () => {})
+  }
+
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size)
+    if (size === undefined) this.#isDry = chunk === null
+    if (this.#isDry) this.emit('dry')
+    return chunk
+  }
+
+  /** Resolves once whoever reads the stream has done with all that was given, and asks for more; or when nobody reads it. */
+  async drained(): Promise<void> {
+    if (this.#isDry || this.destroyed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.once('dry', resolve).once('close', resolve)
+    await promise
+    this.off('dry', resolve).off('close', resolve)
   }
 
   override _read(): void {
@@ -38,6 +55,7 @@ export class Feed extends Readable {
         if (!(chunk instanceof Uint8Array)) return
         if (this.position + chunk.length > end) return reject(tooMany(most))
         this.position += chunk.length
+        this.#isDry = false
         this.#isWanted = this.push(chunk)
       }
     }

@@ -15,6 +15,7 @@ import { installCommand, missing, type Program } from './programs.ts'
 import { describeReport, type Measured, type Report, type Studied } from './report.ts'
 import { alternate } from './rounds.ts'
 import { columnsOf, judge } from './statistics.ts'
+import { cutsStudy } from './studies/cuts.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { zb } from './studies/zb.ts'
@@ -30,7 +31,7 @@ const measurements: readonly Measurement[] = [
   ...unwrapping,
   ...container,
 ]
-const studies: readonly Study[] = [inspectStudy, verdicts, zb]
+const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024
