@@ -10,6 +10,8 @@ export type Extent = {
   readonly offset: number
   /** Bytes of the whole file, null when unknown. */
   readonly size: number | null
+  /** Where the body ends, when that is before the end of the file. */
+  readonly end?: number
 }
 
 export type BodyOptions = {
@@ -102,10 +104,10 @@ export class SourceBody extends Readable {
   }
 
   #finish(): void {
-    const size = this.#extent.size ?? this.#position
+    const end = this.#extent.end ?? this.#extent.size ?? this.#position
     const broke = this.#answer.broke()
-    if (this.#position > size) this.destroy(excess(size))
-    else if (this.#position < size || broke) this.#fail(broke)
+    if (this.#position > end) this.destroy(excess(end))
+    else if (this.#position < end || broke) this.#fail(broke)
     else this.push(null)
   }
 

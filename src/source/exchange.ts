@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { Client, type Dispatcher, type buildConnector } from 'undici'
-import { Failure } from '../errors.ts'
+import { Failure, Outage } from '../errors.ts'
 import { answerFailure, unavailable } from './breaks.ts'
 import { dial, type DialOptions } from './dial.ts'
+import type { Kept, Way } from './kept.ts'
 import { leash } from './leash.ts'
 import { noProxies, proxyFor, proxyHeaders, type Proxy } from './proxies.ts'
 import { unauthorized } from './proxy-breaks.ts'
@@ -20,7 +21,7 @@ export type Answer = {
   readonly proxy: Proxy | null
   /** Why the connection broke, for a body whose end is the connection's own; null when it was closed as usual. */
   readonly broke: () => Error | null
-  /** Closes the connection; has to be called on every path. */
+  /** Closes the connection, or gives it back to be kept; has to be called on every path. */
   readonly release: () => Promise<void>
 }
 
@@ -30,10 +31,12 @@ export type ExchangeOptions = {
   readonly headers: number
   /** Milliseconds without a byte of the body. */
   readonly silence: number
+  /** For those who ask more than once. */
+  readonly kept?: Kept
 }
 
 /**
- * Asks once, over a connection of its own.
+ * Asks once, over a connection of its own or the one that was kept.
  * @throws Refusal SOURCE_FORBIDDEN, SOURCE_REFUSED; Outage SOURCE_UNAVAILABLE; the reason of an abort
  */
 export async function ask(
@@ -42,16 +45,33 @@ export async function ask(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const kept = options.kept?.take(request.url.origin)
+  if (kept) {
+    try {
+      return await askOver(kept, request, headers, options, signal)
+    } catch (error) {
+      // A server may close a connection that it has nothing to do for.
+      if (!(error instanceof Outage)) throw error
+    }
+  }
+  return await askOver(wayTo(request.url, options, signal), request, headers, options, signal)
+}
+
+async function askOver(
+  way: Way,
+  request: Request,
+  headers: Readonly<Record<string, string>>,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
   const own = leash(signal)
-  const line = connectOnce(dial(options.dial, own.signal))
-  const dispatcher = dispatcherFor(request.url, line.connector, options)
   const proxy = forwarderOf(request.url, options.dial)
-  const release = () => {
+  const close = () => {
     own.letGo()
-    return dispatcher.destroy()
+    return way.close()
   }
   try {
-    const response = await dispatcher.request({
+    const response = await way.dispatcher.request({
       method: request.form ? 'POST' : 'GET',
       // RFC 9112 section 3.2.2: a proxy is told the whole URL.
       path: `${proxy ? request.url.origin : ''}${request.url.pathname}${request.url.search}`,
@@ -65,9 +85,14 @@ export async function ask(
       signal: own.signal,
     })
     if (proxy && response.statusCode === 407) throw unauthorized(proxy)
-    return answerOf(response, { proxy, broke: line.broke, release })
+    const release = async () => {
+      if (!options.kept || !response.body.readableEnded) return await close()
+      own.letGo()
+      await options.kept.keep(request.url.origin, way)
+    }
+    return answerOf(response, { proxy, broke: way.broke, release })
   } catch (error) {
-    await release()
+    await close()
     signal.throwIfAborted()
     if (error instanceof Failure) throw error
     throw answerFailure(error, shown(request.url), options.headers)
@@ -77,6 +102,17 @@ export async function ask(
 /** The proxy that is asked in the source's place. An https source is asked itself, through a tunnel. */
 function forwarderOf(url: URL, { proxies = noProxies }: DialOptions): Proxy | null {
   return url.protocol === 'http:' ? proxyFor(url, proxies) : null
+}
+
+function wayTo(url: URL, options: ExchangeOptions, signal: AbortSignal): Way {
+  const own = leash(signal)
+  const line = connectOnce(dial(options.dial, own.signal))
+  const dispatcher = dispatcherFor(url, line.connector, options)
+  const close = () => {
+    own.letGo()
+    return dispatcher.destroy()
+  }
+  return { dispatcher, broke: line.broke, close }
 }
 
 function formType({ form }: Request): Readonly<Record<string, string>> {

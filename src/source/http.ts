@@ -3,6 +3,7 @@ import { forbidden, judgeHost } from './address.ts'
 import { checkedSection } from './checked-section.ts'
 import { conditionsFor, isUnchanged } from './conditional.ts'
 import { opened } from './opened.ts'
+import { usualRanges, type RangesOptions } from './ranges/ranges.ts'
 import { requestFor, shown, type Request } from './request.ts'
 import { rangeHeaders } from './resume.ts'
 import type { Opened, Place, Resume, Source, Validators } from './source.ts'
@@ -11,9 +12,17 @@ import { uncounted, type Tally } from './tally.ts'
 import { lineOf, travel, type Arrival, type Line, type TravelOptions } from './travel.ts'
 import { trustOf } from './trust.ts'
 
-export type HttpOptions = TravelOptions
+export type HttpOptions = TravelOptions & {
+  /** When, and how, a file comes over several connections. */
+  readonly ranges?: Partial<RangesOptions>
+}
 
-type Visit = Line & { readonly request: Request; readonly tally: Tally }
+type Visit = {
+  readonly request: Request
+  readonly line: Line
+  readonly ranges: RangesOptions
+  readonly tally: Tally
+}
 
 /** Files behind http and https URLs. */
 export function httpSource(options: HttpOptions): Source {
@@ -25,7 +34,8 @@ function placeOf(input: unknown, options: HttpOptions): Place {
   const request = requestFor(section)
   const verdict = judgeHost(request.url.hostname, options.rules)
   if (verdict.answer === 'refused') throw forbidden(verdict)
-  const visit = { request, ...lineOf(options, trustOf(section)) }
+  const line = lineOf(options, trustOf(section))
+  const visit = { request, line, ranges: { ...usualRanges, ...options.ranges } }
   return {
     label: shown(request.url),
     open: (from, signal, tally = uncounted) => open({ ...visit, tally }, from, signal),
@@ -36,7 +46,7 @@ function placeOf(input: unknown, options: HttpOptions): Place {
 
 async function open(visit: Visit, from: Resume | null, signal: AbortSignal): Promise<Opened> {
   return await take(
-    await travel(visit.request, rangeHeaders(from), visit, signal),
+    await travel(visit.request, rangeHeaders(from), visit.line, signal),
     visit,
     from,
     signal,
@@ -50,7 +60,7 @@ async function openUnlessSame(
 ): Promise<Opened | null> {
   const { url } = visit.request
   const conditions = (hop: Request) => conditionsFor(known, hop.url, url)
-  const arrival = await travel(visit.request, conditions, visit, signal)
+  const arrival = await travel(visit.request, conditions, visit.line, signal)
   const { answer, request } = arrival
   if (answer.status !== 304) return await take(arrival, visit, null, signal)
   await answer.release()
@@ -65,7 +75,7 @@ async function take(
   signal: AbortSignal,
 ): Promise<Opened> {
   if (answer.status === 200 || answer.status === 206) {
-    return opened(answer, { ...visit, request, from }, signal)
+    return opened(answer, { ...visit, request, start: visit.request, from }, signal)
   }
   await answer.release()
   // RFC 9110 section 15.5.17: the source is shorter than what was taken, so it is another file.

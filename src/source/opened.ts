@@ -1,11 +1,22 @@
 import { Refusal } from '../errors.ts'
-import { SourceBody, type BodyOptions } from './body.ts'
 import type { Answer } from './exchange.ts'
 import { shown, type Request } from './request.ts'
+import { bodyOf, type RangesOptions } from './ranges/ranges.ts'
 import { extentOf, versionOf } from './resume.ts'
 import type { Opened, Resume, SourceFacts } from './source.ts'
+import type { Tally } from './tally.ts'
+import type { Line } from './travel.ts'
 
-type Asked = BodyOptions & { readonly request: Request; readonly from: Resume | null }
+type Asked = {
+  /** The one that was answered. */
+  readonly request: Request
+  /** The one it began with, before any redirect. */
+  readonly start: Request
+  readonly line: Line
+  readonly from: Resume | null
+  readonly tally: Tally
+  readonly ranges: RangesOptions
+}
 
 /**
  * What a 200 or a 206 opens. The connection is closed when it is not taken.
@@ -21,14 +32,15 @@ export async function opened(answer: Answer, asked: Asked, signal: AbortSignal):
   }
 }
 
-function take(answer: Answer, { request, from, ...options }: Asked, signal: AbortSignal): Opened {
+function take(answer: Answer, { request, from, ...asked }: Asked, signal: AbortSignal): Opened {
   refuseCoding(answer, request.url)
   const extent = extentOf(answer, from)
-  options.tally.expect(extent.size, extent.offset)
+  const version = extent.offset > 0 && from ? from.version : versionOf(answer)
+  asked.tally.expect(extent.size, extent.offset)
   return {
-    body: new SourceBody(answer, extent, options, signal),
+    body: bodyOf(answer, { ...extent, version }, { ...asked, request: asked.start }, signal),
     ...extent,
-    version: extent.offset > 0 && from ? from.version : versionOf(answer),
+    version,
     facts: factsOf(answer, request.url),
   }
 }

@@ -1,3 +1,4 @@
+import type { Outage } from '../errors.ts'
 import { unavailable } from './breaks.ts'
 import type { Extent } from './body.ts'
 import type { Answer } from './exchange.ts'
@@ -28,40 +29,39 @@ function strongDate(answer: Answer): string | null {
  * @throws Outage SOURCE_UNAVAILABLE when a 206 is not the part that was asked for
  */
 export function extentOf(answer: Answer, from: Resume | null): Extent {
-  const length = contentLength(answer)
-  if (answer.status !== 206) return { offset: 0, size: length }
+  if (answer.status !== 206) return { offset: 0, size: contentLength(answer) }
   const offset = from?.offset ?? 0
-  const range = contentRange(answer)
-  const size = range?.size ?? 0
-  const isTrue =
-    range?.start === offset &&
-    range.end >= offset &&
-    range.end < size &&
-    (length === null || length === range.end - offset + 1) &&
-    (!from || isVersion(answer, from.version))
-  if (!isTrue) throw lie(offset)
-  return { offset, size }
+  const part = partOf(answer)
+  if (part?.offset !== offset || !isVersion(answer, from?.version ?? null)) throw lie(offset)
+  return { offset, size: part.size }
+}
+
+/** From `offset` to before `end`, of a file of `size`. */
+export type Part = { readonly offset: number; readonly end: number; readonly size: number }
+
+/** Which part of the file a 206 says it carries; null when that cannot be. */
+export function partOf(answer: Answer): Part | null {
+  const [, first, last, whole] =
+    /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(answer.field('content-range') ?? '') ?? []
+  if (whole === undefined) return null
+  const [offset, end, size] = [Number(first), Number(last) + 1, Number(whole)]
+  const length = contentLength(answer) ?? end - offset
+  return offset < end && end <= size && length === end - offset ? { offset, end, size } : null
 }
 
 /** A 206 may leave out what the client knows already (RFC 9110 section 15.3.7), but may not differ from it. */
-function isVersion(answer: Answer, version: string | null): boolean {
+export function isVersion(answer: Answer, version: string | null): boolean {
   if (version === null) return true
   const given = answer.field(version.startsWith('"') ? 'etag' : 'last-modified')
   return given === null || given === version
 }
 
-function contentLength(answer: Answer): number | null {
+export function contentLength(answer: Answer): number | null {
   const value = answer.field('content-length')
   return value !== null && /^\d+$/.test(value) ? Number(value) : null
 }
 
-function contentRange(answer: Answer) {
-  const [, start, end, size] =
-    /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(answer.field('content-range') ?? '') ?? []
-  return size === undefined ? null : { start: Number(start), end: Number(end), size: Number(size) }
-}
-
-function lie(offset: number) {
+export function lie(offset: number): Outage {
   return unavailable(
     `the source was asked for its bytes from ${offset} and answered 206 with others`,
   )

@@ -95,6 +95,10 @@ export class Neighbour implements AsyncDisposable {
   readonly requests: Seen[] = []
   /** Connections that ever came. */
   connections = 0
+  /** Answers that are under way. */
+  answering = 0
+  /** The most that ever were. */
+  atOnce = 0
   readonly #server: Server
   readonly #scheme: string
   readonly #plays = new Map<string, Play>()
@@ -121,6 +125,11 @@ export class Neighbour implements AsyncDisposable {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('not listening')
     return address
+  }
+
+  /** Connections that are open. */
+  get open(): number {
+    return this.#open.size
   }
 
   /** The URL of a path, at the address it listens on or under another name. */
@@ -171,6 +180,9 @@ export class Neighbour implements AsyncDisposable {
     const nth = this.count(path) + 1
     this.#counts.set(path, nth)
     const play = this.#plays.get(path) ?? { status: 404 }
+    this.answering += 1
+    this.atOnce = Math.max(this.atOnce, this.answering)
+    response.on('close', () => (this.answering -= 1))
     await perform(typeof play === 'function' ? play(nth, request) : play, request, response, seen)
   }
 }

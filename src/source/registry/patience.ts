@@ -37,7 +37,7 @@ export function shortPatience(pause: Pause): Patience {
  * Milliseconds before the try that follows: a second, doubled each time, up to half a minute, and less by up to half, so
  * that not all come back at once.
  */
-function patienceFor(times: number, { retryAfter }: Outage): number {
+export function patienceFor(times: number, { retryAfter }: Outage): number {
   const wait = Math.min(shortest * 2 ** (times - 1), longest) * (1 - Math.random() / 2)
   return Math.max(wait, Math.min(retryAfter ?? 0, longestAsked))
 }
