@@ -6,6 +6,9 @@ const patience = 6
 const rest = 30_000
 /** Of the time, how much the reader has to wait for the network; else more connections do not help. */
 const leastWait = 0.5
+/** A reader that waits less has more connections than it needs; after so many windows one is taken back. */
+const hardly = 0.05
+const mostIdle = 8
 /** A new connection has to bring so much of what each of the others brings. */
 const leastGain = 0.5
 /** Whoever only looks at the start of a file, or refuses it for its first bytes, has done so by then. */
@@ -42,6 +45,8 @@ export class Pace implements Pacing {
   #waitingSince: number | null = null
   #waited = 0
   #restUntil = 0
+  /** Windows in a row in which the reader hardly waited. */
+  #idle = 0
   #trial: Trial | null = null
 
   /** @param now milliseconds of a clock that only goes forward */
@@ -78,9 +83,7 @@ export class Pace implements Pacing {
   }
 
   refused(wait: number | null): void {
-    this.#trial = null
-    this.#wanted = Math.max(1, this.#wanted - 1)
-    this.#restUntil = this.#now() + Math.max(wait ?? 0, rest)
+    this.#fewer(Math.max(wait ?? 0, rest))
   }
 
   never(): void {
@@ -104,6 +107,8 @@ export class Pace implements Pacing {
   }
 
   #judge(speed: number, share: number): void {
+    this.#idle = share < hardly ? this.#idle + 1 : 0
+    if (this.#idle >= mostIdle && this.#wanted > 1) return this.#fewer(rest)
     if (this.#trial) this.#compare(this.#trial, speed)
     if (this.#trial || share < leastWait || this.#now() < this.#restUntil) return
     this.#more(speed)
@@ -113,12 +118,19 @@ export class Pace implements Pacing {
     if (!trial.joined) return
     if (speed >= trial.before * (1 + leastGain / (this.#wanted - 1))) this.#trial = null
     else if (trial.left > 1) trial.left -= 1
-    else this.refused(null)
+    else this.#fewer(rest)
   }
 
   #more(speed: number): void {
     if (this.#wanted >= this.#most) return
     this.#wanted += 1
     this.#trial = { before: speed, left: patience, joined: false }
+  }
+
+  #fewer(wait: number): void {
+    this.#trial = null
+    this.#idle = 0
+    this.#wanted = Math.max(1, this.#wanted - 1)
+    this.#restUntil = this.#now() + wait
   }
 }

@@ -19,12 +19,12 @@ type Network = {
 class World {
   now = 0
   readonly pace: Pace
-  readonly #network: Network
+  network: Network
   #lanes = 1
   #joins: number | null = null
 
   constructor(network: Network, most = 8) {
-    this.#network = network
+    this.network = network
     this.pace = new Pace(most, () => this.now)
   }
 
@@ -34,7 +34,7 @@ class World {
   }
 
   #step(): void {
-    const { each, all = Infinity, waits = 1, far = 0 } = this.#network
+    const { each, all = Infinity, waits = 1, far = 0 } = this.network
     const speed = Math.min(each * this.#lanes, all) * mebibyte
     const time = (chunk / speed) * second
     this.pace.waits(true)
@@ -87,6 +87,21 @@ describe('a pace', () => {
   test('adds none when the reader is the slower one', () => {
     expect(new World({ each: 20, waits: 0.4 }).run(60 * second)).toBe(1)
     expect(new World({ each: 20, waits: 0.6 }).run(60 * second)).toBe(8)
+  })
+
+  test('takes one after the other back when the reader has become the slower one', () => {
+    const world = new World({ each: 20 })
+    world.run(5 * second)
+    world.network = { each: 20, waits: 0 }
+    expect(world.run(2.1 * second)).toBe(7)
+    expect(world.run(20 * second)).toBe(1)
+  })
+
+  test('keeps those that the reader waits for now and then', () => {
+    const world = new World({ each: 20 })
+    world.run(5 * second)
+    world.network = { each: 20, waits: 0.1 }
+    expect(world.run(60 * second)).toBe(8)
   })
 
   test('takes one back that is refused, and lets the source rest', () => {
