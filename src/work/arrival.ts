@@ -1,5 +1,5 @@
 import { Bug, Failure } from '../errors.ts'
-import { headSize } from '../pack/tar-frame.ts'
+import { headSize, readLayerHead } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
 import { isBroken } from './body.ts'
@@ -27,9 +27,7 @@ export class Arrival implements AsyncDisposable {
   static async open(id: string, store: Store, upTo = Infinity): Promise<Arrival> {
     const arrival = new Arrival(id, store)
     arrival.#sent = await store.resume(sentId(id), { upTo })
-    arrival.#layer = arrival.#sent
-      ? null
-      : await store.resume(layerId(id), { upTo: upTo + headSize })
+    arrival.#layer = arrival.#sent ? null : await resumeLayer(id, store, upTo + headSize)
     if (arrival.offset === 0) await arrival.restart()
     return arrival
   }
@@ -117,6 +115,9 @@ export class Arrival implements AsyncDisposable {
   }
 }
 
+/** One page from the slowest of disks, in milliseconds. */
+const readWithin = 60_000
+
 function mayGoOn(error: unknown): boolean {
   if (error instanceof Stopped) return error.why !== 'deleted' && error.why !== 'expired'
   return isBroken(error) || (error instanceof Failure && error.row.kind === 'outage')
@@ -128,6 +129,17 @@ function layerId(id: string): string {
 
 function sentId(id: string): string {
   return `image-${id}-sent`
+}
+
+/** A layer that had got its tail loses it again: what is here is the disk. */
+async function resumeLayer(id: string, store: Store, upTo: number): Promise<Staging | null> {
+  const layer = await store.resume(layerId(id), { upTo })
+  if (!layer) return null
+  const head = await layer.read(0, headSize, AbortSignal.timeout(readWithin))
+  const whole = readLayerHead(head, layer.size)
+  if (!whole) return layer
+  await layer.leave()
+  return await store.resume(layerId(id), { upTo: headSize + whole.diskSize })
 }
 
 /**
