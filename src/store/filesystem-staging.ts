@@ -103,6 +103,8 @@ export class FilesystemStaging implements Staging {
   }
 
   async flush(): Promise<void> {
+    // What was published is durable, and no longer here.
+    if (this.#closed) return
     await this.#writer.settled()
     await this.#parts.durable.flush(this.size)
     if (this.#isFound) return

@@ -65,10 +65,11 @@ async function publishAs(
   const { stored, config, manifest } = artifactOf(judged, facts, shelf.now())
   const blobs = [stored.layer, stored.config, stored.manifest]
   await reserve(leaseHolder(image), blobs.map(reference), shelf)
+  for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
   signal.throwIfAborted()
   await place?.()
-  for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
-  return await hang(image, stored, shelf, signal)
+  // Whoever stops it now would lose all that has come, for two syncs.
+  return await hang(image, stored, shelf, place ? AbortSignal.timeout(leaseFor) : signal)
 }
 
 /** Puts an image's name on blobs that are there already, leased. */
