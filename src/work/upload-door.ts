@@ -89,11 +89,12 @@ export class UploadDoor {
     const assembly = this.#options.assemblies.of(image)
     if (assembly?.isComplete) throw busy(null)
     const { start, length, isLast, ofPart } = announced
+    const isAnew = beginsAnew(announced)
     if (length === 0 && start === null) throw empty()
     if (start !== null) assertFits(announced, upload, assembly?.feed.position ?? upload.offset)
-    const total = announced.total ?? (start === null ? null : upload.length)
+    const total = announced.total ?? (isAnew ? null : upload.length)
     await this.#assertRoom(announced, total, assembly !== undefined)
-    const told = { ...(start === null ? {} : upload.checksums), ...announced.checksums }
+    const told = { ...(isAnew ? {} : upload.checksums), ...announced.checksums }
     const checksums = together(checksumsOf(image.dataSource), told)
     return { image, upload, start, total, isLast, checksums, told, ofPart }
   }
@@ -131,8 +132,14 @@ export class UploadDoor {
   }
 }
 
+/** Whatever was here or was told before is of no account: as `curl -C -` begins, which knows no offset. */
+function beginsAnew({ start, isExact }: Announced): boolean {
+  return start === null || (start === 0 && !isExact)
+}
+
 /** @throws Refusal UPLOAD_CONFLICT */
-function assertFits({ start, total, isExact, checksums }: Announced, upload: Upload, here: number) {
+function assertFits(announced: Announced, upload: Upload, here: number) {
+  const { start, total, isExact, checksums } = announced
   if (start === null) return
   if (start > here || (isExact && start !== here)) {
     throw new Refusal(
@@ -140,7 +147,7 @@ function assertFits({ start, total, isExact, checksums }: Announced, upload: Upl
       `${here} bytes of this upload are here, so the next one cannot be number ${start}; go on with number ${here} (curl -C ${here})`,
     )
   }
-  if (start === 0 && !isExact) return
+  if (beginsAnew(announced)) return
   const other = expectedOther(checksums, upload.checksums)
   if (other || (total !== null && upload.length !== null && total !== upload.length)) {
     throw new Refusal(

@@ -258,6 +258,14 @@ describe('digests', () => {
     await expectReady('other')
   })
 
+  test('of another file hold no more once a file begins anew', async () => {
+    const url = await service.rest.createUpload('anew')
+    const first = { 'repr-digest': `sha-512=:${base64('sha512', other)}:` }
+    expect((await sendPart(url, 0, other, step, first)).status).toBe(202)
+    expect((await sendPart(url, 0, bytes)).status).toBe(201)
+    await expectReady('anew')
+  })
+
   test('that the image is not to have cost no byte', async () => {
     const url = await service.rest.createUpload('spec', { checksum: { sha256 } })
     const headers = { 'repr-digest': `sha-256=:${base64('sha256', other)}:` }
