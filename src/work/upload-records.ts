@@ -116,6 +116,8 @@ export class UploadRecords {
   /** What it has brought goes, and the image fails. */
   async giveUp(image: Image, upload: Upload, failure: Failure): Promise<void> {
     const { catalog, collector, store } = this.#options
+    const before = await catalog.read.uploads.byTokenHash(upload.tokenHash)
+    if (!before || !isOpen(before)) return
     await store.records.remove(tagKey(image.name, imageTag))
     await Arrival.discard(image.uid, store)
     const late = failure.code === 'UPLOAD_TIMEOUT'

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { asFailure, Outage } from '../errors.ts'
@@ -76,19 +77,28 @@ export class Reception {
   /** The client gives the upload up: what it has brought goes, and the image fails. */
   async cancel(token: string): Promise<void> {
     const { door, writers, records } = this.#options
-    const { image, upload } = await door.enter(token)
+    const { image } = await door.enter(token)
     await writers.stop(image.uid, 'taken over')
-    await this.#options.assemblies.drop(image)
-    await records.giveUp(image, upload, cancelled())
+    const ran = await writers.run(image.uid, 'whoever gives it up', async () => {
+      await this.#options.assemblies.drop(image)
+      // What could not be stopped any more may be Ready by now.
+      const { upload } = await door.enter(token)
+      await records.giveUp(image, upload, cancelled())
+    })
+    if (!ran) throw busy(writers.holder(image.uid))
   }
 
   /**
    * Where all bytes are here, waits for the image, so that who asks how the upload stands learns how it ended.
-   * @throws the reason of the signal
+   * @param within milliseconds
    */
-  async settled(image: Image, signal: AbortSignal): Promise<void> {
+  async settled(image: Image, within: number): Promise<void> {
     const assembly = this.#options.assemblies.of(image)
-    if (assembly?.isComplete) await unless(signal, Promise.allSettled([assembly.done]))
+    if (!assembly?.isComplete) return
+    const timer = new AbortController()
+    const late = pause(within, undefined, { ref: false, signal: timer.signal }).catch(() => {})
+    await Promise.race([Promise.allSettled([assembly.done]), late])
+    timer.abort()
   }
 
   /**

@@ -219,6 +219,27 @@ describe('an upload that broke off', () => {
     },
   )
 
+  test('is given up or Ready, whichever comes first', async () => {
+    const { rest } = service
+    const small = disk(mebibyte)
+    const tries = Array.from({ length: 12 }, async (_, each) => {
+      const name = `either-${each}`
+      const url = await rest.createUpload(name)
+      const sending = fetch(url, { method: 'PUT', body: small })
+      await rest.until(
+        name,
+        ({ status }) => status.phase === 'Provisioning' || status.phase === 'Ready',
+      )
+      const { status } = await fetch(url, { method: 'DELETE' })
+      await sending
+      const { phase } = (await rest.image(name)).status
+      expect({ status, phase }).toEqual(
+        phase === 'Ready' ? { status: 410, phase } : { status: 204, phase: 'Failed' },
+      )
+    })
+    await Promise.all(tries)
+  })
+
   test('can be given up', async () => {
     const url = await service.rest.createUpload('given-up')
     await breakOff(service, 'given-up', url, 3 * mebibyte, bytes)

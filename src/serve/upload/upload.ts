@@ -132,7 +132,7 @@ async function receive(c: Call, { reception }: UploadOptions, announced: Announc
 /** How much of the file is here. */
 async function measure(c: Call, { door, reception, uploadIdle }: UploadOptions): Promise<Response> {
   const { image } = await door.look(tokenOf(c))
-  if (image.phase !== 'Ready') await reception.settled(image, AbortSignal.timeout(settleWithin))
+  if (image.phase !== 'Ready') await reception.settled(image, settleWithin)
   const standing = await door.look(tokenOf(c))
   const { phase, stored } = standing.image
   const isReady = phase === 'Ready'
