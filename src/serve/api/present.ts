@@ -84,7 +84,8 @@ export class Presenter {
     const upload = await this.#options.catalog.read.uploads.ofImage(image.uid, image.attempt)
     if (upload?.state !== 'interrupted') return {}
     const { expiresAt, offset, length } = upload
-    const rest = offset > 0 ? `-C ${offset} ` : ''
+    // Behind the last byte curl has nothing to send, and asks for nothing.
+    const rest = offset > 0 && offset !== length ? `-C ${offset} ` : ''
     const resumeCommand = `curl ${rest}${url} -T example.iso`
     const whole = length === null ? {} : { length: String(length) }
     const until = expiresAt === null ? {} : { expiresAt: time(expiresAt) }
