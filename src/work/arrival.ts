@@ -1,4 +1,4 @@
-import { Bug, Failure } from '../errors.ts'
+import { asFailure, Bug } from '../errors.ts'
 import { headSize, readLayerHead } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
@@ -120,7 +120,8 @@ const readWithin = 60_000
 
 function mayGoOn(error: unknown): boolean {
   if (error instanceof Stopped) return error.why !== 'deleted' && error.why !== 'expired'
-  return isBroken(error) || (error instanceof Failure && error.row.kind === 'outage')
+  // A disk that is full or fails for a while is an outage, too.
+  return isBroken(error) || asFailure(error).row.kind === 'outage'
 }
 
 function layerId(id: string): string {

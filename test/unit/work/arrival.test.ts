@@ -56,6 +56,13 @@ describe('an arrival that is stopped when all bytes are here', () => {
     },
   )
 
+  test('keeps them when the disk is full', async () => {
+    await using at = await place()
+    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+    await expect(bring(0, bytes.length, at.station, () => Promise.reject(full))).rejects.toBe(full)
+    expect(await stagedOf('uid', at.store)).toBe(bytes.length)
+  })
+
   test('tells what went wrong once the layer has been published', async () => {
     await using at = await place()
     const full = new Outage('STORAGE_FULL', 'the storage is full')
