@@ -43,7 +43,7 @@ describe('an arrival that is stopped when all bytes are here', () => {
       await using at = await place()
       const stop = () => Promise.reject(new Stopped('shutdown'))
       await expect(bring(0, size, at.station, stop)).rejects.toThrow('shutdown')
-      expect(await stagedOf('uid', at.store)).toBe(bytes.length)
+      expect(await stagedOf('uid', at.store, null)).toBe(bytes.length)
       const layer = await bring(bytes.length, size, at.station, async ({ staging, layer }) => {
         await staging.publish(layer.digest)
         return layer
@@ -60,7 +60,7 @@ describe('an arrival that is stopped when all bytes are here', () => {
     await using at = await place()
     const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' })
     await expect(bring(0, bytes.length, at.station, () => Promise.reject(full))).rejects.toBe(full)
-    expect(await stagedOf('uid', at.store)).toBe(bytes.length)
+    expect(await stagedOf('uid', at.store, null)).toBe(bytes.length)
   })
 
   test('tells what went wrong once the layer has been published', async () => {
