@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import type { Bench, Measurement } from './bench.ts'
 import { describeMachine } from './machine.ts'
 import { container } from './measure/container.ts'
+import { importing } from './measure/import.ts'
 import { manifestGet } from './measure/manifest-get.ts'
 import { pull } from './measure/pull.ts'
 import { push } from './measure/push.ts'
@@ -30,6 +31,7 @@ const measurements: readonly Measurement[] = [
   ...manifestGet,
   ...unwrapping,
   ...container,
+  ...importing,
 ]
 const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy]
 

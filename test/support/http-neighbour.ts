@@ -8,6 +8,7 @@ import {
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a path answers. Without anything, 200 and an empty body. */
 export type Script = {
@@ -28,6 +29,8 @@ export type Script = {
   readonly cut?: { readonly at: number; readonly how: 'end' | 'reset' }
   /** Waits before byte `at` of the body, or before the head, until the promise settles or the client leaves. */
   readonly pause?: { readonly at: number | 'head'; readonly until: Promise<unknown> }
+  /** Bytes a second of each answer. */
+  readonly rate?: number
 }
 
 /** A script, or what the nth request (from 1) to a path is answered. */
@@ -159,6 +162,11 @@ export class Neighbour implements AsyncDisposable {
     await Promise.race([Promise.all(this.#open.values()), late])
   }
 
+  /** Breaks all connections, as a restart does. */
+  breakAll(): void {
+    for (const socket of this.#open.keys()) socket.resetAndDestroy()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
@@ -257,7 +265,7 @@ function writeHead(script: Script, part: Part, response: ServerResponse): void {
 
 /** The body in pieces of at most 64 KiB, with the script's pause and cut where they are due. */
 async function writeBody(
-  { cut, pause, bytes, seed }: Script,
+  { cut, pause, bytes, seed, rate = Infinity }: Script,
   { start, end }: Part,
   response: ServerResponse,
   left: Promise<unknown>,
@@ -265,8 +273,11 @@ async function writeBody(
 ): Promise<void> {
   const pauseAt = typeof pause?.at === 'number' ? start + pause.at : Infinity
   const cutAt = cut ? start + cut.at : Infinity
+  const begun = performance.now()
   let at = start
   while (!response.destroyed) {
+    const due = begun + ((at - start) / rate) * 1000 - performance.now()
+    if (due > 0) await Promise.race([sleep(due), left])
     if (at === pauseAt) await Promise.race([pause?.until, left])
     if (at === cutAt) return breakOff(response.socket, cut?.how)
     if (at >= end) break

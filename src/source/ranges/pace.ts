@@ -8,7 +8,7 @@ const rest = 30_000
 const leastWait = 0.5
 /** A reader that waits less has more connections than it needs; after so many windows one is taken back. */
 const hardly = 0.05
-const mostIdle = 8
+const mostIdle = 4
 /** A new connection has to bring so much of what each of the others brings. */
 const leastGain = 0.5
 /** Whoever only looks at the start of a file, or refuses it for its first bytes, has done so by then. */

@@ -4,8 +4,9 @@ import { Span } from './span.ts'
 const largest = 4 * 1024 * 1024
 /** Smaller parts would cost more requests than they are worth. */
 const smallest = 512 * 1024
-/** Parts that are fetched ahead of the reader. */
-const ahead = 8
+/** Parts that are fetched ahead of the reader: one for each connection, and one for the first that is done. */
+const mostAhead = 8
+const aheadOf = (connections: number) => Math.min(connections + 1, mostAhead)
 
 /**
  * Who fetches what. The reader takes the bytes in order, so what comes before its turn is held in memory, and lost when
@@ -54,7 +55,8 @@ export class Plan {
     if (this.#frontier === this.#size) return null
     if (connections === 1) return this.#append(this.#frontier, this.#size)
     const end = this.#endOf(this.#frontier)
-    return end <= this.#position + ahead * this.#part ? this.#append(this.#frontier, end) : null
+    const limit = this.#position + aheadOf(connections) * this.#part
+    return end <= limit ? this.#append(this.#frontier, end) : null
   }
 
   /** The connection of a long span goes on until another one has really begun with what lies before it. */

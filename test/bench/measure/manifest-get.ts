@@ -113,7 +113,7 @@ async function fromNginx(
   const root = join(folder, 'files')
   await mkdir(root, { recursive: true })
   await writeFile(join(root, 'manifest'), image.manifest)
-  const server = await startNginx(folder, root, bench, resources, ask.core)
+  const server = await startNginx(folder, root, bench, resources, { core: ask.core })
   return at({ name: nginx.name, pid: server.pid }, server.url('manifest'), image, ask, bench)
 }
 

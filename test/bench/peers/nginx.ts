@@ -11,18 +11,25 @@ export type Nginx = {
   readonly url: (file: string) => string
 }
 
+export type NginxOptions = {
+  /** The only core that it may run on. */
+  readonly core?: number | null
+  /** What it gives a second over one connection, as `limit_rate` reads it. */
+  readonly rate?: string
+}
+
 /** Serves the files of a folder by sendfile. */
 export async function startNginx(
   folder: string,
   root: string,
   { signal }: Bench,
   resources: AsyncDisposableStack,
-  core: number | null = null,
+  { core = null, rate = '0' }: NginxOptions = {},
 ): Promise<Nginx> {
   const address = `127.0.0.1:${await freePort()}`
   const config = join(folder, 'nginx.conf')
   await mkdir(folder, { recursive: true })
-  await writeFile(config, configuration(address, folder, root))
+  await writeFile(config, configuration(address, folder, root, rate))
   const launch = {
     program: nginx.name,
     args: ['-p', folder, '-c', config, '-e', join(folder, 'error.log')],
@@ -34,7 +41,7 @@ export async function startNginx(
 }
 
 /** One process: memory and processor time are then those of the one who works. */
-function configuration(address: string, folder: string, root: string): string {
+function configuration(address: string, folder: string, root: string, rate: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `daemon off;
 master_process off;
@@ -45,6 +52,7 @@ http {
   access_log off;
   sendfile on;
   tcp_nopush on;
+  limit_rate ${rate};
   ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
   server {
     listen ${address};

@@ -23,6 +23,8 @@ export type Slipway = {
   readonly create: (name: string) => Promise<string>
   /** Imports out of a registry; resolves once the image is Ready. */
   readonly importImage: (name: string, image: string) => Promise<void>
+  /** Imports from a URL; resolves once the image is Ready. */
+  readonly importFile: (name: string, url: string) => Promise<void>
   /** Where the disk of an image that is Ready is read. */
   readonly disk: (name: string) => string
   readonly layer: (name: string) => Promise<Layer>
@@ -53,7 +55,7 @@ export async function startSlipway(
       SLIPWAY_LISTEN: listen,
       SLIPWAY_DATA_DIR: dataDir,
       SLIPWAY_LOG_LEVEL: 'warn',
-      // Imports come out of registries of this bench.
+      // Imports come from servers of this bench.
       SLIPWAY_SOURCE_ALLOW: '127.0.0.1',
     },
     ready: `${base}/readyz`,
@@ -65,7 +67,9 @@ export async function startSlipway(
     pid,
     base,
     create: (name) => create(base, name, signal),
-    importImage: (name, from) => importImage(base, name, from, bench),
+    importImage: (name, image) =>
+      importFrom(base, name, { type: 'ContainerImage', containerImage: { image } }, bench),
+    importFile: (name, url) => importFrom(base, name, { type: 'HTTP', http: { url } }, bench),
     disk: (name) => `${image(name)}/disk`,
     layer: (name) => layer(`${base}/v2/cvi/${name}`, signal),
     remove: (name) => remove(image(name), bench),
@@ -85,13 +89,12 @@ async function post(base: string, body: object, signal: AbortSignal): Promise<Re
   })
 }
 
-async function importImage(
+async function importFrom(
   base: string,
   name: string,
-  image: string,
+  dataSource: object,
   { within, signal }: Pick<Bench, 'within' | 'signal'>,
 ): Promise<void> {
-  const dataSource = { type: 'ContainerImage', containerImage: { image } }
   await post(base, { name, dataSource }, signal)
   await untilReady(
     `${base}/api/v1/images/${name}`,

@@ -93,7 +93,7 @@ describe('a pace', () => {
     const world = new World({ each: 20 })
     world.run(5 * second)
     world.network = { each: 20, waits: 0 }
-    expect(world.run(2.1 * second)).toBe(7)
+    expect(world.run(1.1 * second)).toBe(7)
     expect(world.run(20 * second)).toBe(1)
   })
 
