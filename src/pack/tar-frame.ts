@@ -44,9 +44,17 @@ export function readLayerHead(
   head: Buffer,
   size: number,
 ): { readonly format: Format; readonly diskSize: number } | null {
+  const said = saidBy(head)
+  return said && layerSize(said.diskSize) === size ? said : null
+}
+
+/** What a head of ours says of the disk behind it, of which not all needs to be there; null for any other bytes. */
+export function saidBy(
+  head: Buffer,
+): { readonly format: Format; readonly diskSize: number } | null {
   if (head.length !== headSize) return null
   const diskSize = paxSizeOf(head.subarray(2 * blockSize)) ?? octalSize(head, 7 * blockSize)
-  if (diskSize === null || layerSize(diskSize) !== size) return null
+  if (diskSize === null) return null
   const format = formats.find((each) => layerHead(each, diskSize).equals(head))
   return format === undefined ? null : { format, diskSize }
 }

@@ -1,5 +1,5 @@
 import { asFailure, Bug } from '../errors.ts'
-import { headSize, readLayerHead } from '../pack/tar-frame.ts'
+import { headSize, saidBy } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
 import { isBroken } from './body.ts'
@@ -132,15 +132,15 @@ function sentId(id: string): string {
   return `image-${id}-sent`
 }
 
-/** A layer that had got its tail loses it again: what is here is the disk. */
+/** A layer that had got its tail, or a part of it, loses it again: what is here is the disk. */
 async function resumeLayer(id: string, store: Store, upTo: number): Promise<Staging | null> {
   const layer = await store.resume(layerId(id), { upTo })
   if (!layer) return null
   const head = await layer.read(0, headSize, AbortSignal.timeout(readWithin))
-  const whole = readLayerHead(head, layer.size)
-  if (!whole) return layer
+  const said = saidBy(head)
+  if (!said || layer.size <= headSize + said.diskSize) return layer
   await layer.leave()
-  return await store.resume(layerId(id), { upTo: headSize + whole.diskSize })
+  return await store.resume(layerId(id), { upTo: headSize + said.diskSize })
 }
 
 /**
