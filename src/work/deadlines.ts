@@ -51,15 +51,22 @@ export class Deadlines {
     await this.#looking
   }
 
-  /** Ends one upload whose time is over; a byte that arrived first wins. */
+  /**
+   * Ends one upload whose time is over; a byte that arrived first wins. Nothing begins once it is over, and nobody can ask
+   * for another attempt before what is here of this one is gone.
+   */
   async expire(upload: Upload): Promise<void> {
     const { catalog, store, active, now, log } = this.#options
-    const ended = await catalog.transaction(async ({ uploads, images }) => {
+    if (!isOver(await catalog.read.uploads.byTokenHash(upload.tokenHash), now())) return
+    // Only a client that has not sent its first byte can still be there.
+    await active.stop(upload.imageUid, 'expired')
+    await Arrival.discard(upload.imageUid, store)
+    await catalog.transaction(async ({ uploads, images }) => {
       const current = await uploads.byTokenHash(upload.tokenHash)
-      if (!current || current.expiresAt === null || current.expiresAt > now()) return false
+      if (!current || !isOver(current, now())) return
       await uploads.change(upload.tokenHash, 'expired', null)
       const image = await images.byUid(upload.imageUid)
-      if (image?.phase !== 'WaitForUserUpload' && image?.phase !== 'Provisioning') return true
+      if (image?.phase !== 'WaitForUserUpload' && image?.phase !== 'Provisioning') return
       const message = this.#message(current)
       await images.change(image.uid, {
         phase: 'Failed',
@@ -67,12 +74,7 @@ export class Deadlines {
         source: { reason: 'DatasourceNotReady', message },
       })
       log.info({ image: image.name }, 'upload timed out')
-      return true
     })
-    // Only a client that has not sent its first byte can still be there.
-    if (!ended) return
-    await active.stop(upload.imageUid, 'expired')
-    await Arrival.discard(upload.imageUid, store)
   }
 
   async #endAll(): Promise<void> {
@@ -90,4 +92,8 @@ export class Deadlines {
         : `no upload was begun within ${formatDuration(ttl)}`
     return `${what}; ask for a new upload URL with retry, or delete the image`
   }
+}
+
+function isOver(upload: Upload | null, now: number): boolean {
+  return upload?.expiresAt != null && upload.expiresAt <= now
 }

@@ -71,7 +71,8 @@ export class UploadDoor {
     const { upload, image } = await this.look(token)
     const { deadlines, now } = this.#options
     if (upload.expiresAt !== null && upload.expiresAt <= now()) {
-      await deadlines.expire(upload)
+      // Not waited for: its end stops whoever sends, and that may be who asks.
+      deadlines.look()
       throw gone(image, 'expired')
     }
     if (upload.state === 'finished' || upload.state === 'expired') throw gone(image, upload.state)

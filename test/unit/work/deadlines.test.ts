@@ -31,7 +31,7 @@ async function waiting(state: 'waiting' | 'interrupted' | 'receiving') {
   const rest = { ttl, idle: 60_000, now: clock.now, log }
   const deadlines = new Deadlines({ catalog, store, active, ...rest })
   const dispose = () => resources.disposeAsync()
-  return { catalog, clock, upload, deadlines, [Symbol.asyncDispose]: dispose }
+  return { catalog, clock, store, upload, deadlines, [Symbol.asyncDispose]: dispose }
 }
 
 describe('deadlines', () => {
@@ -61,6 +61,19 @@ describe('deadlines', () => {
     await failed
     expect(await catalog.read.images.byName('a')).toMatchObject({ phase: 'Failed' })
     await deadlines.stop()
+  })
+
+  test('let nobody ask for another attempt before the bytes of this one are gone', async () => {
+    await using opened = await waiting('interrupted')
+    const { deadlines, catalog, clock, store, upload } = opened
+    const phases: (string | undefined)[] = []
+    store.discard = async () => {
+      phases.push((await catalog.read.images.byName('a'))?.phase)
+    }
+    clock.advance(ttl)
+    await deadlines.expire(upload)
+    expect(new Set(phases)).toEqual(new Set(['Provisioning']))
+    expect(await catalog.read.images.byName('a')).toMatchObject({ phase: 'Failed' })
   })
 
   test('end an upload that broke off and never came again', async () => {
