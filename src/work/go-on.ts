@@ -46,7 +46,7 @@ function openedLater(opened: Opened, { offset }: Kept, open: () => Promise<Opene
       return yield* (await withoutFirst(again)).body
     }
     again.body.destroy()
-    throw new Outage('SOURCE_UNAVAILABLE', 'the source changed; it is fetched from its start')
+    throw changed()
   }
   return { ...opened, body: Readable.from(body()), offset: offset + 1 }
 }
@@ -118,12 +118,19 @@ async function settle(
   catalog: Catalog,
 ): Promise<boolean> {
   const isSame = from !== null && opened.offset === from.offset
-  if (!isSame) await arrival.restart()
+  // A part of a file of another length is one of another file, though it does not say so.
+  const isOther = isSame && job.size !== null && opened.size !== job.size
+  if (!isSame || isOther) await arrival.restart()
+  if (isOther) throw changed()
   const { version, size } = opened
   if (version !== job.version || size !== job.size) {
     await catalog.transaction(({ jobs }) => jobs.note(job.imageUid, { version, size }))
   }
   return isSame
+}
+
+function changed(): Outage {
+  return new Outage('SOURCE_UNAVAILABLE', 'the source changed; it is fetched from its start')
 }
 
 async function withoutFirst(opened: Opened): Promise<Opened> {

@@ -8,7 +8,7 @@ import type { Stored } from '../image/stored.ts'
 import { configBytes } from '../pack/config.ts'
 import { manifestBytes } from '../pack/manifest.ts'
 import type { SourceFacts } from '../source/source.ts'
-import type { Store } from '../store/store.ts'
+import type { Stat, Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import type { Ingested, Judged } from './ingest.ts'
 import { Stopped } from './active.ts'
@@ -43,7 +43,7 @@ export async function publish(
   return await publishAs(image, ingested, place, facts, shelf, signal)
 }
 
-/** As `publish`, for a layer that is a blob already and leased. */
+/** As `publish`, for a layer that is a blob already and leased. It has to be here still: a lease may have run out meanwhile. */
 export async function publishShared(
   image: Image,
   judged: Judged,
@@ -51,13 +51,19 @@ export async function publishShared(
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
-  return await publishAs(image, judged, null, facts, shelf, signal)
+  const place = () => assertHere(judged.layer, shelf.store)
+  return await publishAs(image, judged, place, facts, shelf, signal)
+}
+
+/** @throws Outage STORAGE_UNAVAILABLE when the bytes have gone */
+async function assertHere({ digest, size }: Stat, store: Store): Promise<void> {
+  if ((await store.stat(digest))?.size !== size) throw gone(digest)
 }
 
 async function publishAs(
   image: Image,
   judged: Judged,
-  place: (() => Promise<unknown>) | null,
+  place: () => Promise<unknown>,
   facts: SourceFacts,
   shelf: Shelf,
   signal: AbortSignal,
@@ -67,9 +73,9 @@ async function publishAs(
   await reserve(leaseHolder(image), blobs.map(reference), shelf)
   for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
   signal.throwIfAborted()
-  await place?.()
+  await place()
   // Whoever stops it now would lose all that has come, for two syncs.
-  return await hang(image, stored, shelf, place ? AbortSignal.timeout(leaseFor) : signal)
+  return await hang(image, stored, shelf, AbortSignal.timeout(leaseFor))
 }
 
 /** Puts an image's name on blobs that are there already, leased. */
@@ -140,10 +146,12 @@ async function link(image: Image, stored: Stored, tables: Tables): Promise<void>
 /** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */
 export async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
   if ((await blobs.size(digest)) !== null) return
-  throw new Outage(
-    'STORAGE_UNAVAILABLE',
-    `the storage took so long that ${digest} was given up; try again`,
-  )
+  throw gone(digest)
+}
+
+function gone(digest: Digest): Outage {
+  const message = `the storage took so long that ${digest} was given up; try again`
+  return new Outage('STORAGE_UNAVAILABLE', message)
 }
 
 /** Stores a small blob that has been reserved. */

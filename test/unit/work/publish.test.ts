@@ -1,0 +1,54 @@
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { digestOf, type Digest } from '../../../src/image/digest.ts'
+import { FilesystemStore } from '../../../src/store/filesystem.ts'
+import { Collector } from '../../../src/work/collect.ts'
+import { leaseHolder, publishShared, put, reserve } from '../../../src/work/publish.ts'
+import { newImage, openCatalog } from '../../support/catalog.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
+
+const bytes = Buffer.from('a layer')
+const digest: Digest = digestOf(bytes)
+const layer = { digest, size: bytes.length }
+const judged = {
+  layer,
+  disk: { digest, size: 3 },
+  facts: {
+    format: 'raw',
+    unpackedBytes: 3,
+    allocatedBytes: null,
+    bootable: 'unknown',
+    architecture: null,
+    details: {},
+  },
+  source: { bytes: 3, sha256: digest },
+} as const
+
+test.each([true, false])('an image on a layer that is leased is Ready: %s', async (isInTime) => {
+  await using opened = await openCatalog()
+  await using folder = await temporaryFolder()
+  const { catalog, clock } = opened
+  const store = await FilesystemStore.open(folder.path)
+  const collector = new Collector(catalog, store, pino({ level: 'silent' }))
+  const shelf = { catalog, store, collector, now: clock.now }
+  const { signal } = new AbortController()
+  const image = await catalog.transaction(async ({ images, jobs }) => {
+    const added = await images.add(newImage('a'))
+    await jobs.add(added.uid)
+    await images.change(added.uid, {
+      phase: 'Provisioning',
+      ready: { reason: 'Provisioning', message: '' },
+    })
+    return added
+  })
+  await reserve(leaseHolder(image), [layer], shelf)
+  await put(bytes, store, signal)
+  // Hashing it takes so long that its lease runs out, and whoever else needed it is deleted.
+  clock.advance(isInTime ? 60_000 : 3_600_000)
+  await collector.collect([digest])
+  const ready = publishShared(image, judged, {}, shelf, signal)
+  if (isInTime) expect((await ready).phase).toBe('Ready')
+  else await expect(ready).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+  expect((await catalog.read.images.byName('a'))?.phase).toBe(isInTime ? 'Ready' : 'Provisioning')
+  expect(await store.stat(digest)).toEqual(isInTime ? layer : null)
+})
