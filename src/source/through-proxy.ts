@@ -1,5 +1,5 @@
 import { request as ask } from 'node:http'
-import type { Socket } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import { bareHost, forbidden, judgeUnresolved } from './address.ts'
 import { connectFailure } from './breaks.ts'
@@ -56,7 +56,8 @@ async function openTunnel(
   { timeout }: DialOptions,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const authority = `${target.hostname}:${target.port || 443}`
+  const host = bareHost(target.hostname)
+  const authority = `${isIPv6(host) ? `[${host}]` : host}:${target.port || 443}`
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
   const status = await statusOf(line, authority, proxy, limited).catch((error: unknown) => {
     line.destroy()

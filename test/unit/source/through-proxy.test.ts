@@ -84,6 +84,14 @@ describe('a plain source behind a proxy', () => {
       expect(proxy.connections).toBe(0)
     }))
 
+  test('is told an IPv6 address in brackets', () =>
+    beside(async (proxy) => {
+      await failing(open('https://[::1]:9/a', by(proxy.url())), 'SOURCE_UNAVAILABLE')
+      expect(proxy.asked).toMatchObject([
+        { method: 'CONNECT', target: '[::1]:9', headers: { host: '[::1]:9' } },
+      ])
+    }))
+
   test('is left when the import is aborted', () =>
     beside(async (proxy, neighbour) => {
       const pause = { at: 'head', until: forever } as const
