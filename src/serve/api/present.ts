@@ -5,6 +5,7 @@ import { formatSpan } from '../../image/duration.ts'
 import { formatSize } from '../../image/size.ts'
 import { repositoryOf } from '../../image/name.ts'
 import type { Progress, Snapshot } from '../../work/progress.ts'
+import { splitSecrets } from '../../work/secrets.ts'
 import type { ServerKey } from '../../work/server-key.ts'
 import type { PublicNames } from '../public-names.ts'
 import type { ImageBody } from './schema.ts'
@@ -35,7 +36,8 @@ export class Presenter {
       generation,
       createdAt: time(createdAt),
       ...(ownerUid !== null && { owner: { uid: ownerUid } }),
-      dataSource,
+      // Earlier versions kept queries of URLs among what is shown.
+      dataSource: splitSecrets(dataSource).shown,
       status: await this.#status(image),
     }
   }
