@@ -5,7 +5,7 @@ import { conditionsFor, isUnchanged } from './conditional.ts'
 import { opened } from './opened.ts'
 import { usualRanges, type RangesOptions } from './ranges/ranges.ts'
 import { requestFor, shown, type Request } from './request.ts'
-import { rangeHeaders } from './resume.ts'
+import { isProven, rangeHeaders } from './resume.ts'
 import type { Opened, Place, Resume, Source, Validators } from './source.ts'
 import { statusFailure } from './status.ts'
 import { uncounted, type Tally } from './tally.ts'
@@ -74,6 +74,10 @@ async function take(
   from: Resume | null,
   signal: AbortSignal,
 ): Promise<Opened> {
+  if (answer.status === 206 && from && from.version !== null && !isProven(answer, from.version)) {
+    await answer.release()
+    return await open(visit, null, signal)
+  }
   if (answer.status === 200 || answer.status === 206) {
     return opened(answer, { ...visit, request, start: visit.request, from }, signal)
   }

@@ -49,6 +49,15 @@ export function partOf(answer: Answer): Part | null {
   return offset < end && end <= size && length === end - offset ? { offset, end, size } : null
 }
 
+/**
+ * Whether a 206 tells enough for its bytes to be put behind others: the ETag, where there is one, which it has to tell, and
+ * the length of the whole.
+ */
+export function isProven(answer: Answer, version: string): boolean {
+  const isSilent = version.startsWith('"') && answer.field('etag') === null
+  return !isSilent && answer.field('content-range')?.endsWith('/*') !== true
+}
+
 /** A 206 may leave out what the client knows already (RFC 9110 section 15.3.7), but may not differ from it. */
 export function isVersion(answer: Answer, version: string | null): boolean {
   if (version === null) return true

@@ -79,6 +79,8 @@ export class FilesystemStore implements Store {
 
   async discard(id: string): Promise<void> {
     await rm(join(this.#staging, id), { recursive: true, force: true })
+    // What is dropped must not come back after a power cut, when other bytes have taken its place.
+    await syncFolder(this.#staging)
   }
 
   async remove(digest: Digest): Promise<boolean> {

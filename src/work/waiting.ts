@@ -14,8 +14,11 @@ export type WaitingOptions = {
   readonly pause?: Pause
 }
 
+/** An import that waits keeps its slot from others; beyond this it begins anew when its turn comes, in milliseconds. */
+const longestHeld = 5 * 60_000
+
 /**
- * Waits for a source that broke off in the middle, with the import still alive: as long as imports are tried again where
+ * Waits for a source that broke off in the middle, with the import still alive: for five minutes where
  * giving up would cost what has come, else for a few tries, since a later attempt goes on for nothing and leaves its place
  * in the queue to others meanwhile. The image tells of each wait as it does of any other.
  */
@@ -24,6 +27,7 @@ export class Waiting {
   readonly #name: string
   readonly #options: WaitingOptions
   #until: number | null = null
+  #heldUntil = 0
 
   constructor({ uid, name }: Image, options: WaitingOptions) {
     this.#uid = uid
@@ -39,9 +43,12 @@ export class Waiting {
   readonly patience: Patience = async ({ failure, times, lost }, signal) => {
     const { now, random, retryFor, log } = this.#options
     const since = now()
-    if (times === 1 || this.#until === null) this.#until = since + retryFor
+    if (times === 1 || this.#until === null) {
+      this.#until = since + retryFor
+      this.#heldUntil = since + Math.min(retryFor, longestHeld)
+    }
     const at = since + backoff(times, failure.retryAfter, random)
-    if (at > this.#until || (lost === 0 && times > mostTries)) throw failure
+    if (at > this.#heldUntil || (lost === 0 && times > mostTries)) throw failure
     await this.#tell(failure.message, at)
     log.warn({ image: this.#name, err: failure }, 'the source broke off; the import waits for it')
     await (this.#options.pause ?? pause)(at - now(), signal)

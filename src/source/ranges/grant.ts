@@ -2,7 +2,7 @@ import type { Failure, Outage } from '../../errors.ts'
 import { unavailable } from '../breaks.ts'
 import type { Answer } from '../exchange.ts'
 import { shown } from '../request.ts'
-import { contentLength, isVersion, lie, partOf, type Part } from '../resume.ts'
+import { contentLength, isProven, isVersion, lie, partOf, type Part } from '../resume.ts'
 import { statusFailure } from '../status.ts'
 
 /** The file whose parts are fetched: all of them have to be of this one. */
@@ -39,7 +39,8 @@ export function granted(
   if (answer.status === 200) return new Denial('whole', unranged(url))
   if (answer.status !== 206) return new Denial('refused', statusFailure(answer, url))
   const part = partOf(answer)
-  const isTrue = part?.offset === at && part.end <= end && isPlain(answer)
+  const isOurs = isPlain(answer) && isProven(answer, file.version)
+  const isTrue = part?.offset === at && part.end <= end && isOurs
   return isTrue ? part : new Denial('lie', lie(at))
 }
 

@@ -86,12 +86,32 @@ describe('a resume', () => {
     }))
 })
 
+describe('a 206 that does not tell enough makes it begin anew', () => {
+  test.each([
+    ['whose it is', partial('bytes 150000-199999/200000')],
+    ['how long the whole is', partial('bytes 150000-199999/*', { etag: '"one"' })],
+  ] as const)('%s', (_, script) =>
+    beside(async (neighbour) => {
+      const url = neighbour.serve('/x', (nth) =>
+        nth === 1 ? script : { ...file, ranges: 'honest' },
+      )
+      const from = { offset, version: '"one"' }
+      const { body, offset: begins } = await open(url, { from })
+      body.destroy()
+      expect(begins).toBe(0)
+      expect(neighbour.requests.map(({ headers }) => headers.range)).toEqual([
+        `bytes=${offset}-`,
+        undefined,
+      ])
+    }),
+  )
+})
+
 describe('a 206 that lies is an outage', () => {
   test.each([
     ['starts elsewhere', { ...file, ranges: 'lying' }],
     ['has no Content-Range', partial(null)],
     ['has a Content-Range of nonsense', partial('bytes all')],
-    ['does not know the size', partial('bytes 150000-199999/*')],
     ['ends behind the end', partial('bytes 150000-199999/199999')],
     ['ends before it starts', partial('bytes 150000-149999/200000')],
     ['has another length', partial('bytes 150000-199999/200000', { size: 49_999 })],
@@ -109,7 +129,11 @@ describe('a 206 that lies is an outage', () => {
 
   test('has more bytes than it says', () =>
     beside(async (neighbour) => {
-      const script = partial('bytes 150000-199999/200000', { framing: 'chunked', size: 50_001 })
+      const script = partial('bytes 150000-199999/200000', {
+        framing: 'chunked',
+        size: 50_001,
+        etag: '"one"',
+      })
       const work = read(neighbour.serve('/x', script), { from: { offset, version: '"one"' } })
       const { message } = await failing(work, 'SOURCE_UNAVAILABLE')
       expect(message).toContain('more than its 200000 bytes')
@@ -117,7 +141,7 @@ describe('a 206 that lies is an outage', () => {
 
   test('has a part of the range, as it may, and then ends early', () =>
     beside(async (neighbour) => {
-      const script = partial('bytes 150000-159999/200000', { size: 10_000 })
+      const script = partial('bytes 150000-159999/200000', { size: 10_000, etag: '"one"' })
       const work = read(neighbour.serve('/x', script), { from: { offset, version: '"one"' } })
       const { message } = await failing(work, 'SOURCE_UNAVAILABLE')
       expect(message).toBe('the source ended after 160000 of 200000 bytes')
