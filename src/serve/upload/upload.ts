@@ -58,7 +58,7 @@ async function post(c: Call, options: UploadOptions): Promise<Response> {
   const { reception, uploadIdle } = options
   await reception.announce(tokenOf(c), announcedCreation(c.env.incoming), addressOf(c.env.incoming))
   const standing = await options.door.look(tokenOf(c))
-  c.header('location', new URL(c.req.url).pathname)
+  c.header('location', sameUrl(c))
   return c.body(null, 201, { ...version, ...expiry(standing, uploadIdle) })
 }
 
@@ -69,7 +69,7 @@ async function takeFile(c: Call, options: UploadOptions): Promise<Response> {
     if (receipt.image) return await created(c, options, receipt.image)
     const isBeginning = c.req.header('upload-complete') !== undefined
     const headers = { 'upload-offset': String(receipt.offset), 'upload-complete': '?0' }
-    const location = { location: new URL(c.req.url).pathname }
+    const location = { location: sameUrl(c) }
     json(c, isBeginning ? 201 : 202, { ...headers, ...location }, await standingOf(c, options))
   })
 }
@@ -190,6 +190,11 @@ function expiry({ upload }: Standing, idle: number): Headers {
 
 function tokenOf(c: Call): string {
   return c.req.param('token') ?? ''
+}
+
+/** Where the client is already, whatever path a proxy puts before ours (RFC 9110 section 10.2.2). */
+function sameUrl(c: Call): string {
+  return tokenOf(c)
 }
 
 function addressOf({ socket }: IncomingMessage): string {
