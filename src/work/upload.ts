@@ -6,7 +6,7 @@ import { asFailure, Outage } from '../errors.ts'
 import { checksumsOf, type Checksums } from '../image/data-source.ts'
 import { peek } from '../unwrap/peek.ts'
 import type { Active } from './active.ts'
-import { Arrival } from './arrival.ts'
+import { Arrival, stagedOf } from './arrival.ts'
 import type { Assemblies } from './assemblies.ts'
 import type { Assembly } from './assembly.ts'
 import { bindTo, untilIdle } from './body.ts'
@@ -106,30 +106,40 @@ export class Reception {
    * which all bytes are here need nobody to go on.
    */
   async reclaim(): Promise<void> {
-    const { catalog, assemblies, writers, records } = this.#options
+    const { catalog, writers } = this.#options
     for (const state of ['receiving', 'interrupted'] as const) {
       for (const upload of await catalog.read.uploads.inState(state)) {
+        const isHere = upload.offset === upload.length
         const image = await catalog.read.images.byUid(upload.imageUid)
-        if (!image || assemblies.of(image) || writers.holder(image.uid)) continue
-        if (upload.length !== null && upload.offset === upload.length) {
-          await this.#finishAlone({ image, upload })
-        } else if (state === 'receiving') {
-          const failure = new Outage('UPLOAD_INTERRUPTED', 'the upload broke off')
-          await records.interrupt(image, upload, failure, upload.offset)
-        }
+        if (!image || (state === 'interrupted' && !isHere)) continue
+        const reclaim = (signal: AbortSignal) => this.#reclaim({ image, upload }, signal)
+        await writers.run(image.uid, 'the service', reclaim)
       }
     }
   }
 
-  async #finishAlone({ image, upload }: Found): Promise<void> {
-    const { checksums: told, length: total } = upload
+  /** What is staged counts more than what was told of it. */
+  async #reclaim({ image, upload: before }: Found, signal: AbortSignal): Promise<void> {
+    const { catalog, assemblies, records, station } = this.#options
+    if (assemblies.of(image)) return
+    const upload = await catalog.read.uploads.byTokenHash(before.tokenHash)
+    if (upload?.state !== before.state) return
+    const offset = await stagedOf(image.uid, station.store)
+    if (offset === upload.length) {
+      await this.#finishAlone({ image, upload: { ...upload, offset } }, signal)
+    } else {
+      const failure = new Outage('UPLOAD_INTERRUPTED', 'the upload broke off')
+      await records.settle(image, upload, failure, offset)
+    }
+  }
+
+  async #finishAlone({ image, upload }: Found, signal: AbortSignal): Promise<void> {
+    const { assemblies, records } = this.#options
+    const { checksums: told, length: total, offset: start } = upload
     const checksums = { ...told, ...checksumsOf(image.dataSource) }
-    await this.#options.records.begin(image, upload, { total, checksums: told })
-    await this.#options.writers.run(image.uid, 'the service', async (signal) => {
-      const beginning = { image, upload, start: upload.offset, total, checksums }
-      const assembly = await this.#options.assemblies.open(beginning, signal)
-      assembly.complete()
-    })
+    await records.begin(image, upload, { total, checksums: told })
+    const assembly = await assemblies.open({ image, upload, start, total, checksums }, signal)
+    assembly.complete()
   }
 
   /** One sends at a time; whoever has fallen silent makes way. */

@@ -1,8 +1,10 @@
 import { pino } from 'pino'
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
+import { headSize } from '../../../src/pack/tar-frame.ts'
 import { FilesystemStore } from '../../../src/store/filesystem.ts'
-import { Active, type Stopped } from '../../../src/work/active.ts'
+import { Active, Stopped } from '../../../src/work/active.ts'
+import { Arrival } from '../../../src/work/arrival.ts'
 import { Assemblies } from '../../../src/work/assemblies.ts'
 import { Collector } from '../../../src/work/collect.ts'
 import { Deadlines } from '../../../src/work/deadlines.ts'
@@ -50,7 +52,7 @@ async function receptionWith(clockOf: (time: number) => () => number) {
   })
   undo.defer(() => deadlines.stop())
   const held = undo.move()
-  return { catalog, reception, [Symbol.asyncDispose]: () => held.disposeAsync() }
+  return { catalog, store, reception, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
 test('an upload whose time ends while it is let in is told so', async () => {
@@ -66,4 +68,21 @@ test('an upload whose time ends while it is let in is told so', async () => {
   const sent = reception.receive('token', announced, body, 'somebody')
   await expect(sent).rejects.toMatchObject({ code: 'UPLOAD_GONE' })
   await expect.poll(async () => (await catalog.read.images.byName('a'))?.phase).toBe('Failed')
+})
+
+test('an upload whose end could not be recorded goes on from what is staged', async () => {
+  await using opened = await receptionWith((time) => () => time)
+  const { catalog, reception, store } = opened
+  const arrival = await Arrival.open('uid-a', store)
+  const layer = await arrival.layer(false)
+  await layer.append([Buffer.alloc(headSize + 1000)], new AbortController().signal)
+  await arrival.fail(new Stopped('shutdown'))
+  await catalog.transaction(async ({ uploads, images }) => {
+    await uploads.change(tokenHash('token'), 'receiving', null)
+    const ready = { reason: 'Provisioning', message: '' } as const
+    await images.change('uid-a', { phase: 'Provisioning', ready })
+  })
+  await reception.reclaim()
+  const upload = await catalog.read.uploads.byTokenHash(tokenHash('token'))
+  expect(upload).toMatchObject({ state: 'interrupted', offset: 1000 })
 })
