@@ -124,7 +124,7 @@ export class Reception {
     if (assemblies.of(image)) return
     const upload = await catalog.read.uploads.byTokenHash(before.tokenHash)
     if (upload?.state !== before.state) return
-    const offset = await stagedOf(image.uid, station.store)
+    const offset = await stagedOf(image.uid, station.store, upload.length)
     if (offset === upload.length) {
       await this.#finishAlone({ image, upload: { ...upload, offset } }, signal)
     } else {
