@@ -2,8 +2,9 @@
 const windowLength = 250
 /** So many windows a new connection has to make a difference: a far one takes some round trips to its full speed. */
 const patience = 6
-/** Milliseconds until a connection is tried again that made no difference, or was refused. */
-const rest = 30_000
+/** Milliseconds until a connection is tried again that made no difference, and one that was refused. */
+const restWithoutGain = 10_000
+const restRefused = 30_000
 /** Of the time, how much the reader has to wait for the network; else more connections do not help. */
 const leastWait = 0.5
 /** A reader that waits less has more connections than it needs; after so many windows one is taken back. */
@@ -83,7 +84,7 @@ export class Pace implements Pacing {
   }
 
   refused(wait: number | null): void {
-    this.#fewer(Math.max(wait ?? 0, rest))
+    this.#fewer(Math.max(wait ?? 0, restRefused))
   }
 
   never(): void {
@@ -108,17 +109,19 @@ export class Pace implements Pacing {
 
   #judge(speed: number, share: number): void {
     this.#idle = share < hardly ? this.#idle + 1 : 0
-    if (this.#idle >= mostIdle && this.#wanted > 1) return this.#fewer(rest)
-    if (this.#trial) this.#compare(this.#trial, speed)
+    if (this.#idle >= mostIdle && this.#wanted > 1) return this.#fewer(0)
+    if (this.#trial) this.#compare(this.#trial, speed, share)
     if (this.#trial || share < leastWait || this.#now() < this.#restUntil) return
     this.#more(speed)
   }
 
-  #compare(trial: Trial, speed: number): void {
+  /** That it is no faster says nothing while the reader is what is slow. */
+  #compare(trial: Trial, speed: number, share: number): void {
     if (!trial.joined) return
     if (speed >= trial.before * (1 + leastGain / (this.#wanted - 1))) this.#trial = null
+    else if (share < leastWait) return
     else if (trial.left > 1) trial.left -= 1
-    else this.#fewer(rest)
+    else this.#fewer(restWithoutGain)
   }
 
   #more(speed: number): void {
