@@ -1,4 +1,4 @@
-import { Flaw } from '../errors.ts'
+import { Bug, Flaw } from '../errors.ts'
 import { isItsFile, type Facts, type Format } from '../image/format.ts'
 import type { Check, Described, Inspector, Limits } from './inspector.ts'
 import { recognise } from './recognise.ts'
@@ -18,7 +18,10 @@ export type Glimpse = Omit<Described, 'unpackedBytes'> & {
   readonly unpackedBytes: number | null
 }
 
-/** Finds out what a file is while it passes. It holds its windows and nothing else. */
+/**
+ * Finds out what a file is while it passes. It holds its windows and nothing else; of a file that is kept as it passes not
+ * even the head, which is shown whenever it is looked at.
+ */
 export class Inspection {
   readonly #limits: Limits
   readonly #declared: number | null
@@ -27,10 +30,10 @@ export class Inspection {
   #inspector: Inspector | null = null
 
   /** `size` is the file's length in bytes when it is known before; then a table behind the end is seen early. */
-  constructor(limits: Limits, size: number | null) {
+  constructor(limits: Limits, size: number | null, head: 'kept' | 'shown' = 'kept') {
     this.#limits = limits
     this.#declared = size
-    this.#windows = new Windows(size)
+    this.#windows = new Windows(size, head)
   }
 
   /**
@@ -39,17 +42,40 @@ export class Inspection {
    */
   push(chunk: Uint8Array): void {
     let rest = chunk
-    for (;;) {
-      const milestone = milestones[this.#passed]
-      if (milestone === undefined) break
-      const room = milestone - this.#windows.received
+    for (let due = this.due; due !== null; due = this.due) {
+      const room = due - this.received
       if (rest.length < room) break
       this.#windows.push(rest.subarray(0, room))
       rest = rest.subarray(room)
-      this.#passed += 1
-      this.#judge()
+      this.#next()
     }
     this.#windows.push(rest)
+  }
+
+  /** Where the bytes are looked at next, as a position in the file; null once the head has passed. */
+  get due(): number | null {
+    return milestones[this.#passed] ?? null
+  }
+
+  /** The bytes that follow, at most those before `due`, of a file whose head is shown. */
+  pass(chunk: Uint8Array): void {
+    if (this.received + chunk.length > (this.due ?? Infinity)) throw new Bug('a look was left out')
+    this.#windows.push(chunk)
+  }
+
+  /**
+   * All before `due` have passed: a look at them.
+   * @throws Flaw when they prove one
+   */
+  look(head: Buffer): void {
+    this.#windows.show(head)
+    this.#next()
+    this.#windows.hide()
+  }
+
+  #next(): void {
+    this.#passed += 1
+    this.#judge()
   }
 
   /**
@@ -63,6 +89,11 @@ export class Inspection {
   /** Bytes that were pushed or skipped. */
   get received(): number {
     return this.#windows.received
+  }
+
+  /** Those of them that the head holds. */
+  get headReceived(): number {
+    return this.#windows.headReceived
   }
 
   /** Places behind what was pushed that the verdict needs, beside the last 64 KiB; known once the head has passed. */
@@ -89,10 +120,12 @@ export class Inspection {
   }
 
   /**
-   * All bytes were pushed or skipped: the last word.
+   * All bytes were pushed, passed or skipped: the last word.
+   * @param head what the file begins with, where it is shown
    * @throws Flaw
    */
-  finish(): Facts {
+  finish(head: Buffer | null = null): Facts {
+    if (head) this.#windows.show(head)
     this.#windows.end()
     const size = this.#windows.received
     if (size === 0) {

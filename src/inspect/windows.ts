@@ -32,14 +32,34 @@ type Stretch = { readonly offset: number; readonly bytes: Buffer }
  */
 export class Windows {
   readonly #declared: number | null
-  readonly #head = Buffer.alloc(headLength)
+  readonly #keepsHead: boolean
+  /** Null while it is kept elsewhere and not shown. */
+  #head: Buffer | null
   readonly #tail = new Tail()
   readonly #ahead: Stretch[] = []
   #end: Stretch | null = null
   #received = 0
 
-  constructor(declared: number | null) {
+  /** @param head `shown` when somebody else keeps the head and shows it whenever it is looked at */
+  constructor(declared: number | null, head: 'kept' | 'shown' = 'kept') {
     this.#declared = declared
+    this.#keepsHead = head === 'kept'
+    this.#head = this.#keepsHead ? Buffer.alloc(headLength) : null
+  }
+
+  /** What the file begins with, as far as it has come and the head goes; until `hide` it is read from there. */
+  show(head: Buffer): void {
+    if (head.length < this.headReceived) throw new Bug('a part of the head was shown')
+    this.#head = head
+  }
+
+  hide(): void {
+    if (!this.#keepsHead) this.#head = null
+  }
+
+  /** Bytes of the head that have come. */
+  get headReceived(): number {
+    return Math.min(this.#received, headLength)
   }
 
   get received(): number {
@@ -62,7 +82,9 @@ export class Windows {
 
   push(chunk: Uint8Array): void {
     const offset = this.#received
-    if (offset < headLength) this.#head.set(chunk.subarray(0, headLength - offset), offset)
+    if (this.#keepsHead && offset < headLength) {
+      this.#seen().set(chunk.subarray(0, headLength - offset), offset)
+    }
     for (const stretch of this.#ahead) fill(stretch, chunk, offset)
     const end = offset + chunk.length
     // Far from a declared end nothing can belong to the tail, so nothing is copied.
@@ -101,7 +123,7 @@ export class Windows {
     if (offset + length <= headLength || this.#ahead.length === mostAhead) return
     if (offset < this.#received && this.#received > headLength) return
     const stretch = { offset, bytes: Buffer.alloc(length) }
-    fill(stretch, this.#head.subarray(0, this.#received), 0)
+    fill(stretch, this.#seen().subarray(0, this.#received), 0)
     this.#ahead.push(stretch)
   }
 
@@ -119,8 +141,8 @@ export class Windows {
 
   /** As much as the head holds of these bytes; perhaps none. */
   upTo(offset: number, length: number): Buffer {
-    const end = Math.min(offset + length, this.#received, headLength)
-    return this.#head.subarray(offset, Math.max(offset, end))
+    const end = Math.min(offset + length, this.headReceived)
+    return this.#seen().subarray(offset, Math.max(offset, end))
   }
 
   /** The head and the places ahead that were wanted, as far as they have come. */
@@ -174,12 +196,15 @@ export class Windows {
     return this.bytes(offset, 8).readBigUInt64BE()
   }
 
+  #seen(): Buffer {
+    if (this.#head) return this.#head
+    throw new Bug('the head is not shown')
+  }
+
   #find(offset: number, length: number): Buffer | null {
     const end = offset + length
     if (offset < 0) return null
-    if (end <= Math.min(this.#received, headLength)) {
-      return this.#head.subarray(offset, end)
-    }
+    if (end <= this.headReceived) return this.#seen().subarray(offset, end)
     if (end > this.#received) return null
     const kept = this.#end ? [...this.#ahead, this.#end] : this.#ahead
     const stretch = kept.find(({ offset: start, bytes }) => holdsAll(start, bytes, offset, end))

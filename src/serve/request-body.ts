@@ -19,7 +19,7 @@ export class RequestBody extends Readable {
 
   /** @param outgoing tells a client that waits for it (Expect: 100-continue) to send, once somebody reads */
   constructor(incoming: IncomingMessage, outgoing: ServerResponse | null = null) {
-    super({ objectMode: true, highWaterMark: 8 })
+    super({ objectMode: true, highWaterMark: 2 })
     this.#incoming = incoming
     this.#awaited = outgoing && expectsContinue(incoming) ? outgoing : null
     incoming.on('data', this.#take)

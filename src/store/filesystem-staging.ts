@@ -7,7 +7,7 @@ import { DurableOffset } from './durable-offset.ts'
 import { makeFolders, syncFolder } from './folders.ts'
 import { StagedFile } from './staged-file.ts'
 import { SlabWriter } from './slab-writer.ts'
-import { giveSlab, slabSize, spareSlab, takeSlab } from './slabs.ts'
+import { giveSlab, spareSlab, takeSlab } from './slabs.ts'
 import type { Bytes, Staging, Stat, Tap } from './store.ts'
 
 type Parts = {
@@ -147,10 +147,16 @@ export class FilesystemStaging implements Staging {
       const rest = bytes.length - filled
       const { handle } = this.#parts.file
       const { bytesRead } = await handle.read(bytes, filled, rest, offset + filled)
-      if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
+      if (bytesRead === 0) return this.#zeroed(bytes, filled)
       filled += bytesRead
     }
     return bytes
+  }
+
+  /** Zeros at the end were left out, until the file was given its length. */
+  #zeroed(bytes: Buffer, from: number): Buffer {
+    if (this.#sealed) throw new Bug(`staging ${this.id} is shorter than what was written`)
+    return bytes.fill(0, from)
   }
 
   async publish(expected: Digest): Promise<Stat> {
@@ -215,7 +221,7 @@ export class FilesystemStaging implements Staging {
         const slab = slabs[turn % slabs.length]
         if (!slab) break
         await slab.free
-        const { bytesRead } = await this.#parts.file.handle.read(slab.bytes, 0, slabSize, position)
+        const { bytesRead } = await this.#parts.file.handle.read(slab.bytes, { position })
         if (bytesRead === 0) throw new Bug(`staging ${this.id} is shorter than what was written`)
         position += bytesRead
         slab.free = digester.update(slab.bytes.subarray(0, bytesRead))

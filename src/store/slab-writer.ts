@@ -157,10 +157,12 @@ class Filling {
 
   /** Copies what fits; returns how many bytes that was. */
   take(chunk: Uint8Array, from: number): number {
-    const length = Math.min(chunk.length - from, slabSize - this.#length)
-    this.#slab?.set(chunk.subarray(from, from + length), this.#length)
+    const slab = this.#slab
+    if (!slab) return 0
+    const length = Math.min(chunk.length - from, slab.length - this.#length)
+    slab.set(chunk.subarray(from, from + length), this.#length)
     this.#length += length
-    if (this.#length === slabSize) this.end()
+    if (this.#length === slab.length) this.end()
     return length
   }
 

@@ -12,27 +12,34 @@ export const slabsPerTransfer = 4
 /** All transfers together: 64 MiB. */
 const slabsInAll = 64
 
-/** One that may grow begins at a page, as direct writes want it; this one never does. */
-export const slabMemory = new SharedArrayBuffer(slabsInAll * slabSize, {
-  maxByteLength: slabsInAll * slabSize,
-})
+/** Those that come when all are in use have one of these, so that nobody waits for another's bytes: 200 take 34 MiB. */
+const spareSize = 128 * 1024
+const sparesInAll = 256
 
-const free: Buffer[] = Array.from({ length: slabsInAll }, (_, index) =>
-  Buffer.from(slabMemory, index * slabSize, slabSize),
-).toReversed()
+/** One that may grow begins at a page, as direct writes want it; this one never does. */
+const length = slabsInAll * slabSize + sparesInAll * spareSize
+export const slabMemory = new SharedArrayBuffer(length, { maxByteLength: length })
+
+const free = pieces(0, slabSize, slabsInAll)
+const spare = pieces(slabsInAll * slabSize, spareSize, sparesInAll)
+
+function pieces(start: number, size: number, count: number): Buffer[] {
+  const at = (index: number) => Buffer.from(slabMemory, start + index * size, size)
+  return Array.from({ length: count }, (_, index) => at(index)).toReversed()
+}
 
 /** Null when all are in use. */
 export function takeSlab(): Buffer | null {
   return free.pop() ?? null
 }
 
-/** Memory of its own for a transfer that holds no slab when all are in use, so that nobody waits for another's bytes. */
+/** A smaller one for a transfer that holds none when all are in use; memory of its own when there are none of these. */
 export function spareSlab(): Buffer {
-  return Buffer.allocUnsafeSlow(slabSize)
+  return spare.pop() ?? Buffer.allocUnsafeSlow(spareSize)
 }
 
 export function giveSlab(slab: Buffer): void {
-  if (isSlab(slab)) free.push(slab)
+  if (isSlab(slab)) (slab.length === slabSize ? free : spare).push(slab)
 }
 
 /** Whether the hashing threads see these bytes where they are. */

@@ -91,7 +91,7 @@ export interface Staging extends AsyncDisposable {
    * they were staged with costs one more read of them.
    */
   seal(signal: AbortSignal, algorithm?: DigestAlgorithm): Promise<Stat>
-  /** The bytes from `offset` on; fewer than `length` only at their end. */
+  /** The bytes from `offset` on; fewer than `length` only at their end. While some are appended, none may be read. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Buffer>
   /**
    * Makes the bytes a blob: synced, verified, visible under their digest all at once, and still there after a power cut.

@@ -3,6 +3,8 @@ import type { Inspection } from '../inspect/inspection.ts'
 import { headSize, layerHead, layerTail } from '../pack/tar-frame.ts'
 import type { Digester } from '../store/digester.ts'
 import type { Staging } from '../store/store.ts'
+import { Gate } from './gate.ts'
+import { free, Passing } from './passing.ts'
 
 export type Framed = {
   /** Bytes of the disk. */
@@ -14,6 +16,7 @@ type Disk = {
   readonly bytes: AsyncIterable<Uint8Array>
   /** Null when only the end will tell. */
   readonly size: number | null
+  /** Its head is shown to it. */
   readonly inspection: Inspection
   readonly digester: Digester
 }
@@ -25,31 +28,37 @@ type Disk = {
  */
 export async function frame(disk: Disk, staging: Staging, signal: AbortSignal): Promise<Framed> {
   const { inspection } = disk
-  const passing = inspected(disk.bytes, inspection)
+  const passing = new Passing(disk.bytes, inspection)
   try {
     const { head, early } =
       staging.size === 0
         ? await begin(disk, passing, staging, signal)
         : await goOn(disk, passing, staging, signal)
-    const framed = { size: staging.size - headSize, facts: early ?? inspection.finish() }
+    const finish = (head: Buffer) => inspection.finish(head)
+    const facts = early ?? (await look(disk, staging, finish, signal))
+    const framed = { size: staging.size - headSize, facts }
     const right = layerHead(framed.facts.format, framed.size)
     if (!head?.equals(right)) await staging.amend(right)
     await staging.append([layerTail(framed.size)], signal)
     return framed
   } finally {
-    await passing.return(undefined)
+    await passing.close()
   }
 }
 
+/** What comes before the first look is held back: only then is the format known, and the layer's head names it. */
 async function begin(disk: Disk, passing: Passing, staging: Staging, signal: AbortSignal) {
   const { inspection, digester } = disk
-  const start = await firstWindows(passing, inspection)
-  const early = start.ended ? inspection.finish() : null
-  const size = start.ended ? start.size : disk.size
+  const start = await passing.whole()
+  const early = passing.isOver ? inspection.finish(start) : null
+  if (!early) inspection.look(start)
+  const size = early ? inspection.received : disk.size
   const format = early?.format ?? inspection.format
   const head = size === null || format === null ? null : layerHead(format, size)
   await staging.append([head ?? Buffer.alloc(headSize)], signal)
-  await staging.append(chain(start.chunks, passing), signal, [digester])
+  await staging.append([start], signal, [digester])
+  free(start)
+  await takeAll(disk, passing, staging, signal)
   return { head, early }
 }
 
@@ -58,50 +67,47 @@ const pieceSize = 1024 * 1024
 
 async function goOn(disk: Disk, passing: Passing, staging: Staging, signal: AbortSignal) {
   const { inspection, digester } = disk
-  for (let at = headSize; at < staging.size; at += pieceSize) {
-    const piece = await staging.read(at, pieceSize, signal)
-    inspection.push(piece)
+  for (let at = headSize; at < staging.size; at = headSize + inspection.received) {
+    const room = (inspection.due ?? Infinity) - inspection.received
+    const piece = await staging.read(at, Math.min(pieceSize, room), signal)
+    inspection.pass(piece)
     await digester.update(piece)
+    await lookIfDue(disk, staging, signal)
   }
   const head = await staging.read(0, headSize, signal)
-  await staging.append(chain([], passing), signal, [digester])
+  await takeAll(disk, passing, staging, signal)
   return { head, early: null }
 }
 
-type Passing = AsyncGenerator<Uint8Array, void, undefined>
-
-async function* inspected(bytes: AsyncIterable<Uint8Array>, inspection: Inspection): Passing {
-  for await (const chunk of bytes) {
-    inspection.push(chunk)
-    yield chunk
+async function takeAll(disk: Disk, passing: Passing, staging: Staging, signal: AbortSignal) {
+  while (!passing.isOver) {
+    await staging.append(passing.stretch(), signal, [disk.digester])
+    await lookIfDue(disk, staging, signal)
   }
 }
 
-/** Holds back what has to be seen before the format is known: the inspection's windows at most. */
-async function firstWindows(passing: Passing, inspection: Inspection) {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  while (inspection.format === null) {
-    const { value, done } = await passing.next()
-    if (done) return { chunks, size, ended: true }
-    chunks.push(value)
-    size += value.length
-  }
-  return { chunks, size, ended: false }
+async function lookIfDue(disk: Disk, staging: Staging, signal: AbortSignal): Promise<void> {
+  const { inspection } = disk
+  if (inspection.received !== inspection.due) return
+  await look(disk, staging, (head) => inspection.look(head), signal)
 }
 
-/** The writer copies a chunk before it asks for the next; its memory is then given back at once. */
-async function* chain(first: Uint8Array[], rest: Passing): Passing {
-  while (first.length > 0) {
-    const chunk = first.shift()
-    if (chunk) yield chunk
-  }
-  for await (const chunk of rest) {
-    yield chunk
-    free(chunk)
-  }
-}
+/** Each takes 2 MiB of memory for as long as it takes to read them; no sender is waited for meanwhile. */
+const looks = new Gate(4)
 
-function free({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0)
+/** Shows what the disk begins with, out of what is staged. */
+async function look<Result>(
+  { inspection }: Disk,
+  staging: Staging,
+  see: (head: Buffer) => Result,
+  signal: AbortSignal,
+): Promise<Result> {
+  using turn = await looks.enter(signal)
+  void turn
+  const head = await staging.read(headSize, inspection.headReceived, signal)
+  try {
+    return see(head)
+  } finally {
+    free(head)
+  }
 }

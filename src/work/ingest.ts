@@ -85,7 +85,7 @@ async function takeIn<Kept>(
     ? await openWrapped({ ...incoming, body }, arrival, station, claim, signal)
     : openPlain({ ...incoming, body }, arrival.offset, station, claim)
   const staging = await arrival.layer(opened.size === null)
-  const inspection = new Inspection(station.limits, opened.size)
+  const inspection = new Inspection(station.limits, opened.size, 'shown')
   const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
   const ofDisk = await opened.digester.finish()
   const ofSource = opened.outer ? await opened.outer.finish() : ofDisk

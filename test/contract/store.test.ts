@@ -84,6 +84,19 @@ describe.each(stores)('a store on $name', ({ open }) => {
     expect(await staging.read(1000, 1, signal)).toEqual(Buffer.alloc(0))
   })
 
+  test('gives back what is staged before all of it is there, zeros at its end among it', async () => {
+    await using folder = await temporaryFolder()
+    const store = await open(folder.path)
+    await using staging = await store.stage()
+    await staging.append([Buffer.from('begin'), Buffer.alloc(12 * slab)], signal)
+    const start = await staging.read(0, 2 * slab, signal)
+    expect(start.equals(Buffer.concat([Buffer.from('begin'), Buffer.alloc(2 * slab - 5)]))).toBe(
+      true,
+    )
+    await staging.append([Buffer.from('end')], signal)
+    expect(await staging.read(12 * slab, 100, signal)).toEqual(Buffer.from('\0\0\0\0\0end'))
+  })
+
   test('keeps every byte when zeros and others take turns, over many syncs', async () => {
     await using folder = await temporaryFolder()
     const store = await open(folder.path)

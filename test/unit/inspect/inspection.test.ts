@@ -92,6 +92,23 @@ function answer(file: Buffer, cuts: readonly number[], size: number | null): str
   }
 }
 
+/** The same of a file that somebody else keeps. */
+function answerWhenShown(file: Buffer, size: number | null): string {
+  const inspection = new Inspection(limits, size, 'shown')
+  const head = () => Buffer.from(file.subarray(0, inspection.headReceived))
+  try {
+    while (inspection.received < file.length) {
+      const end = Math.min(inspection.received + 100_000, inspection.due ?? Infinity)
+      inspection.pass(Buffer.from(file.subarray(inspection.received, end)))
+      if (inspection.received === inspection.due) inspection.look(head())
+    }
+    return JSON.stringify(inspection.finish(head()))
+  } catch (error) {
+    if (error instanceof Failure) return `${error.code} ${error.message}`
+    throw error
+  }
+}
+
 const far = Buffer.concat([
   qcow2({ snapshots: 1, snapshotsOffset: 3_145_728n, length: 3_145_728 }),
   snapshotEntry(196_608n, 2),
@@ -122,6 +139,25 @@ describe('any chunking of the same bytes', () => {
       fc.assert(property, { numRuns: 25, seed: 1 })
     },
   )
+
+  test.each(files.map((file, index) => [index, file] as const))(
+    'gives the same answer when the head is kept elsewhere and shown (%i)',
+    (_, file) => {
+      for (const size of [null, file.length, file.length + 1]) {
+        expect(answerWhenShown(file, size)).toBe(answer(file, [], size))
+      }
+    },
+  )
+
+  test('does not go on without a look that is due, nor look at what is not shown', () => {
+    const inspection = new Inspection(limits, null, 'shown')
+    const due = inspection.due ?? 0
+    expect(() => inspection.pass(Buffer.alloc(due + 1))).toThrow('a look was left out')
+    inspection.pass(Buffer.alloc(due))
+    expect(() => inspection.look(Buffer.alloc(due - 1))).toThrow('a part of the head was shown')
+    inspection.look(Buffer.alloc(due))
+    expect(() => inspection.finish()).toThrow('the head is not shown')
+  })
 })
 
 describe('a header with flipped bits', () => {
