@@ -25,7 +25,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 /** By what images are found whose bytes need not be fetched again. */
 async function shortCuts(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('jobs').addColumn('known_uid', 'text').execute()
-  await db.schema.alterTable('images').addColumn('sealed_query', sql`blob`).execute()
+  await db.schema
+    .alterTable('images')
+    .addColumn('sealed_query', sql`blob`)
+    .execute()
   for (const column of ['url_key', 'source_sha256']) {
     await db.schema.alterTable('images').addColumn(column, 'text').execute()
     await db.schema.createIndex(`images_by_${column}`).on('images').column(column).execute()
