@@ -8,7 +8,7 @@ import { mismatch } from './checksums.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Room } from './room.ts'
 import { tokenHash } from './server-key.ts'
-import { busy, empty, gone, unknown } from './upload-words.ts'
+import { busy, empty, gone, outdated, unknown } from './upload-words.ts'
 
 export type DoorOptions = {
   readonly catalog: Catalog
@@ -40,6 +40,8 @@ export type Found = { readonly image: Image; readonly upload: Upload }
 
 /** A client that may come in: nothing of its body has been read. */
 export type Admission = Found & {
+  /** Bytes of the body, null when it does not tell. */
+  readonly length: number | null
   /** As announced, with what was known before. */
   readonly start: number | null
   readonly total: number | null
@@ -75,6 +77,9 @@ export class UploadDoor {
       deadlines.look()
       throw gone(image, 'expired')
     }
+    if (upload.attempt !== image.attempt && image.phase === 'WaitForUserUpload') {
+      throw outdated(image)
+    }
     if (upload.state === 'finished' || upload.state === 'expired') throw gone(image, upload.state)
     if (image.phase === 'Terminating') throw gone(image, 'finished')
     return { upload, image }
@@ -97,7 +102,7 @@ export class UploadDoor {
     await this.#assertRoom(announced, total, assembly !== undefined)
     const told = { ...(isAnew ? {} : upload.checksums), ...announced.checksums }
     const checksums = together(checksumsOf(image.dataSource), told)
-    return { image, upload, start, total, isLast, checksums, told, ofPart }
+    return { image, upload, length, start, total, isLast, checksums, told, ofPart }
   }
 
   /**

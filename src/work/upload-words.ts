@@ -29,6 +29,14 @@ export function gone(image: Image, how: 'expired' | 'finished'): Refusal {
   )
 }
 
+/** The URL of an attempt after which there was another one. */
+export function outdated({ name }: Image): Refusal {
+  return new Refusal(
+    'UPLOAD_GONE',
+    `this upload URL was of an earlier attempt; the image "${name}" waits at another one: copy it from uploadCommand in its status`,
+  )
+}
+
 export function unknown(): Refusal {
   return new Refusal(
     'UPLOAD_UNKNOWN',

@@ -107,15 +107,19 @@ export class Reception {
    */
   async reclaim(): Promise<void> {
     const { catalog, writers } = this.#options
+    const failures: unknown[] = []
     for (const state of ['receiving', 'interrupted'] as const) {
       for (const upload of await catalog.read.uploads.inState(state)) {
         const isHere = upload.offset === upload.length
         const image = await catalog.read.images.byUid(upload.imageUid)
         if (!image || (state === 'interrupted' && !isHere)) continue
         const reclaim = (signal: AbortSignal) => this.#reclaim({ image, upload }, signal)
-        await writers.run(image.uid, 'the service', reclaim)
+        await writers
+          .run(image.uid, 'the service', reclaim)
+          .catch((error: unknown) => failures.push(error))
       }
     }
+    if (failures.length > 0) throw new AggregateError(failures, 'uploads were not reclaimed')
   }
 
   /** What is staged counts more than what was told of it. */
@@ -204,15 +208,19 @@ export class Reception {
   }
 
   async #bring(admission: Admission, body: Readable, signal: AbortSignal): Promise<Receipt> {
-    const { image, upload, total, told, isLast } = admission
+    const { image, upload, length, start, total, told, isLast } = admission
     const { records } = this.#options
     const { head, body: begun } = await peek(body)
-    if (head.length === 0 && admission.start === null) throw empty()
+    if (head.length === 0 && start === null) throw empty()
+    // Nothing is no sign of life, unless it says that all is here.
+    const isNothing = head.length === 0 && (total === null ? !isLast : start !== total)
+    if (isNothing) return { image: null, offset: start ?? 0 }
     await records.begin(image, upload, { total, checksums: told })
     await using part = await this.#checked(admission, begun, signal)
     const assembly = await this.#options.assemblies.goOn(admission, signal)
     const { feed } = assembly
-    await feed.fill(part?.body ?? begun, (total ?? Infinity) - feed.position)
+    const most = Math.min(length ?? Infinity, (total ?? Infinity) - feed.position)
+    await feed.fill(part?.body ?? begun, most)
     if (feed.destroyed) return { image: await unless(signal, assembly.done) }
     if (total === null ? isLast : feed.position === total) {
       return await this.#finish(assembly, told, signal)

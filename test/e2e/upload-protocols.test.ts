@@ -5,6 +5,7 @@ import { disk, mebibyte } from '../support/disks.ts'
 import { expectNothing } from '../support/leftovers.ts'
 import { problemOf, readiness } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
+import { request } from '../support/wire.ts'
 
 const size = 6 * mebibyte
 const bytes = disk(size)
@@ -175,6 +176,15 @@ describe('tus 1.0', () => {
     expect((await problemOf(late)).detail).toMatch(/is Failed \(.+\); ask for a new one with POST/)
   })
 
+  test('takes an empty part for no sign of life', async () => {
+    const url = await service.rest.createUpload('nothing')
+    await announce(url)
+    const answer = await patch(url, 0, Buffer.alloc(0))
+    expect(answer.status).toBe(204)
+    expect(answer.headers.get('upload-offset')).toBe('0')
+    expect((await service.rest.image('nothing')).status.phase).toBe('WaitForUserUpload')
+  })
+
   test('takes PATCH in the clothes of POST', async () => {
     const url = await service.rest.createUpload('clothes')
     await announce(url)
@@ -295,6 +305,25 @@ describe('digests', () => {
     expect((await sendPart(url, step, bytes)).status).toBe(201)
     await expectReady('part')
   })
+})
+
+test('a part of unknown length has as many bytes as its Content-Range tells', async () => {
+  const url = await service.rest.createUpload('chunked')
+  const headers = {
+    'Transfer-Encoding': 'chunked',
+    'Content-Range': `bytes 0-${step - 1}/${size}`,
+  }
+  using wire = await request('PUT', url, headers)
+  await wire.send(`${(step + 1).toString(16)}\r\n`)
+  await wire.send(bytes.subarray(0, step + 1))
+  await wire.send('\r\n0\r\n\r\n')
+  const { status, text } = await wire.answer()
+  expect(status).toBe(400)
+  expect(text).toContain('"SIZE_INVALID"')
+  const offset = await offsetOf(url)
+  expect(offset).toBeLessThanOrEqual(step)
+  expect((await sendPart(url, offset, bytes)).status).toBe(201)
+  await expectReady('chunked')
 })
 
 describe('pages of another origin', () => {

@@ -15,10 +15,11 @@ export function announcedFile(incoming: IncomingMessage): Announced {
   const ofContent = digestField('Content-Digest', field(headers, 'content-digest'))
   const checksums = digestField('Repr-Digest', field(headers, 'repr-digest'))
   if (headers['content-range'] !== undefined) {
-    const { start, total, isWhole } = partOf(headers['content-range'], length)
+    const { start, end, total, isWhole } = partOf(headers['content-range'], length)
     const both = isWhole ? { ...ofContent, ...checksums } : checksums
     const ofPart = isWhole ? {} : ofContent
-    return { length, start, total, isExact: false, isLast: false, checksums: both, ofPart }
+    const exactly = { length: end - start + 1, start, total, isExact: false }
+    return { ...exactly, isLast: false, checksums: both, ofPart }
   }
   const isLast = isComplete(headers) ?? true
   const told = number(headers, 'upload-length')
@@ -108,7 +109,7 @@ function partOf(range: string, length: number | null) {
   const [start, end, total] = [Number(first), Number(last), Number(all)]
   const isSound = all !== undefined && end < total && start <= end
   if (isSound && (length === null || length === end - start + 1)) {
-    return { start, total, isWhole: start === 0 && end === total - 1 }
+    return { start, end, total, isWhole: start === 0 && end === total - 1 }
   }
   throw new Refusal(
     'RANGE_NOT_SATISFIABLE',
