@@ -36,8 +36,8 @@ const lookEvery = 16 * mebibyte
  */
 const mostMemory = 96 * mebibyte
 /** For one import, and for one test; on a machine that has other work, too; in milliseconds. */
-const patience = 240_000
-const limit = 480_000
+const patience = 600_000
+const limit = 1_200_000
 
 /** Bytes that a folder takes on the disk; what goes while this looks takes none. */
 function roomOf(folder: string): number {

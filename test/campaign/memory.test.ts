@@ -10,14 +10,17 @@ import { temporaryFolder } from '../support/temporary.ts'
 
 const able = tellsMemory() && needs('curl', 'apt-get install curl')
 
+/** For 10 GiB, on a machine that has other work, too; in milliseconds. */
+const patience = 480_000
+
 describe.skipIf(!able)('memory', () => {
-  test('stays under 200 MiB while 10 GiB are uploaded', async () => {
+  test('stays under 200 MiB while 10 GiB are uploaded', { timeout: 2 * patience }, async () => {
     await using service = await startService()
     await using folder = await temporaryFolder()
     const size = 10 * 1024 * mebibyte
     const path = await sparseDisk(folder.path, size)
     const url = await service.rest.createUpload('large')
-    await run('curl', ['-fsS', url, '-T', path], { limit: 100_000 })
+    await run('curl', ['-fsS', url, '-T', path], { limit: patience })
     const { status } = await service.rest.image('large')
     expect(status).toMatchObject({
       phase: 'Ready',
