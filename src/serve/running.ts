@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '../log.ts'
+import { endOf } from '../work/unless.ts'
 
 /** Requests that are being worked on, with or without a connection. */
 export class Running {
@@ -19,9 +19,6 @@ export class Running {
 
   /** Resolves when there are none, or after so many milliseconds. */
   async ended(within: number): Promise<void> {
-    const timer = new AbortController()
-    const late = pause(within, undefined, { ref: false, signal: timer.signal }).catch(() => {})
-    await Promise.race([Promise.allSettled(this.#all), late])
-    timer.abort()
+    await endOf(Promise.allSettled(this.#all), within)
   }
 }

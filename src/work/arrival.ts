@@ -136,10 +136,15 @@ function sentId(id: string): string {
 async function resumeLayer(id: string, store: Store, upTo: number): Promise<Staging | null> {
   const layer = await store.resume(layerId(id), { upTo })
   if (!layer) return null
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => layer.leave())
   const head = await layer.read(0, headSize, AbortSignal.timeout(readWithin))
   const said = saidBy(head)
-  if (!said || layer.size <= headSize + said.diskSize) return layer
-  await layer.leave()
+  if (!said || layer.size <= headSize + said.diskSize) {
+    undo.move()
+    return layer
+  }
+  await undo.disposeAsync()
   return await store.resume(layerId(id), { upTo: headSize + said.diskSize })
 }
 

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
 import { asFailure, Outage } from '../errors.ts'
@@ -14,7 +13,7 @@ import type { Station } from './ingest.ts'
 import { checkedPart } from './part.ts'
 import type { Admission, Announced, Found, UploadDoor } from './upload-door.ts'
 import type { UploadRecords } from './upload-records.ts'
-import { unless } from './unless.ts'
+import { endOf, unless } from './unless.ts'
 import { broken, busy, cancelled, empty, explained } from './upload-words.ts'
 
 export type ReceptionOptions = {
@@ -94,11 +93,7 @@ export class Reception {
    */
   async settled(image: Image, within: number): Promise<void> {
     const assembly = this.#options.assemblies.of(image)
-    if (!assembly?.isComplete) return
-    const timer = new AbortController()
-    const late = pause(within, undefined, { ref: false, signal: timer.signal }).catch(() => {})
-    await Promise.race([Promise.allSettled([assembly.done]), late])
-    timer.abort()
+    if (assembly?.isComplete) await endOf(assembly.done, within)
   }
 
   /**
