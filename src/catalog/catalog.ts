@@ -2,12 +2,14 @@ import { EventEmitter } from 'node:events'
 import Sqlite from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
 import { Blobs } from './blobs.ts'
+import { CatalogFacts } from './catalog-facts.ts'
 import { Events, type Happening } from './events.ts'
 import { Holdings } from './holdings.ts'
 import { Images } from './images.ts'
 import { Jobs } from './jobs.ts'
 import { Manifests } from './manifests.ts'
 import { Leases } from './leases.ts'
+import { MaintenanceRuns } from './maintenance-runs.ts'
 import { migrate } from './migrations.ts'
 import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
@@ -28,6 +30,8 @@ export type Tables = {
   readonly uploads: Uploads
   readonly jobs: Jobs
   readonly events: Events
+  readonly maintenance: MaintenanceRuns
+  readonly facts: CatalogFacts
 }
 
 export type CatalogOptions = {
@@ -189,6 +193,8 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     uploads: new Uploads(db),
     jobs: new Jobs(db, now),
     events,
+    maintenance: new MaintenanceRuns(db, now),
+    facts: new CatalogFacts(db),
   }
 }
 

@@ -18,6 +18,8 @@ export interface Schema {
   uploads: UploadTable
   jobs: JobTable
   events: EventTable
+  maintenance_runs: MaintenanceTable
+  facts: FactTable
 }
 
 /** A column that is written once. */
@@ -63,6 +65,8 @@ export interface BlobTable {
   size: Fixed<number>
   state: 'present' | 'deleting'
   created_at: Fixed<number>
+  /** What is wrong with its bytes; null for those that nobody has found fault with. */
+  damage: ColumnType<string | null, string | null | undefined, string | null>
 }
 
 /** Keeps a blob that nothing refers to yet. */
@@ -157,4 +161,29 @@ export interface EventTable {
   image_name: Fixed<string>
   image_uid: Fixed<string>
   at: Fixed<number>
+}
+
+export const maintenanceKinds = ['gc', 'scrub'] as const
+export type MaintenanceKind = (typeof maintenanceKinds)[number]
+
+/** What was interrupted may go on. */
+export const maintenanceStates = ['running', 'done', 'failed', 'interrupted'] as const
+export type MaintenanceState = (typeof maintenanceStates)[number]
+
+export interface MaintenanceTable {
+  id: Fixed<string>
+  kind: Fixed<MaintenanceKind>
+  state: MaintenanceState
+  /** JSON: what was asked for. */
+  options: Fixed<string>
+  /** JSON: counters, and where it goes on. */
+  progress: string
+  message: string
+  started_at: Fixed<number>
+  finished_at: number | null
+}
+
+export interface FactTable {
+  name: Fixed<string>
+  value: string
 }

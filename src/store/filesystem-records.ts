@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { Bug, errno } from '../errors.ts'
 import { makeFolders, removeEmptyFolders, syncFolder } from './folders.ts'
-import type { Records } from './store.ts'
+import { strayAt } from './filesystem-strays.ts'
+import type { Records, Stray } from './store.ts'
 
 /** A name that begins so is a record being written; the rename to its own name has not happened. */
 const unfinished = '.new-'
@@ -57,6 +58,16 @@ export class FilesystemRecords implements Records {
     }
   }
 
+  /** What was being written before a time and never got its name. */
+  async *strays(before: number): AsyncIterable<Stray> {
+    for (const entry of await entriesBelow(this.#folder)) {
+      if (!entry.isFile() || !entry.name.startsWith(unfinished)) continue
+      const path = join(entry.parentPath, entry.name)
+      const found = await statOrNull(path)
+      if (found && found.mtimeMs < before) yield strayAt(path, found)
+    }
+  }
+
   /** Removes what a crash left half-written. To be called before anything is put. */
   async sweep(): Promise<void> {
     for (const entry of await entriesBelow(this.#folder)) {
@@ -97,6 +108,16 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
   await using file = await open(path, 'wx')
   await file.writeFile(bytes)
   await file.sync()
+}
+
+/** Null for one that has got its name meanwhile. */
+async function statOrNull(path: string) {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return null
+    throw error
+  }
 }
 
 async function entriesBelow(folder: string) {

@@ -7,14 +7,17 @@ import { FileBody } from './file-body.ts'
 import { FilesystemRecords } from './filesystem-records.ts'
 import { FilesystemStaging } from './filesystem-staging.ts'
 import { makeFolders, syncFolder } from './folders.ts'
+import { strayAt } from './filesystem-strays.ts'
 import type {
   ByteRange,
+  Listed,
   Opened,
   ResumeOptions,
   StageOptions,
   Staging,
   Stat,
   Store,
+  Stray,
 } from './store.ts'
 
 /**
@@ -90,13 +93,29 @@ export class FilesystemStore implements Store {
     return removed ?? false
   }
 
-  async *list(): AsyncIterable<Stat> {
+  async *list(): AsyncIterable<Listed> {
+    for await (const { path, digest } of this.#files()) {
+      const found = digest && (await orNull(stat(path)))
+      if (digest && found) yield { digest, size: found.size, since: found.mtimeMs }
+    }
+  }
+
+  /** Files among the blobs that are none, and records that were not finished; what is staged is asked for by `staged`. */
+  async *strays(before: number): AsyncIterable<Stray> {
+    for await (const { path, digest } of this.#files()) {
+      const found = digest ? null : await orNull(stat(path))
+      if (found && found.mtimeMs < before) yield strayAt(path, found)
+    }
+    yield* this.records.strays(before)
+  }
+
+  async *#files() {
     for (const algorithm of await readdir(this.#blobs)) {
       for (const shard of await readdir(join(this.#blobs, algorithm))) {
-        for (const hex of await readdir(join(this.#blobs, algorithm, shard))) {
+        const folder = join(this.#blobs, algorithm, shard)
+        for (const hex of await readdir(folder)) {
           const digest = `${algorithm}:${hex}`
-          const found = isDigest(digest) ? await this.stat(digest) : null
-          if (found) yield found
+          yield { path: join(folder, hex), digest: isDigest(digest) ? digest : null }
         }
       }
     }
@@ -105,6 +124,11 @@ export class FilesystemStore implements Store {
   async free(): Promise<number | null> {
     const { bavail, bsize } = await statfs(this.#blobs)
     return bavail * bsize
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await statfs(this.#blobs)
   }
 
   #rest(algorithm: DigestAlgorithm) {

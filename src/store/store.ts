@@ -23,10 +23,27 @@ export interface Store {
   discard(id: string): Promise<void>
   /** Whether there was something to remove. */
   remove(digest: Digest): Promise<boolean>
-  list(): AsyncIterable<Stat>
+  list(): AsyncIterable<Listed>
+  /** What lies here since before a time and belongs to nothing: what crashed processes have left half done. */
+  strays(before: number): AsyncIterable<Stray>
   /** Bytes that can still be written, null where that cannot be known. */
   free(): Promise<number | null>
+  /** @throws Outage STORAGE_UNAVAILABLE when nothing can be read or written at present */
+  probe(signal: AbortSignal): Promise<void>
   readonly records: Records
+}
+
+/** An extra that some stores have: clients fetch the bytes from where they lie. Found by `isLinker`. */
+export interface Linker {
+  /**
+   * A URL that anyone may read the blob at, in ranges too, for so many milliseconds; null for a blob that does not lie in one
+   * piece or cannot be reached by clients.
+   */
+  link(digest: Digest, lifetime: number, signal: AbortSignal): Promise<URL | null>
+}
+
+export function isLinker(store: object): store is Linker {
+  return 'link' in store
 }
 
 /** The signal ends a reading that is under way. */
@@ -47,6 +64,8 @@ export type StageOptions = {
   readonly algorithm?: DigestAlgorithm
   /** The start will be amended, so hashing while the bytes arrive would be in vain. */
   readonly amended?: boolean
+  /** Bytes that will have come in the end; null or nothing while nobody can tell. No more than a hint. */
+  readonly size?: number | null
 }
 
 export type ResumeOptions = {
@@ -56,6 +75,17 @@ export type ResumeOptions = {
 }
 
 export type Stat = { readonly digest: Digest; readonly size: number }
+
+/** `since` is milliseconds since 1970: when its bytes were written. */
+export type Listed = Stat & { readonly since: number }
+
+/** `name` says where it lies, for people; `size` is bytes, 0 where they are not known. */
+export type Stray = {
+  readonly name: string
+  readonly size: number
+  readonly since: number
+  readonly remove: () => Promise<void>
+}
 
 /** Bytes `start` to `end`, both included. */
 export type ByteRange = { readonly start: number; readonly end: number }

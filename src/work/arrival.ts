@@ -1,5 +1,5 @@
 import { asFailure, Bug } from '../errors.ts'
-import { headSize, saidBy } from '../pack/tar-frame.ts'
+import { headSize, layerSize, saidBy } from '../pack/tar-frame.ts'
 import type { Staging, Store } from '../store/store.ts'
 import { Stopped } from './active.ts'
 import { isBroken } from './body.ts'
@@ -77,9 +77,17 @@ export class Arrival implements AsyncDisposable {
     return this.#layer ? false : null
   }
 
-  /** Where the disk goes, in its layer: what is there already among it. */
-  async layer(amended: boolean): Promise<Staging> {
-    this.#layer ??= await this.#store.stage({ id: layerId(this.#id), amended })
+  /**
+   * Where the disk goes, in its layer: what is there already among it.
+   * @param diskSize bytes, null when nobody can tell yet
+   */
+  async layer(diskSize: number | null): Promise<Staging> {
+    const size = diskSize === null ? null : layerSize(diskSize)
+    this.#layer ??= await this.#store.stage({
+      id: layerId(this.#id),
+      amended: diskSize === null,
+      size,
+    })
     return this.#layer
   }
 

@@ -84,7 +84,7 @@ async function takeIn<Kept>(
   using opened = wrapped
     ? await openWrapped({ ...incoming, body }, arrival, station, claim, signal)
     : openPlain({ ...incoming, body }, arrival.offset, station, claim)
-  const staging = await arrival.layer(opened.size === null)
+  const staging = await arrival.layer(opened.size)
   const inspection = new Inspection(station.limits, opened.size, 'shown')
   const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
   const ofDisk = await opened.digester.finish()

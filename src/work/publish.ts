@@ -161,7 +161,7 @@ export async function put(
   signal: AbortSignal,
   digest = digestOf(bytes),
 ): Promise<void> {
-  await using staging = await store.stage({ algorithm: algorithmOf(digest) })
+  await using staging = await store.stage({ algorithm: algorithmOf(digest), size: bytes.length })
   await staging.append([bytes], signal)
   await staging.publish(digest)
 }

@@ -106,7 +106,7 @@ export class Pushes {
   /** A whole blob in one request: nothing of it is left when it breaks off. */
   async whole(repository: string, expected: Digest, chunk: Chunk, signal: AbortSignal) {
     const { store } = this.#options
-    await using staging = await store.stage({ algorithm: algorithmOf(expected) })
+    await using staging = await store.stage({ algorithm: algorithmOf(expected), size: chunk.size })
     const push = { row: { id: staging.id, repository }, keptAt: this.#options.now() }
     await this.#receive(staging, chunk, push, () => {}, signal)
     const blob = await staging.seal(signal)

@@ -74,7 +74,7 @@ test('an upload whose end could not be recorded goes on from what is staged', as
   await using opened = await receptionWith((time) => () => time)
   const { catalog, reception, store } = opened
   const arrival = await Arrival.open('uid-a', store)
-  const layer = await arrival.layer(false)
+  const layer = await arrival.layer(null)
   await layer.append([Buffer.alloc(headSize + 1000)], new AbortController().signal)
   await arrival.fail(new Stopped('shutdown'))
   await catalog.transaction(async ({ uploads, images }) => {
