@@ -1,0 +1,66 @@
+import type { ParseArgsConfig } from 'node:util'
+import type { Settings } from '../env.ts'
+import { Refusal } from '../errors.ts'
+
+/** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly. */
+export const wrong = 2
+
+export type Values = { readonly [option: string]: string | boolean | undefined }
+
+/** One command of the program. */
+export type Command = {
+  /** What `--help` prints. */
+  readonly help: string
+  /** Beside `--help` and `--output`, which all know. */
+  readonly options: NonNullable<ParseArgsConfig['options']>
+  /** @returns the exit code */
+  readonly run: (operands: readonly string[], values: Values) => Promise<number>
+}
+
+export type Output = 'json' | 'table'
+
+/** A table for people, JSON for programs, unless one of them is asked for. */
+export function outputOf({ output: wanted }: Values): Output {
+  if (wanted === undefined) return process.stdout.isTTY ? 'table' : 'json'
+  if (wanted === 'json' || wanted === 'table') return wanted
+  throw new Refusal('UNSUPPORTED', `--output is "${wanted}"; allowed: json or table`)
+}
+
+export function textOf(values: Values, option: string): string | undefined {
+  const value = values[option]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** @throws Refusal when there are operands */
+export function none(operands: readonly string[], command: string): void {
+  if (operands.length === 0) return
+  throw new Refusal('UNSUPPORTED', `give no more than options; try slipway ${command} --help`)
+}
+
+/** @throws Refusal with a line for each setting that is wrong */
+export async function withSettings(): Promise<Settings> {
+  const { readSettings } = await import('../env.ts')
+  const { settings, problems } = readSettings(process.env)
+  if (settings) return settings
+  throw new Refusal('UNSUPPORTED', problems.join('\n'))
+}
+
+export function print(text: string): 0 {
+  process.stdout.write(text)
+  return 0
+}
+
+export function complain(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Resolves with the first signal. A second one ends the process at once, as the shell's user expects. */
+export function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const told = (signal: NodeJS.Signals) => {
+      for (const each of ['SIGTERM', 'SIGINT'] as const) process.removeListener(each, told)
+      resolve(signal)
+    }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, told)
+  })
+}
