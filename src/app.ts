@@ -90,6 +90,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     pushes,
     repositories,
     manifestShelf: new ManifestShelf(catalog, store),
+    redirection: null,
     log,
     version: programVersion(),
     gate,

@@ -6,12 +6,15 @@ import type { Repositories } from '../../work/repositories.ts'
 import { cacheability } from '../auth/access.ts'
 import { sendBytes } from '../bytes.ts'
 import type { Call } from '../context.ts'
+import { redirect, type Redirection } from './redirect.ts'
 import type { Named } from './target.ts'
 
 type Shelf = {
   readonly catalog: Catalog
   readonly store: Store
   readonly repositories: Repositories
+  /** Null where all bytes are answered by the service. */
+  readonly redirection: Redirection | null
 }
 
 /** end-2. Only a blob that the repository holds is read through it, and only one whose bytes are there is promised. */
@@ -21,17 +24,23 @@ export async function readBlob(
   shelf: Shelf,
 ): Promise<Response> {
   const digest = parseDigest(reference)
-  const { catalog, store } = shelf
+  const { catalog, store, redirection } = shelf
   const size = await catalog.read.holdings.blobSize(repository, digest)
   if (size === null) throw unknown(repository, digest)
   if (c.req.method === 'HEAD') await promise(c, repository, { digest, size }, shelf)
+  const headers = {
+    'docker-content-digest': digest,
+    'docker-distribution-api-version': 'registry/2.0',
+  }
+  const elsewhere = { ...headers, 'cache-control': 'no-store' }
+  const redirected = redirection && (await redirect(c, digest, elsewhere, redirection))
+  if (redirected) return redirected
   return await sendBytes(c, {
     size,
     etag: `"${digest}"`,
     contentType: 'application/octet-stream',
     headers: {
-      'docker-content-digest': digest,
-      'docker-distribution-api-version': 'registry/2.0',
+      ...headers,
       'cache-control': `${cacheability(c, repository)}, max-age=31536000, immutable`,
     },
     open: (range, signal) => store.open(digest, range, signal),

@@ -12,6 +12,7 @@ import { envelope } from './envelope.ts'
 import { listRepositories } from './repositories.ts'
 import { deleteManifest, putManifest, readManifest } from './manifests.ts'
 import type { ManifestShelf } from './manifest-shelf.ts'
+import type { Redirection } from './redirect.ts'
 import { listReferrers } from './referrers.ts'
 import { listTags } from './tags.ts'
 import { targetOf, type Target } from './target.ts'
@@ -23,6 +24,7 @@ export type RegistryOptions = {
   readonly pushes: Pushes
   readonly repositories: Repositories
   readonly manifestShelf: ManifestShelf
+  readonly redirection: Redirection | null
 }
 
 /** The OCI distribution-spec 1.1, with what its main branch has added (registry.md). */

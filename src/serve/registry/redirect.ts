@@ -1,0 +1,57 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Digest } from '../../image/digest.ts'
+import type { Linker } from '../../store/store.ts'
+import type { Call } from '../context.ts'
+
+/** Blobs that clients fetch from where they lie. */
+export type Redirection = {
+  readonly linker: Linker
+  /**
+   * `auto`: only where the client takes the endpoint for another host, so that it does not send its credentials on, which an
+   * object store refuses beside those of the URL.
+   */
+  readonly mode: 'auto' | 'always'
+}
+
+/** A node that waits for its turn begins within this time; what has begun goes on to its end. In milliseconds. */
+const linkFor = 20 * 60_000
+
+/**
+ * Sends a client on to the bytes of a blob (registry.md, "What the peers get wrong"). Several ranges and conditions on the
+ * service's own ETag are answered here: an object store knows neither.
+ * @returns null when the blob has to be answered here
+ */
+export async function redirect(
+  c: Call,
+  digest: Digest,
+  headers: { readonly [name: string]: string },
+  { linker, mode }: Redirection,
+): Promise<Response | null> {
+  if (c.req.method !== 'GET' || isForUs(c)) return null
+  const url = await linker.link(digest, linkFor, c.req.raw.signal)
+  if (!url || (mode === 'auto' && isOwnHost(c, url))) return null
+  c.env.outgoing.writeHead(307, { ...headers, location: url.href, 'content-length': '0' }).end()
+  return RESPONSE_ALREADY_SENT
+}
+
+function isForUs(c: Call): boolean {
+  const conditional = c.req.header('if-range') ?? c.req.header('if-none-match')
+  return conditional !== undefined || (c.req.header('range') ?? '').includes(',')
+}
+
+function isOwnHost(c: Call, { hostname }: URL): boolean {
+  return URL.parse(`http://${c.req.header('host')}`)?.hostname === hostname
+}
+
+/** Names that mean something only inside of a cluster or a network of one's own. */
+const inside = /^(?:[^.]+|.*\.(?:svc|local|internal|localdomain|lan|home\.arpa))$/
+/** RFC 1918, RFC 6598, RFC 4193 and what never leaves a link. */
+const privateAddress =
+  /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|\[(?:::1|f[cd]|fe[89ab]))/
+
+/** Whether clients anywhere can be expected to reach an endpoint; null is the public one of AWS. */
+export function isReachable(endpoint: string | null): boolean {
+  const host = endpoint === null ? null : URL.parse(endpoint)?.hostname
+  if (host === undefined) return false
+  return host === null || !(inside.test(host) || privateAddress.test(host))
+}
