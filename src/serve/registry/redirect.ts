@@ -44,7 +44,7 @@ function isOwnHost(c: Call, { hostname }: URL): boolean {
 }
 
 /** Names that mean something only inside of a cluster or a network of one's own. */
-const inside = /^(?:[^.]+|.*\.(?:svc|local|internal|localdomain|lan|home\.arpa))$/
+const inside = /^(?:[^.[]+|.*\.(?:svc|local|internal|localdomain|lan|home\.arpa))$/
 /** RFC 1918, RFC 6598, RFC 4193 and what never leaves a link. */
 const privateAddress =
   /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|\[(?:::1|f[cd]|fe[89ab]))/
