@@ -20,7 +20,8 @@ import { compileRules } from './source/address-rules.ts'
 import { compileProxies } from './source/proxies.ts'
 import { Bandwidth } from './source/bandwidth.ts'
 import { sources, type SourceOptions } from './source/table.ts'
-import { FilesystemStore } from './store/filesystem.ts'
+import type { Store } from './store/store.ts'
+import { openStore } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
 import { Assemblies } from './work/assemblies.ts'
 import { Collector } from './work/collect.ts'
@@ -64,7 +65,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const key = await ServerKey.load(join(dataDir, 'server.key'))
   const gate = await openGate(settings, key, log)
   const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
-  const store = await FilesystemStore.open(dataDir)
+  const store = resources.use(await openStore(settings, log))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const closing = new AbortController()
@@ -139,7 +140,7 @@ function everySecond(tick: () => void): () => void {
 
 type Ground = {
   readonly catalog: Catalog
-  readonly store: FilesystemStore
+  readonly store: Store
   readonly key: ServerKey
   /** Known once the listener has its port. */
   readonly names: () => PublicNames

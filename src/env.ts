@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { contradictions } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
+import { s3Settings } from './env/s3.ts'
 import {
   optional,
   required,
@@ -83,10 +84,11 @@ const settings = {
   storage: required(
     'SLIPWAY_STORAGE',
     'filesystem',
-    'filesystem',
+    'filesystem or s3',
     'where the blobs lie',
-    by(z.enum(['filesystem'])),
+    by(z.enum(['filesystem', 's3'])),
   ),
+  ...s3Settings,
   uploadTtl: required(
     'SLIPWAY_UPLOAD_TTL',
     '15m',

@@ -1,3 +1,6 @@
+import { partSizeOf } from '../image/part-plan.ts'
+import { formatSize, parseSize } from '../image/size.ts'
+import { s3Settings } from './s3.ts'
 import type { Listen } from './texts.ts'
 
 const loopback = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
@@ -13,7 +16,7 @@ export function contradictions(
   text: (variable: string) => string | undefined,
   address: Listen | undefined,
 ): string[] {
-  return [...onAccess(text, address), ...onTls(text)]
+  return [...onAccess(text, address), ...onTls(text), ...onS3(text)]
 }
 
 function onAccess(
@@ -59,4 +62,35 @@ function onTls(text: (variable: string) => string | undefined): string[] {
   const [variable = ''] = given
   const missing = pair.find((each) => each !== variable) ?? ''
   return [`${variable} is "${text(variable)}", but ${missing} is not set; set both or none of them`]
+}
+
+/** The scratch folder and what is trusted may be set for later, or for others. */
+const s3Variables = Object.values(s3Settings)
+  .map(({ variable }) => variable)
+  .filter((variable) => variable.startsWith('SLIPWAY_S3_'))
+
+function onS3(text: (variable: string) => string | undefined): string[] {
+  const given = s3Variables.filter((variable) => text(variable) !== undefined)
+  if (text('SLIPWAY_STORAGE') !== 's3') {
+    return given.map(
+      (variable) =>
+        `${variable} is "${text(variable)}", but SLIPWAY_STORAGE is not s3, without which it has no effect; set SLIPWAY_STORAGE=s3 or leave it out`,
+    )
+  }
+  if (text('SLIPWAY_S3_BUCKET') === undefined) {
+    return ['SLIPWAY_STORAGE is "s3", but SLIPWAY_S3_BUCKET is not set; name the bucket']
+  }
+  return tooLittle(text)
+}
+
+/** Parts of the largest image have to fit, one that is filled and one on its way. */
+function tooLittle(text: (variable: string) => string | undefined): string[] {
+  const buffer = parseSize(text('SLIPWAY_S3_BUFFER') ?? '256Mi')
+  const most = parseSize(text('SLIPWAY_MAX_IMAGE_SIZE') ?? '1Ti')
+  if (buffer === null || most === null) return []
+  const part = partSizeOf(most)
+  if (buffer >= 2 * part) return []
+  return [
+    `SLIPWAY_S3_BUFFER is "${text('SLIPWAY_S3_BUFFER') ?? '256Mi'}", but two parts of SLIPWAY_MAX_IMAGE_SIZE take ${formatSize(2 * part)}; allowed: at least that much, or smaller images`,
+  ]
 }

@@ -24,7 +24,7 @@ import type {
  * Blobs as `blobs/<algorithm>/<first two hex>/<hex>`, staged bytes as `staging/<id>/`, records under `repositories/`.
  * All three must lie on one filesystem: a blob is published by a rename.
  */
-export class FilesystemStore implements Store {
+export class FilesystemStore implements Store, AsyncDisposable {
   readonly #blobs: string
   readonly #staging: string
   readonly records: FilesystemRecords
@@ -129,6 +129,11 @@ export class FilesystemStore implements Store {
   async probe(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     await statfs(this.#blobs)
+  }
+
+  /** It keeps nothing open. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve()
   }
 
   #rest(algorithm: DigestAlgorithm) {

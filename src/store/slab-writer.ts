@@ -1,8 +1,7 @@
 import type { Digester } from './digester.ts'
 import type { Bytes, Tap } from './store.ts'
 import { flow } from './flow.ts'
-import type { StagedFile } from './staged-file.ts'
-import { WriteQueue } from './write-queue.ts'
+import { WriteQueue, type Target } from './write-queue.ts'
 import { giveSlab, slabSize, slabsPerTransfer, spareSlab, takeSlab } from './slabs.ts'
 
 const zeros = Buffer.alloc(slabSize)
@@ -13,6 +12,7 @@ const zeros = Buffer.alloc(slabSize)
  */
 export class SlabWriter {
   readonly #queue: WriteQueue
+  readonly #leavesZerosOut: boolean
   readonly #onWritten: (contiguous: number) => void
   readonly #inFlight = new Set<Promise<void>>()
   #order: Promise<void> = Promise.resolve()
@@ -20,10 +20,18 @@ export class SlabWriter {
   #position = 0
   #filling: Filling | null = null
 
-  /** @param onWritten told how many bytes from the start have reached the file, without a gap */
-  constructor(file: StagedFile, onWritten: (contiguous: number) => void) {
+  /**
+   * @param onWritten told how many bytes from the start have reached the file, without a gap
+   * @param zeros whether slabs of zeros are written like others, where nothing reads as zeros by itself
+   */
+  constructor(
+    file: Target,
+    onWritten: (contiguous: number) => void,
+    zeros: 'left out' | 'written' = 'left out',
+  ) {
     this.#queue = new WriteQueue(file)
     this.#onWritten = onWritten
+    this.#leavesZerosOut = zeros === 'left out'
   }
 
   /** Bytes taken in, those that fill a slab among them. */
@@ -124,7 +132,7 @@ export class SlabWriter {
   }
 
   async #store(bytes: Buffer, position: number): Promise<void> {
-    if (bytes.equals(zeros.subarray(0, bytes.length))) return
+    if (this.#leavesZerosOut && bytes.equals(zeros.subarray(0, bytes.length))) return
     await this.#queue.write(bytes, position)
   }
 

@@ -1,7 +1,7 @@
 import type { StagedFile } from './staged-file.ts'
 
 /** What takes the bytes, perhaps a part of them only. */
-type Target = Pick<StagedFile, 'write'>
+export type Target = Pick<StagedFile, 'write'>
 
 type Waiting = {
   readonly bytes: Buffer

@@ -4,7 +4,7 @@ import type { Facts, MaintenanceRun } from '../catalog/maintenance-runs.ts'
 import type { MaintenanceKind } from '../catalog/schema.ts'
 import { asFailure } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { InTurn } from './in-turn.ts'
+import { InTurn } from '../store/in-turn.ts'
 
 /** What a task is given to do. */
 export type Errand = {

@@ -71,6 +71,11 @@ describe('settings', () => {
     ['SLIPWAY_TRUSTED_PROXIES', 'proxy.example.com'],
     ['SLIPWAY_LOG_LEVEL', 'loud'],
     ['SLIPWAY_STORAGE_LIMIT', '1G'],
+    ['SLIPWAY_S3_BUCKET', 'Images'],
+    ['SLIPWAY_S3_ENDPOINT', 's3.example.com'],
+    ['SLIPWAY_S3_PREFIX', '/images'],
+    ['SLIPWAY_S3_REDIRECT', 'yes'],
+    ['SLIPWAY_S3_BUFFER', '1G'],
   ])('%s does not take %j', (variable, value) => {
     expect(readSettings({ [variable]: value }).problems?.join()).toContain(
       `${variable} is "${value}"`,
@@ -112,6 +117,15 @@ describe('settings', () => {
       'SLIPWAY_ACCESS_FILE is "/a", but SLIPWAY_AUTH is "none"',
     ],
     [{ SLIPWAY_ACCESS_FILE: '/a' }, 'SLIPWAY_ACCESS_FILE is "/a", but no credentials'],
+    [{ SLIPWAY_STORAGE: 's3' }, 'SLIPWAY_STORAGE is "s3", but SLIPWAY_S3_BUCKET is not set'],
+    [
+      { SLIPWAY_S3_BUCKET: 'images' },
+      'SLIPWAY_S3_BUCKET is "images", but SLIPWAY_STORAGE is not s3',
+    ],
+    [
+      { SLIPWAY_STORAGE: 's3', SLIPWAY_S3_BUCKET: 'images', SLIPWAY_MAX_IMAGE_SIZE: '4Ti' },
+      'SLIPWAY_S3_BUFFER is "256Mi", but two parts of SLIPWAY_MAX_IMAGE_SIZE take 840Mi',
+    ],
     [
       { SLIPWAY_LISTEN: '0.0.0.0:1', SLIPWAY_ANONYMOUS_PULL: 'true' },
       'SLIPWAY_LISTEN is "0.0.0.0:1", but no credentials',
@@ -150,9 +164,11 @@ describe('settings', () => {
   test('stand in the README, each with its default and its meaning', () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const rows = new Map(
-      [...readme.matchAll(/^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY)` \| (.*?) \| (.*) \|$/gm)].map(
-        ([, variable, fallback, meaning]) => [variable, { fallback, meaning }],
-      ),
+      [
+        ...readme.matchAll(
+          /^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY|SSL_CERT_FILE)` \| (.*?) \| (.*) \|$/gm,
+        ),
+      ].map(([, variable, fallback, meaning]) => [variable, { fallback, meaning }]),
     )
     const wanted = describeSettings({}).map(({ variable, fallback, meaning }) => {
       // The number of cores differs between machines, so the README says it in words.

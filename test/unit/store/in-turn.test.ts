@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { InTurn } from '../../../src/work/in-turn.ts'
+import { InTurn } from '../../../src/store/in-turn.ts'
 
 describe('work in turn', () => {
   test('runs one after the other for one key, in the order of the calls', async () => {

@@ -1,0 +1,52 @@
+import { S3ServiceException } from '@aws-sdk/client-s3'
+import { Failure, Outage } from '../../errors.ts'
+
+/** Where requests went, for people. */
+export type Addressed = { readonly bucket: string; readonly endpoint: string }
+
+const full =
+  /Quota|StorageFull|InsufficientStorage|InsufficientCapacity|NoSpace|EntityTooLarge.*quota/i
+const denied =
+  /^(?:AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|CredentialsProviderError|RequestTimeTooSkewed)$/
+
+export function statusOf(error: unknown): number | null {
+  return error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? null) : null
+}
+
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : ''
+}
+
+/** The object is not there, while the bucket is. */
+export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket'
+}
+
+/** A feature that this server does not have. */
+export function isUnknownThere(error: unknown): boolean {
+  return statusOf(error) === 501 || nameOf(error) === 'NotImplemented'
+}
+
+/** What the storage said as one of our own failures; the SDK's error is the cause. */
+export function failureOf(cause: unknown, at: Addressed): Failure {
+  if (cause instanceof Failure) return cause
+  const name = nameOf(cause)
+  if (full.test(name) || statusOf(cause) === 507) {
+    const message = `the bucket "${at.bucket}" takes no more bytes (${name}); free space or raise its quota`
+    return new Outage('STORAGE_FULL', message, { cause })
+  }
+  return new Outage('STORAGE_UNAVAILABLE', told(name, statusOf(cause), at), { cause })
+}
+
+function told(name: string, status: number | null, { bucket, endpoint }: Addressed): string {
+  if (name === 'NoSuchBucket') {
+    return `there is no bucket "${bucket}" at ${endpoint}; create it, or correct SLIPWAY_S3_BUCKET or SLIPWAY_S3_ENDPOINT`
+  }
+  if (denied.test(name) || status === 401 || status === 403) {
+    return `${endpoint} refused access to the bucket "${bucket}" (${name}); check the credentials, what they may do, and the clock`
+  }
+  if (status !== null) {
+    return `the storage at ${endpoint} failed for the bucket "${bucket}" (${name}, ${status}); try again, and look at it`
+  }
+  return `the storage at ${endpoint} with the bucket "${bucket}" cannot be reached (${name}); check SLIPWAY_S3_ENDPOINT and the network`
+}
