@@ -13,6 +13,7 @@ import { Presenter } from './serve/api/present.ts'
 import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
 import { ManifestShelf } from './serve/registry/manifest-shelf.ts'
+import type { Redirection } from './serve/registry/redirect.ts'
 import { listen } from './serve/listener.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './serve/tls.ts'
@@ -20,7 +21,7 @@ import { compileRules } from './source/address-rules.ts'
 import { compileProxies } from './source/proxies.ts'
 import { Bandwidth } from './source/bandwidth.ts'
 import { sources, type SourceOptions } from './source/table.ts'
-import type { Store } from './store/store.ts'
+import { isLinker, type Store } from './store/store.ts'
 import { openStore } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
 import { Assemblies } from './work/assemblies.ts'
@@ -91,7 +92,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     pushes,
     repositories,
     manifestShelf: new ManifestShelf(catalog, store),
-    redirection: null,
+    redirection: redirection(settings, store),
     log,
     version: programVersion(),
     gate,
@@ -131,6 +132,11 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       await held.disposeAsync()
     },
   }
+}
+
+/** Whether clients reach the endpoint is known to the store, which makes no links where they do not. */
+function redirection({ s3Redirect: mode }: Settings, store: Store): Redirection | null {
+  return isLinker(store) && mode !== 'never' ? { linker: store, mode } : null
 }
 
 function everySecond(tick: () => void): () => void {

@@ -64,10 +64,10 @@ function onTls(text: (variable: string) => string | undefined): string[] {
   return [`${variable} is "${text(variable)}", but ${missing} is not set; set both or none of them`]
 }
 
-/** The scratch folder and what is trusted may be set for later, or for others. */
-const s3Variables = Object.values(s3Settings)
-  .map(({ variable }) => variable)
-  .filter((variable) => variable.startsWith('SLIPWAY_S3_'))
+/** How a server is spoken to, the scratch folder and what is trusted hold for the copy of a store, too. */
+const s3Variables = [s3Settings.s3Bucket, s3Settings.s3Prefix, s3Settings.s3Redirect].map(
+  ({ variable }) => variable,
+)
 
 function onS3(text: (variable: string) => string | undefined): string[] {
   const given = s3Variables.filter((variable) => text(variable) !== undefined)

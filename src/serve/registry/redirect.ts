@@ -42,16 +42,3 @@ function isForUs(c: Call): boolean {
 function isOwnHost(c: Call, { hostname }: URL): boolean {
   return URL.parse(`http://${c.req.header('host')}`)?.hostname === hostname
 }
-
-/** Names that mean something only inside of a cluster or a network of one's own. */
-const inside = /^(?:[^.[]+|.*\.(?:svc|local|internal|localdomain|lan|home\.arpa))$/
-/** RFC 1918, RFC 6598, RFC 4193 and what never leaves a link. */
-const privateAddress =
-  /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|\[(?:::1|f[cd]|fe[89ab]))/
-
-/** Whether clients anywhere can be expected to reach an endpoint; null is the public one of AWS. */
-export function isReachable(endpoint: string | null): boolean {
-  const host = endpoint === null ? null : URL.parse(endpoint)?.hostname
-  if (host === undefined) return false
-  return host === null || !(inside.test(host) || privateAddress.test(host))
-}
