@@ -111,8 +111,11 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   let tidying = pushes.takeStock().catch((error: unknown) => {
     log.error({ err: error }, 'pushes that an earlier process left could not be looked at')
   })
+  let thorough = true
   const sweep = () => {
-    tidying = tidying.then(() => tidy({ catalog, intake, reception, collector, pushes, log }))
+    const what = { catalog, intake, reception, collector, pushes, log, thorough }
+    thorough = false
+    tidying = tidying.then(() => tidy(what))
   }
   sweep()
   const sweeping = setInterval(sweep, sweepEvery).unref()

@@ -3,6 +3,16 @@ import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
 
+/** `size` is bytes. */
+export type Blob = { readonly digest: Digest; readonly size: number }
+
+/** A page of blobs. The next one begins behind `last`, null when there is none. */
+export type Look = {
+  readonly looked: number
+  readonly unkept: readonly Blob[]
+  readonly last: string | null
+}
+
 /**
  * Which blobs there are and whether anything needs them. A blob that neither a manifest nor a lease keeps becomes
  * `deleting` in one transaction; its bytes go after that commit, its row last. Whoever meets it in between is told that
@@ -61,6 +71,14 @@ export class Blobs {
     return rows.map((row) => parseDigest(row.digest))
   }
 
+  async count(): Promise<number> {
+    const row = await this.#db
+      .selectFrom('blobs')
+      .select((is) => is.fn.countAll<number>().as('count'))
+      .executeTakeFirst()
+    return row?.count ?? 0
+  }
+
   /** Bytes of all blobs. */
   async total(): Promise<number> {
     const row = await this.#db
@@ -81,37 +99,104 @@ export class Blobs {
     return row?.size ?? null
   }
 
-  /** Marks those that nothing keeps any more. To be called in a transaction, and followed by their deletion. */
-  async condemn(candidates: readonly Digest[]): Promise<void> {
+  /**
+   * Marks those that nothing keeps any more. To be called in a transaction, and followed by their deletion.
+   * @returns those that were marked now
+   */
+  async condemn(candidates: readonly Digest[]): Promise<readonly Blob[]> {
+    const condemned: Blob[] = []
     for (const some of handfuls(candidates)) {
-      await this.#db
+      const rows = await this.#db
         .updateTable('blobs')
         .set({ state: 'deleting' })
         .where('digest', 'in', some)
+        .where('state', '=', 'present')
         .where((is) => isUnkept(is, this.#now()))
+        .returning(['digest', 'size'])
         .execute()
+      condemned.push(...rows.map(blobOf))
     }
+    return condemned
   }
 
-  /** Blobs that nothing keeps: what a crash left. */
-  async unkept(limit: number): Promise<readonly Digest[]> {
+  /**
+   * Marks blobs of the store that no row knows, so that whoever brings the same bytes meanwhile meets a blob that is being
+   * deleted. To be called in a transaction, and followed by their deletion.
+   * @returns those that still have no other row
+   */
+  async condemnUnknown(found: readonly Blob[]): Promise<readonly Blob[]> {
+    const condemned: Blob[] = []
+    for (const some of handfuls(found)) {
+      const created_at = this.#now()
+      const rows = await this.#db
+        .insertInto('blobs')
+        .values(
+          some.map(({ digest, size }) => ({
+            digest,
+            size,
+            state: 'deleting' as const,
+            created_at,
+          })),
+        )
+        .onConflict((is) => is.column('digest').doNothing())
+        .returning(['digest', 'size'])
+        .execute()
+      condemned.push(...rows.map(blobOf))
+    }
+    return condemned
+  }
+
+  /** Looks at so many blobs behind `after` for those that nothing keeps: what a crash left. */
+  async unkept(after: string, limit: number): Promise<Look> {
     const rows = await this.#db
       .selectFrom('blobs')
-      .select('digest')
-      .where('state', '=', 'present')
-      .where((is) => isUnkept(is, this.#now()))
+      .select(['digest', 'size', 'state'])
+      .select((is) => isUnkept(is, this.#now()).as('is_unkept'))
+      .where('digest', '>', after)
+      .orderBy('digest')
       .limit(limit)
       .execute()
-    return rows.map((row) => parseDigest(row.digest))
+    const unkept = rows.filter((row) => row.state === 'present' && Boolean(row.is_unkept))
+    const last = rows.length < limit ? null : (rows.at(-1)?.digest ?? null)
+    return { looked: rows.length, unkept: unkept.map(blobOf), last }
   }
 
-  async condemned(): Promise<readonly Digest[]> {
+  /** Those of the digests that have a row, in whatever state. */
+  async known(digests: readonly Digest[]): Promise<ReadonlySet<string>> {
+    const known = new Set<string>()
+    for (const some of handfuls(digests)) {
+      const rows = await this.#db
+        .selectFrom('blobs')
+        .select('digest')
+        .where('digest', 'in', some)
+        .execute()
+      for (const { digest } of rows) known.add(digest)
+    }
+    return known
+  }
+
+  /** Those that are being deleted, behind `after` in the order of digests. */
+  async condemned(after = '', limit = 500): Promise<readonly Blob[]> {
     const rows = await this.#db
       .selectFrom('blobs')
-      .select('digest')
+      .select(['digest', 'size'])
       .where('state', '=', 'deleting')
+      .where('digest', '>', after)
+      .orderBy('digest')
+      .limit(limit)
       .execute()
-    return rows.map((row) => parseDigest(row.digest))
+    return rows.map(blobOf)
+  }
+
+  /** Those of the digests that are being deleted. */
+  async stillCondemned(digests: readonly Digest[]): Promise<readonly Blob[]> {
+    const rows = await this.#db
+      .selectFrom('blobs')
+      .select(['digest', 'size'])
+      .where('state', '=', 'deleting')
+      .where('digest', 'in', digests)
+      .execute()
+    return rows.map(blobOf)
   }
 
   /** Their bytes are gone. */
@@ -125,6 +210,10 @@ export class Blobs {
         .execute()
     }
   }
+}
+
+function blobOf({ digest, size }: { digest: string; size: number }): Blob {
+  return { digest: parseDigest(digest), size }
 }
 
 /** Neither a manifest nor a running lease needs the blob of the row. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Digest } from '../image/digest.ts'
+import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
 
@@ -100,9 +100,14 @@ export class Leases {
     return numDeletedRows > 0n
   }
 
-  /** Removes those that are over. */
-  async prune(): Promise<void> {
-    await this.#db.deleteFrom('leases').where('expires_at', '<=', this.#now()).execute()
+  /** Removes those that are over. @returns what they kept */
+  async prune(): Promise<readonly Digest[]> {
+    const rows = await this.#db
+      .deleteFrom('leases')
+      .where('expires_at', '<=', this.#now())
+      .returning('digest')
+      .execute()
+    return [...new Set(rows.map((row) => parseDigest(row.digest)))]
   }
 
   async #removePromises(repository: string, digests: readonly string[]): Promise<void> {

@@ -136,6 +136,11 @@ function layerId(id: string): string {
   return `image-${id}`
 }
 
+/** The image whose bytes are staged under such an id, null when they are none of an image's. */
+export function ownerOf(staged: string): string | null {
+  return /^image-(.+?)(?:-sent|-part)?$/.exec(staged)?.[1] ?? null
+}
+
 function sentId(id: string): string {
   return `image-${id}-sent`
 }

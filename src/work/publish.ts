@@ -87,8 +87,8 @@ export async function hang(
 ): Promise<Image> {
   signal.throwIfAborted()
   await shelf.store.records.put(tagKey(image.name, imageTag), tagRecord(image, stored))
-  return await shelf.catalog.transaction(async (tables) => {
-    await link(image, stored, tables)
+  const { ready, left } = await shelf.catalog.transaction(async (tables) => {
+    const left = await link(image, stored, tables)
     const ready = await tables.images.change(image.uid, {
       phase: 'Ready',
       ready: { reason: 'Ready', message: '' },
@@ -98,8 +98,10 @@ export async function hang(
       stored,
     })
     if (!ready) throw new Stopped('deleted')
-    return ready
+    return { ready, left }
   })
+  shelf.collector.collectLater(left)
+  return ready
 }
 
 /** Keeps blobs for somebody who is about to need them, before their bytes are visible. */
@@ -130,17 +132,20 @@ export function leaseHolder(image: Pick<Image, 'uid'>): string {
   return `image ${image.uid}`
 }
 
-async function link(image: Image, stored: Stored, tables: Tables): Promise<void> {
+/** @returns what was kept for the image, by an earlier attempt for instance, and is not needed for it */
+async function link(image: Image, stored: Stored, tables: Tables): Promise<readonly Digest[]> {
   const repository = repositoryOf(image.name)
   const manifest = { ...stored.manifest, digest: parseDigest(stored.manifest.digest) }
   const needs = [stored.config, stored.layer].map(({ digest }) => parseDigest(digest))
   for (const digest of [...needs, manifest.digest]) await assertKept(digest, tables)
   await tables.manifests.put(repository, manifest, needs)
   await tables.manifests.tag(repository, imageTag, manifest.digest)
-  await tables.blobs.endLeases(leaseHolder(image))
+  const leased = await tables.blobs.endLeases(leaseHolder(image))
   await tables.jobs.remove(image.uid)
   const upload = await tables.uploads.ofImage(image.uid, image.attempt)
   if (upload) await tables.uploads.change(upload.tokenHash, 'finished', null)
+  const needed = new Set([...needs, manifest.digest])
+  return leased.filter((digest) => !needed.has(digest))
 }
 
 /** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */

@@ -36,6 +36,8 @@ export class Pushes {
   readonly #options: PushOptions
   readonly #sessions: Sessions
   readonly #receiving = new Receiving()
+  /** Ids of what is staged without a session. */
+  readonly #whole = new Set<string>()
 
   constructor(options: PushOptions) {
     this.#options = options
@@ -107,12 +109,20 @@ export class Pushes {
   async whole(repository: string, expected: Digest, chunk: Chunk, signal: AbortSignal) {
     const { store } = this.#options
     await using staging = await store.stage({ algorithm: algorithmOf(expected), size: chunk.size })
+    using undo = new DisposableStack()
+    undo.defer(() => this.#whole.delete(staging.id))
+    this.#whole.add(staging.id)
     const push = { row: { id: staging.id, repository }, keptAt: this.#options.now() }
     await this.#receive(staging, chunk, push, () => {}, signal)
     const blob = await staging.seal(signal)
     if (blob.digest !== expected) throw differs(blob, expected)
     await shelve(staging, blob, { id: staging.id, repository }, this.#options)
     return blob
+  }
+
+  /** Whether a request without a session is bringing these bytes. */
+  isTaking(id: string): boolean {
+    return this.#whole.has(id)
   }
 
   /** Finds out how much room the pushes take that an earlier process left. */

@@ -74,6 +74,7 @@ export async function tidy({
   collector,
   pushes,
   log,
+  thorough,
 }: {
   catalog: Catalog
   intake: Intake
@@ -81,8 +82,10 @@ export async function tidy({
   collector: Collector
   pushes: Pushes
   log: Log
+  /** After a start: whatever a crash has left is looked for among all blobs. */
+  thorough: boolean
 }): Promise<void> {
-  const each = async (what: object, work: Promise<void>) => {
+  const each = async (what: object, work: Promise<unknown>) => {
     try {
       await work
     } catch (error) {
@@ -98,9 +101,9 @@ export async function tidy({
   await each({}, reception.reclaim())
   await each({}, catalog.finishErasing())
   await each({}, pushes.sweep())
-  await each(
-    {},
-    catalog.transaction(({ leases }) => leases.prune()),
-  )
-  await each({}, collector.sweep())
+  const over = async () => {
+    await collector.collect(await catalog.transaction(({ leases }) => leases.prune()))
+  }
+  await each({}, over())
+  await each({}, thorough ? collector.sweep() : collector.finish())
 }

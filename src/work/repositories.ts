@@ -56,11 +56,16 @@ export class Repositories {
     await assertNeeds(repository, document.needs, catalog.read, store)
     const holder = randomUUID()
     await reserve(holder, [{ digest, size: bytes.length }], this.#options)
-    await put(bytes, store, signal, digest)
-    await this.#inTurn.run(repository, async () => {
-      await catalog.transaction((tables) => link(repository, pushed, holder, tables))
-      await this.#record(repository, pushed)
-    })
+    try {
+      await put(bytes, store, signal, digest)
+      await this.#inTurn.run(repository, async () => {
+        await catalog.transaction((tables) => link(repository, pushed, holder, tables))
+        await this.#record(repository, pushed)
+      })
+    } catch (error) {
+      await this.#options.collector.abandon(holder)
+      throw error
+    }
   }
 
   /**

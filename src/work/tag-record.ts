@@ -1,4 +1,4 @@
-import type { Digest } from '../image/digest.ts'
+import { isDigest, type Digest } from '../image/digest.ts'
 import type { Image } from '../catalog/images.ts'
 import { repositoryOf } from '../image/name.ts'
 import type { Stored } from '../image/stored.ts'
@@ -29,3 +29,15 @@ export function pushedTagKey(repository: string, tag: string): string {
 export function pushedRecord(manifest: Stored['manifest']): Buffer {
   return Buffer.from(JSON.stringify({ manifest }))
 }
+
+/** What a record's key says: which tag it is of, or which manifest; null for a key of something else. */
+export function recordOf(key: string): RecordKey | null {
+  const [, repository, kind, rest] = /^(.+)\/_(tags|manifests)\/([^/]+)$/.exec(key) ?? []
+  if (repository === undefined || rest === undefined) return null
+  if (kind === 'tags') return { repository, tag: rest, digest: null }
+  return isDigest(rest) ? { repository, tag: null, digest: rest } : null
+}
+
+export type RecordKey =
+  | { readonly repository: string; readonly tag: string; readonly digest: null }
+  | { readonly repository: string; readonly tag: null; readonly digest: Digest }

@@ -24,14 +24,16 @@ const judged = {
   source: { bytes: 3, sha256: digest },
 } as const
 
-test.each([true, false])('an image on a layer that is leased is Ready: %s', async (isInTime) => {
-  await using opened = await openCatalog()
-  await using folder = await temporaryFolder()
-  const { catalog, clock } = opened
+const never = new AbortController().signal
+
+/** An image whose import is under way. */
+async function withImage() {
+  await using resources = new AsyncDisposableStack()
+  const { catalog, clock } = resources.use(await openCatalog())
+  const folder = resources.use(await temporaryFolder())
   const store = await FilesystemStore.open(folder.path)
   const collector = new Collector(catalog, store, pino({ level: 'silent' }))
   const shelf = { catalog, store, collector, now: clock.now }
-  const { signal } = new AbortController()
   const image = await catalog.transaction(async ({ images, jobs }) => {
     const added = await images.add(newImage('a'))
     await jobs.add(added.uid)
@@ -41,12 +43,34 @@ test.each([true, false])('an image on a layer that is leased is Ready: %s', asyn
     })
     return added
   })
+  const held = resources.move()
+  const dispose = () => held.disposeAsync()
+  return { catalog, clock, store, collector, shelf, image, [Symbol.asyncDispose]: dispose }
+}
+
+test('what an earlier attempt had kept goes at once when an image is Ready', async () => {
+  await using bench = await withImage()
+  const { catalog, store, collector, shelf, image } = bench
+  const earlier = Buffer.from('a layer of another time')
+  const before = { digest: digestOf(earlier), size: earlier.length }
+  await reserve(leaseHolder(image), [layer, before], shelf)
+  for (const some of [bytes, earlier]) await put(some, store, never)
+  await publishShared(image, judged, {}, shelf, never)
+  await collector.idle()
+  expect(await store.stat(before.digest)).toBeNull()
+  expect(await catalog.read.blobs.size(before.digest)).toBeNull()
+  expect(await store.stat(digest)).toEqual(layer)
+})
+
+test.each([true, false])('an image on a layer that is leased is Ready: %s', async (isInTime) => {
+  await using bench = await withImage()
+  const { catalog, store, clock, collector, shelf, image } = bench
   await reserve(leaseHolder(image), [layer], shelf)
-  await put(bytes, store, signal)
+  await put(bytes, store, never)
   // Hashing it takes so long that its lease runs out, and whoever else needed it is deleted.
   clock.advance(isInTime ? 60_000 : 3_600_000)
   await collector.collect([digest])
-  const ready = publishShared(image, judged, {}, shelf, signal)
+  const ready = publishShared(image, judged, {}, shelf, never)
   if (isInTime) expect((await ready).phase).toBe('Ready')
   else await expect(ready).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
   expect((await catalog.read.images.byName('a'))?.phase).toBe(isInTime ? 'Ready' : 'Provisioning')
