@@ -1,13 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import { openFigures } from './app/figures.ts'
+import { noScrub, openMaintenance } from './app/maintenance.ts'
+import { Upkeep } from './app/upkeep.ts'
+import { programVersion, userAgent } from './app/version.ts'
 import { Catalog } from './catalog/catalog.ts'
 import { lockFolder } from './catalog/lock.ts'
 import type { Listen, Settings } from './env.ts'
 import type { DataSource } from './image/data-source.ts'
 import type { Reference } from './image/reference.ts'
 import type { Log } from './log.ts'
+import { Metrics } from './metrics.ts'
 import { Feed } from './serve/api/feed.ts'
 import { Presenter } from './serve/api/present.ts'
 import { openGate } from './serve/auth/open.ts'
@@ -50,8 +53,6 @@ export type Service = {
 
 /** How long answers may take to go out once the service is told to stop. */
 const grace = 30_000
-/** How often what crashed clients left is looked for. */
-const sweepEvery = 10 * 60_000
 
 /**
  * Puts the service together: the only place that knows which store, which clock, which port.
@@ -72,10 +73,15 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const names = () => publicNames(settings, address.taken)
-  const work = assemble(settings, { catalog, store, key, names, now, log })
+  const metrics = new Metrics()
+  const ground = { catalog, store, key, names, metrics, now, log }
+  const work = assemble(settings, ground)
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
   const { pushes, repositories, writers } = work
+  const isTaking = (id: string) => pushes.isTaking(id)
+  const maintenance = await openMaintenance({ ...ground, collector, isTaking, scrub: noScrub })
+  const figures = openFigures(settings, { ...ground, room })
   const presenter = new Presenter({ catalog, progress, key, names })
   const feed = new Feed({ catalog, progress, presenter, log, ticking: everySecond })
   const routes = front({
@@ -91,6 +97,9 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     room,
     pushes,
     repositories,
+    maintenance,
+    figures,
+    metrics,
     manifestShelf: new ManifestShelf(catalog, store),
     redirection: redirection(settings, store),
     log,
@@ -108,28 +117,24 @@ export async function openService(settings: Settings, log: Log): Promise<Service
 
   queue.start()
   deadlines.look()
-  let tidying = pushes.takeStock().catch((error: unknown) => {
-    log.error({ err: error }, 'pushes that an earlier process left could not be looked at')
-  })
-  let thorough = true
-  const sweep = () => {
-    const what = { catalog, intake, reception, collector, pushes, log, thorough }
-    thorough = false
-    tidying = tidying.then(() => tidy(what))
-  }
-  sweep()
-  const sweeping = setInterval(sweep, sweepEvery).unref()
+  const tidying = (thorough: boolean) =>
+    tidy({ catalog, intake, reception, collector, pushes, log, thorough })
+  const upkeep = new Upkeep({ catalog, maintenance, tidy: tidying, now, log })
+  upkeep.start(
+    pushes.takeStock().catch((error: unknown) => {
+      log.error({ err: error }, 'pushes that an earlier process left could not be looked at')
+    }),
+  )
   const held = resources.move()
   return {
     address: listener.address,
     async stop() {
       closing.abort()
-      clearInterval(sweeping)
       const closed = listener.close(grace)
       pushes.drain()
       const transfers = writers.stopAll('shutdown').then(() => active.stopAll('shutdown'))
       await Promise.all([deadlines.stop(), transfers, queue.stop()])
-      await Promise.all([closed, tidying])
+      await Promise.all([closed, upkeep.stop()])
       await pushes.close()
       await collector.idle()
       await held.disposeAsync()
@@ -153,13 +158,14 @@ type Ground = {
   readonly key: ServerKey
   /** Known once the listener has its port. */
   readonly names: () => PublicNames
+  readonly metrics: Metrics
   readonly now: () => number
   readonly log: Log
 }
 
 function assemble(settings: Settings, ground: Ground) {
-  const { catalog, store, names, now, log } = ground
-  const collector = new Collector(catalog, store, log)
+  const { catalog, store, names, metrics, now, log } = ground
+  const collector = new Collector(catalog, store, log, (freed) => metrics.freed(freed))
   const active = new Active(now)
   const writers = new Active(now)
   const transfers = {
@@ -272,28 +278,4 @@ function proxies({ httpProxy: http, httpsProxy: https, noProxy }: Settings) {
 /** The settings have both or none. */
 function tlsFiles({ tlsCert, tlsKey }: Settings): TlsFiles | null {
   return tlsCert !== null && tlsKey !== null ? { cert: tlsCert, key: tlsKey } : null
-}
-
-const manifest = z.object({ version: z.string() })
-
-/** The version lies in package.json: beside `src/` in a checkout, one folder further up in a package. */
-export function programVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    const url = new URL(path, import.meta.url)
-    const text = readIfThere(url)
-    if (text !== null) return manifest.parse(JSON.parse(text)).version
-  }
-  return '0.0.0'
-}
-
-function readIfThere(url: URL): string | null {
-  try {
-    return readFileSync(url, 'utf8')
-  } catch {
-    return null
-  }
-}
-
-export function userAgent(): string {
-  return `slipway/${programVersion()}`
 }

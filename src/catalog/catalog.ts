@@ -14,6 +14,7 @@ import { migrate } from './migrations.ts'
 import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
 import type { Schema } from './schema.ts'
+import { Totals } from './totals.ts'
 import { Uploads } from './uploads.ts'
 import { Traces } from './traces.ts'
 import { WalSync } from './wal-sync.ts'
@@ -32,6 +33,7 @@ export type Tables = {
   readonly events: Events
   readonly maintenance: MaintenanceRuns
   readonly facts: CatalogFacts
+  readonly totals: Totals
 }
 
 export type CatalogOptions = {
@@ -195,6 +197,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     events,
     maintenance: new MaintenanceRuns(db, now),
     facts: new CatalogFacts(db),
+    totals: new Totals(db),
   }
 }
 

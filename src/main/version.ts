@@ -8,7 +8,7 @@ Prints the version.
   options: {},
   async run(operands) {
     none(operands, 'version')
-    const { programVersion } = await import('../app.ts')
+    const { programVersion } = await import('../app/version.ts')
     return print(`${programVersion()}\n`)
   },
 }

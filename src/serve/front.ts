@@ -6,6 +6,7 @@ import { openApiDocument } from './api/document.ts'
 import { eventRoutes } from './api/events.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
 import { probeRoutes, type ProbeOptions } from './api/probe.ts'
+import { storageRoutes, type StorageOptions } from './api/storage.ts'
 import { spreadChallenges } from './auth/challenge.ts'
 import { doors } from './auth/doors.ts'
 import { tokenRoutes } from './auth/token-routes.ts'
@@ -14,6 +15,7 @@ import { cors } from './cors.ts'
 import { guard } from './guard.ts'
 import { shownPath } from './methods.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
+import { metricsRoutes, type MetricsOptions } from './metrics.ts'
 import { problem } from './problem.ts'
 import { envelope } from './registry/envelope.ts'
 import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
@@ -23,6 +25,8 @@ import { uploadRoutes, type UploadOptions } from './upload/upload.ts'
 export type FrontOptions = ApiOptions &
   ProbeOptions &
   HealthOptions &
+  MetricsOptions &
+  StorageOptions &
   RegistryOptions &
   UploadOptions & {
     readonly log: Log
@@ -56,10 +60,12 @@ export function front(options: FrontOptions): Routes {
     })
     .route('/', options.gate ? tokenRoutes(options.gate) : new Hono<Env>())
     .route('/', healthRoutes(options))
+    .route('/', metricsRoutes(options))
     .get('/openapi.json', (c) => c.json(document))
     .route('/api/v1/images', imageRoutes(options))
     .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))
+    .route('/api/v1/storage', storageRoutes(options))
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
     .notFound((c) => problem(c, nothing(c)))

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Facts, MaintenanceRun } from '../catalog/maintenance-runs.ts'
-import type { MaintenanceKind } from '../catalog/schema.ts'
+import type { MaintenanceKind, MaintenanceState } from '../catalog/schema.ts'
 import { asFailure } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { InTurn } from '../store/in-turn.ts'
@@ -22,6 +22,7 @@ export type MaintenanceOptions = {
   readonly tasks: { readonly [kind in MaintenanceKind]: Task }
   readonly now: () => number
   readonly log: Log
+  readonly onEnd?: (kind: MaintenanceKind, outcome: MaintenanceState) => void
 }
 
 /** How often progress is written down, in milliseconds. */
@@ -77,6 +78,16 @@ export class Maintenance {
     return live ? this.#live(live) : await this.#options.catalog.read.maintenance.newest(kind)
   }
 
+  /** All that are remembered of both kinds, the newest first. */
+  async list(limit: number): Promise<readonly MaintenanceRun[]> {
+    const runs = await this.#options.catalog.read.maintenance.list(limit)
+    const live = new Map([...this.#running.values()].map((each) => [each.run.id, each]))
+    return runs.map((run) => {
+      const running = live.get(run.id)
+      return running ? this.#live(running) : run
+    })
+  }
+
   /** Resolves when a run has ended, however that was. */
   async finished(kind: MaintenanceKind): Promise<void> {
     await this.#running.get(kind)?.done
@@ -108,6 +119,7 @@ export class Maintenance {
         await maintenance.note(run.id, running.progress)
         await maintenance.end(run.id, ended.state, ended.message)
       })
+      this.#options.onEnd?.(run.kind, ended.state)
       log.info({ kind: run.kind, id: run.id, ...ended, ...running.progress }, 'maintenance ended')
     } catch (error) {
       log.error({ err: error, kind: run.kind, id: run.id }, 'the end of a run was not written down')

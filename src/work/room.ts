@@ -45,6 +45,11 @@ export class Room {
     this.#limits = limits
   }
 
+  /** Bytes of transfers that are under way or will go on. */
+  get staged(): number {
+    return sum([...this.#claims].map(({ received }) => received))
+  }
+
   /** @throws Refusal TOO_LARGE */
   checkSize(size: number): void {
     const { maxImageSize } = this.#limits

@@ -25,6 +25,16 @@ export async function body<Schema extends z.ZodType>(
   return checked(schema, await json(c))
 }
 
+/** As `body`, of a request that may come without one. */
+export async function optionalBody<Schema extends z.ZodType>(
+  c: Call,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const { headers } = c.env.incoming
+  const isEmpty = headers['transfer-encoding'] === undefined && !Number(headers['content-length'])
+  return isEmpty ? checked(schema, {}) : await body(c, schema)
+}
+
 async function json(c: Call): Promise<unknown> {
   const { incoming, outgoing } = c.env
   const bytes = await readSmallBody(incoming, { limit: largestBody, within, tooLarge, outgoing })

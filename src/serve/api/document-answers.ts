@@ -10,3 +10,12 @@ export const failure = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: problemSchema } },
 })
+
+/** Where there are credentials. */
+export const refused = {
+  '401': failure('Credentials are missing or wrong'),
+  '403': failure('The caller may not do this'),
+  '429': failure(
+    'Too many failed attempts from this address; Retry-After tells when to come again',
+  ),
+}

@@ -1,6 +1,6 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
-import { failure, json } from './document-answers.ts'
+import { failure, json, refused } from './document-answers.ts'
 import {
   createSchema,
   eventsQuery,
@@ -11,18 +11,10 @@ import {
   probeRequest,
   probeSchema,
 } from './schema.ts'
+import { storagePaths } from './storage-paths.ts'
 import { uploadPaths } from './upload-paths.ts'
 
 const ofImage = z.object({ name: z.string().meta({ description: "the image's name" }) })
-
-/** Where there are credentials. */
-const refused = {
-  '401': failure('Credentials are missing or wrong'),
-  '403': failure('The caller may not do this'),
-  '429': failure(
-    'Too many failed attempts from this address; Retry-After tells when to come again',
-  ),
-}
 
 const listening = {
   query: eventsQuery,
@@ -179,6 +171,6 @@ export function openApiDocument(version: string) {
     },
     // Without credentials configured, none are asked for.
     security: [{ token: [] }, { password: [] }, {}],
-    paths: { ...images, ...events, ...probes, ...uploadPaths },
+    paths: { ...images, ...events, ...probes, ...storagePaths, ...uploadPaths },
   })
 }

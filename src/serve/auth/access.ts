@@ -58,7 +58,19 @@ export function callerReaches(caller: Caller, reach: Reach): boolean {
 
 /** @throws Refusal UNAUTHORIZED, DENIED */
 export function demandReach(c: Call, reach: Reach): void {
-  if (!reaches(c, reach)) refuseRest(c, reach === 'read' ? 'read here' : 'change anything here')
+  if (!reaches(c, reach)) refuseRest(c, reachWords[reach])
+}
+
+const reachWords: { readonly [R in Reach]: string } = {
+  read: 'read here',
+  write: 'change anything here',
+  maintain: 'look after the storage',
+}
+
+/** Lets anybody pass whose credentials are right. @throws Refusal UNAUTHORIZED */
+export function demandIdentity(c: Call): void {
+  const caller = c.get('caller')
+  if (caller !== everyone && caller.name === null) refuseRest(c, 'read here')
 }
 
 /**

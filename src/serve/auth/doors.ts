@@ -2,7 +2,7 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import { Refusal } from '../../errors.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { envelope } from '../registry/envelope.ts'
-import { demand, demandList, demandReach } from './access.ts'
+import { demand, demandIdentity, demandList, demandReach } from './access.ts'
 import { everyone } from './caller.ts'
 import { aimOf, challengeRegistry, challengeRest, scopeOfAim } from './challenge.ts'
 import type { Gate } from './gate.ts'
@@ -15,7 +15,10 @@ import type { Gate } from './gate.ts'
 export function doors(gate: Gate | null): Routes {
   const routes = new Hono<Env>()
   if (!gate) return routes.use(openDoor)
-  return routes.route('/', registryDoor(gate)).use('/api/*', restDoor(gate))
+  return routes
+    .route('/', registryDoor(gate))
+    .use('/api/*', restDoor(gate))
+    .use('/metrics', metricsDoor(gate))
 }
 
 const openDoor: MiddlewareHandler<Env> = async (c, next) => {
@@ -59,6 +62,16 @@ function restDoor(gate: Gate): MiddlewareHandler<Env> {
     c.set('caller', await gate.visitor(c, 'own', challengeRest))
     const isReading = reading.has(c.req.method)
     if (!isReading || !disk.test(c.req.path)) demandReach(c, isReading ? 'read' : 'write')
+    await next()
+  }
+}
+
+/** Whatever the role: a program that gathers metrics need not be able to do anything else. */
+function metricsDoor(gate: Gate): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    stand(c, gate)
+    c.set('caller', await gate.visitor(c, 'own', challengeRest))
+    demandIdentity(c)
     await next()
   }
 }

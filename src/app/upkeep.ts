@@ -1,0 +1,67 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Log } from '../log.ts'
+import { isDue } from '../work/due.ts'
+import type { Maintenance } from '../work/maintenance.ts'
+
+export type UpkeepOptions = {
+  readonly catalog: Catalog
+  readonly maintenance: Maintenance
+  /** @param thorough whether all that a crash can leave is looked for */
+  readonly tidy: (thorough: boolean) => Promise<void>
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** How often what crashed clients left is looked for, in milliseconds. */
+const sweepEvery = 10 * 60_000
+/** How often is looked whether a whole collection is due; the first time is so long after the start. */
+const lookEvery = 3_600_000
+const collectEvery = 24 * 3_600_000
+
+/** What is done again and again while the service runs, and what an earlier process had begun. */
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  readonly #timers: NodeJS.Timeout[] = []
+  #tidying: Promise<void> = Promise.resolve()
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+  }
+
+  /** @param first is waited for before anything else */
+  start(first: Promise<void>): void {
+    this.#tidying = first
+    this.#tidy(true)
+    this.#timers.push(setInterval(() => this.#tidy(false), sweepEvery).unref())
+    this.#timers.push(setInterval(() => void this.#collectIfDue(), lookEvery).unref())
+    void this.#orTell(this.#options.maintenance.goOn('scrub'))
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#options.maintenance.stop()
+    await this.#tidying
+  }
+
+  #tidy(thorough: boolean): void {
+    this.#tidying = this.#tidying.then(() => this.#options.tidy(thorough))
+  }
+
+  async #collectIfDue(): Promise<void> {
+    const { catalog, maintenance, now } = this.#options
+    await this.#orTell(
+      (async () => {
+        const isTime = await isDue('gc', collectEvery, catalog.read.maintenance, now())
+        if (isTime) await maintenance.start('gc')
+      })(),
+    )
+  }
+
+  async #orTell(work: Promise<unknown>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the upkeep of the storage could not begin')
+    }
+  }
+}

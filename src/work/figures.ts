@@ -1,0 +1,91 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Counts } from '../catalog/totals.ts'
+import type { Store } from '../store/store.ts'
+import type { Room } from './room.ts'
+
+export type FigureOptions = {
+  readonly catalog: Catalog
+  readonly store: Pick<Store, 'free'>
+  readonly room: Pick<Room, 'staged'>
+  /** Bytes of all blobs, null for no limit. */
+  readonly storageLimit: number | null
+  readonly now: () => number
+}
+
+/** What the storage holds. Bytes; null where they are not known, or there is no limit. */
+export type StorageFigures = {
+  readonly blobBytes: number
+  /** As if every manifest had bytes of its own. */
+  readonly logicalBytes: number
+  readonly stagedBytes: number
+  readonly freeBytes: number | null
+  readonly limitBytes: number | null
+  readonly counts: Counts & { readonly blobs: number; readonly repositories: number }
+}
+
+/** How long an answer serves, in milliseconds: with a million blobs the sums take seconds. */
+const freshFor = 5000
+/** So many rows are summed up in one go, in about a millisecond. */
+const pageSize = 1000
+
+/** Sums over everything, made in small pages so that nobody waits, and once for all who ask at the same time. */
+export class Figures {
+  readonly #options: FigureOptions
+  #latest: { readonly at: number; readonly figures: Promise<StorageFigures> } | null = null
+
+  constructor(options: FigureOptions) {
+    this.#options = options
+  }
+
+  async look(): Promise<StorageFigures> {
+    const { now } = this.#options
+    if (this.#latest && now() - this.#latest.at < freshFor) return await this.#latest.figures
+    const latest = { at: now(), figures: this.#sum() }
+    this.#latest = latest
+    try {
+      return await latest.figures
+    } catch (error) {
+      if (this.#latest === latest) this.#latest = null
+      throw error
+    }
+  }
+
+  async #sum(): Promise<StorageFigures> {
+    const { catalog, store, room, storageLimit } = this.#options
+    const { count, bytes, logicalBytes } = await this.#blobs()
+    const counts = await catalog.read.totals.counts()
+    return {
+      blobBytes: bytes,
+      logicalBytes,
+      stagedBytes: room.staged,
+      freeBytes: await store.free(),
+      limitBytes: storageLimit,
+      counts: { ...counts, blobs: count, repositories: await this.#repositories() },
+    }
+  }
+
+  async #blobs() {
+    const sum = { count: 0, bytes: 0, logicalBytes: 0 }
+    for (let after: string | null = ''; after !== null;) {
+      const page = await this.#options.catalog.read.totals.blobs(after, pageSize)
+      sum.count += page.count
+      sum.bytes += page.bytes
+      sum.logicalBytes += page.logicalBytes
+      after = page.last
+      await setImmediate()
+    }
+    return sum
+  }
+
+  async #repositories(): Promise<number> {
+    let count = 0
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const page = await this.#options.catalog.read.manifests.repositories(after, pageSize)
+      count += page.length
+      after = page.length < pageSize ? undefined : page.at(-1)
+      await setImmediate()
+    }
+    return count
+  }
+}
