@@ -6,6 +6,7 @@ import { s3Settings } from './env/s3.ts'
 import {
   optional,
   required,
+  secret,
   shownText,
   textOf,
   type Environment,
@@ -27,6 +28,7 @@ import {
   registries,
   registry,
   size,
+  token,
   type Listen,
 } from './env/texts.ts'
 
@@ -211,6 +213,13 @@ const settings = {
     'whose pages may use uploads and the API from a browser; `*`: uploads, and looking, for all',
     origins,
   ),
+  url: optional(
+    'SLIPWAY_URL',
+    'an http or https URL without query or user-info',
+    'the service that commands speak to; without it, they use the data folder, or `http://127.0.0.1:8080`',
+    baseUrl,
+  ),
+  token: secret('SLIPWAY_TOKEN', 'a token', 'the token that commands show the service', token),
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',

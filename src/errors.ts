@@ -63,6 +63,7 @@ const table = {
   MANIFEST_BLOB_UNKNOWN: refusal(404, 'MANIFEST_BLOB_UNKNOWN'),
   SIZE_INVALID: refusal(400, 'SIZE_INVALID'),
   IN_USE: refusal(405),
+  FOLDER_IN_USE: refusal(409),
   PAGE_INVALID: refusal(400),
   UNAUTHORIZED: refusal(401, 'UNAUTHORIZED'),
   TOO_MANY_REQUESTS: refusal(429, 'TOOMANYREQUESTS'),
@@ -90,6 +91,7 @@ const table = {
   UPLOAD_INTERRUPTED: outage(400, false),
   PUSH_INTERRUPTED: { ...outage(400, false), oci: 'BLOB_UPLOAD_INVALID' },
   SHUTTING_DOWN: outage(503, true),
+  SERVICE_UNREACHABLE: outage(503, false),
 
   INTERNAL: bug(),
 } as const satisfies Record<string, Row>

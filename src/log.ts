@@ -6,16 +6,18 @@ export type Log = Logger
 export type LogOptions = {
   readonly level: string
   readonly format: 'json' | 'pretty' | null
+  /** Standard output without it. Commands keep that for their result. */
+  readonly to?: 'stdout' | 'stderr'
 }
 
 /** One JSON line an event on standard output, or lines for people on a terminal. Never a token, a password, a signed URL. */
-export function openLog({ level, format }: LogOptions): Log {
+export function openLog({ level, format, to = 'stdout' }: LogOptions): Log {
   const serializers = { err: told }
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }
-  const wanted = format ?? (process.stdout.isTTY ? 'pretty' : 'json')
+  const wanted = format ?? (process[to].isTTY ? 'pretty' : 'json')
   return wanted === 'pretty'
-    ? pino(options, prettyStream())
-    : pino(options, pino.destination({ sync: true }))
+    ? pino(options, prettyStream(to))
+    : pino(options, pino.destination({ dest: process[to].fd, sync: true }))
 }
 
 /** What is told of an error beside its words and where it came from. */
@@ -36,6 +38,7 @@ function told(error: unknown): unknown {
   }
 }
 
-function prettyStream() {
-  return pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', sync: true })
+function prettyStream(to: 'stdout' | 'stderr') {
+  const { isTTY: colorize, fd: destination } = process[to]
+  return pretty({ colorize, destination, ignore: 'pid,hostname', sync: true })
 }

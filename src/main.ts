@@ -16,6 +16,8 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
 
   slipway serve                     run the service
   slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
+  slipway gc                        remove what nothing needs, or count it
+  slipway scrub                     read everything again and find what is damaged
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -28,6 +30,8 @@ Settings are environment variables; slipway config lists them.
 const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['serve', () => import('./main/serve.ts')],
   ['inspect', () => import('./main/inspect.ts')],
+  ['gc', () => import('./main/gc.ts')],
+  ['scrub', () => import('./main/scrub.ts')],
   ['config', () => import('./main/config.ts')],
   ['version', () => import('./main/version.ts')],
 ])

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts'
 /**
  * Holds a folder for this process: a lock of the operating system on a file in it, taken through SQLite because Node has
  * no call for it. It ends with the process, however that ends.
- * @throws Refusal when another process holds it
+ * @throws Refusal FOLDER_IN_USE when another process holds it
  */
 export function lockFolder(folder: string): Disposable {
   const database = new Sqlite(`${folder}/lock`, { timeout: 0 })
@@ -14,7 +14,7 @@ export function lockFolder(folder: string): Disposable {
     database.close()
     if (!(cause instanceof Sqlite.SqliteError) || cause.code !== 'SQLITE_BUSY') throw cause
     throw new Refusal(
-      'UNSUPPORTED',
+      'FOLDER_IN_USE',
       `another Slipway is running on ${folder}; stop it first, or set SLIPWAY_DATA_DIR to another folder`,
       { cause },
     )

@@ -26,6 +26,17 @@ export const optional = <Value>(
   read: (text: string) => Value | undefined,
 ): Setting<Value | null> => ({ variable, fallback: null, allowed, meaning, read })
 
+/** As `optional`, and never shown. */
+export const secret = <Value>(
+  variable: string,
+  allowed: string,
+  meaning: string,
+  read: (text: string) => Value | undefined,
+): Setting<Value | null> => ({
+  ...optional(variable, allowed, meaning, read),
+  show: () => '[secret]',
+})
+
 export const required = <Value>(
   variable: string,
   fallback: string,

@@ -101,3 +101,8 @@ function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text
 }
+
+/** What a header can bear (RFC 6750 section 2.1, and whatever else is no space). */
+export function token(text: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(text) ? text : undefined
+}

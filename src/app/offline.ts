@@ -1,0 +1,46 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Catalog } from '../catalog/catalog.ts'
+import { lockFolder } from '../catalog/lock.ts'
+import type { Settings } from '../env.ts'
+import { errno, Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { FilesystemStore } from '../store/filesystem.ts'
+import type { Store } from '../store/store.ts'
+import { Collector } from '../work/collect.ts'
+
+/** A data folder in the hands of a command: no service runs on it meanwhile. */
+export type Offline = AsyncDisposable & {
+  readonly catalog: Catalog
+  readonly store: Store
+  readonly collector: Collector
+  readonly now: () => number
+}
+
+/** @throws Refusal FOLDER_IN_USE while a service runs on it; UNSUPPORTED when there is no catalog */
+export async function openOffline({ dataDir }: Settings, log: Log): Promise<Offline> {
+  const path = join(dataDir, 'catalog.sqlite')
+  await assertThere(path, dataDir)
+  await using resources = new AsyncDisposableStack()
+  resources.use(lockFolder(dataDir))
+  const now = Date.now
+  const catalog = resources.use(await Catalog.open({ path, now }))
+  const store = await FilesystemStore.open(dataDir)
+  const collector = new Collector(catalog, store, log)
+  const held = resources.move()
+  return { catalog, store, collector, now, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+/** An empty catalog in its place would take everything for garbage. */
+async function assertThere(path: string, dataDir: string): Promise<void> {
+  try {
+    await stat(path)
+  } catch (cause) {
+    if (errno(cause) !== 'ENOENT') throw cause
+    throw new Refusal(
+      'UNSUPPORTED',
+      `there is no catalog in ${dataDir}; set SLIPWAY_DATA_DIR to the service's folder, or SLIPWAY_URL to where it listens`,
+      { cause },
+    )
+  }
+}

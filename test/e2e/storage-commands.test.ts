@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { runSchema } from '../../src/serve/api/storage-schema.ts'
+import { tokenOf, writeCallers } from '../support/callers.ts'
+import { disk, mebibyte } from '../support/disks.ts'
+import { send } from '../support/rest.ts'
+import { startService, type Variables } from '../support/service.ts'
+import { attempt } from '../support/shell.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const days = 24 * 3_600_000
+
+async function slipway(args: readonly string[], variables: Variables) {
+  const env = { PATH: process.env['PATH'], ...variables }
+  return await attempt(process.execPath, [program, ...args], { env })
+}
+
+const runOf = (stdout: string) => runSchema.parse({ startedAt: '', ...JSON.parse(stdout) })
+
+/** A blob that a crash left two days ago: no row of the catalog knows it. */
+async function leaveBlob(folder: string): Promise<string> {
+  const bytes = Buffer.from('left behind')
+  const hex = createHash('sha256').update(bytes).digest('hex')
+  const path = join(folder, 'blobs', 'sha256', hex.slice(0, 2), hex)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, bytes)
+  const at = new Date(Date.now() - 2 * days)
+  await utimes(path, at, at)
+  return path
+}
+
+describe('slipway gc', () => {
+  test('works on the folder itself where no service runs, and asks the service where one does', async () => {
+    await using folder = await temporaryFolder()
+    const paths = await writeCallers(folder.path)
+    await using service = await startService({ SLIPWAY_TOKENS_FILE: paths.tokens })
+    const rest = service.rest.as(tokenOf('admin'))
+    expect((await send(await rest.createUpload('stays'), disk(mebibyte))).status).toBe(201)
+    const left = await leaveBlob(service.folder)
+    const here = { SLIPWAY_DATA_DIR: service.folder }
+
+    const refused = await slipway(['gc'], here)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/^a Slipway is running on .* set SLIPWAY_URL/)
+    const there = { SLIPWAY_URL: service.base, SLIPWAY_TOKEN: tokenOf('admin') }
+    const dry = await slipway(['gc', '--dry-run'], there)
+    expect(dry.stderr).toMatch(/^gc: /)
+    expect(dry.code).toBe(0)
+    expect(runOf(dry.stdout).progress).toMatchObject({ removed: 1, freedBytes: '11', unknown: 1 })
+    const denied = await slipway(['gc'], { ...there, SLIPWAY_TOKEN: tokenOf('editor') })
+    expect(denied).toMatchObject({ code: 2, stdout: '' })
+    expect(denied.stderr).toContain('"editor" may not look after the storage')
+    await access(left)
+
+    await service.stop()
+    const done = await slipway(['gc', '--output', 'table'], here)
+    expect(done).toMatchObject({ code: 0 })
+    expect(done.stdout).toMatch(/^state +done$/m)
+    expect(done.stdout).toMatch(/^freed +11B \(11 bytes\)$/m)
+    await expect(access(left)).rejects.toMatchObject({ code: 'ENOENT' })
+    await service.start()
+    expect((await rest.image('stays')).status.phase).toBe('Ready')
+  })
+
+  test('says where to look when there is nothing to work on', async () => {
+    await using folder = await temporaryFolder()
+    const { code, stderr } = await slipway(['gc'], { SLIPWAY_DATA_DIR: folder.path })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^there is no catalog in .*; set SLIPWAY_DATA_DIR .*, or SLIPWAY_URL/)
+  })
+})
