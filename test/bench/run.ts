@@ -17,6 +17,8 @@ import { describeReport, type Measured, type Report, type Studied } from './repo
 import { alternate } from './rounds.ts'
 import { columnsOf, judge } from './statistics.ts'
 import { cutsStudy } from './studies/cuts.ts'
+import { deleteMany } from './studies/delete-many.ts'
+import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { zb } from './studies/zb.ts'
@@ -33,7 +35,7 @@ const measurements: readonly Measurement[] = [
   ...container,
   ...importing,
 ]
-const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy]
+const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy, deleteMany, gcMillion]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024

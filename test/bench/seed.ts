@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { inParallel } from '../../src/work/in-parallel.ts'
+import { storedOf } from '../support/catalog.ts'
+
+/** Files that are written at the same time. */
+const width = 32
+
+type Made = { readonly name: string; readonly blobs: readonly Buffer[] }
+
+/**
+ * Ready images of three small blobs each, written straight into a data folder on which a service has run and does not now.
+ * @returns their names
+ */
+export async function seedImages(folder: string, count: number): Promise<readonly string[]> {
+  const images = Array.from({ length: count }, (_, index): Made => {
+    const name = `image-${String(index).padStart(7, '0')}`
+    return { name, blobs: ['layer', 'config', 'manifest'].map((part) => partOf(part, name)) }
+  })
+  writeRows(folder, images)
+  await inParallel(images, width, async ({ name, blobs }) => {
+    for (const bytes of blobs) await write(blobPath(folder, bytes), bytes)
+    const record = { manifest: { digest: digestOf(partOf('manifest', name)) } }
+    await write(
+      join(folder, 'repositories', 'cvi', name, '_tags', 'latest'),
+      JSON.stringify(record),
+    )
+  })
+  return images.map(({ name }) => name)
+}
+
+/** As `storedOf` makes them. */
+function partOf(part: string, name: string): Buffer {
+  return Buffer.from(`${part} of ${name}`)
+}
+
+function writeRows(folder: string, images: readonly Made[]): void {
+  inCatalog(folder, (database) => {
+    const image = database.prepare(
+      `insert into images (uid, name, generation, created_at, data_source, had_secrets, attempt, phase, ready_reason,
+        ready_message, ready_since, source_reason, source_message, source_since, retries, stored, format, manifest_digest)
+       values (?, ?, 1, 0, '{"type":"Upload"}', 0, 1, 'Ready', 'Ready', '', 0, 'DatasourceReady', '', 0, 0, ?, 'qcow2', ?)`,
+    )
+    const blob = database.prepare(
+      `insert into blobs (digest, size, state, created_at) values (?, ?, 'present', 0)`,
+    )
+    const needs = database.prepare('insert into blob_references values (?, ?, ?)')
+    const manifest = database.prepare(
+      `insert into manifests (repository, digest, media_type, size, created_at) values (?, ?, ?, ?, 0)`,
+    )
+    const tag = database.prepare(`insert into tags values (?, 'latest', ?, 0)`)
+    for (const { name, blobs } of images) {
+      const stored = storedOf(name)
+      const { digest, size, mediaType } = stored.manifest
+      const repository = `cvi/${name}`
+      image.run(`uid-${name}`, name, JSON.stringify(stored), digest)
+      for (const bytes of blobs) {
+        blob.run(digestOf(bytes), bytes.length)
+        needs.run(repository, digest, digestOf(bytes))
+      }
+      manifest.run(repository, digest, mediaType, size)
+      tag.run(repository, digest)
+    }
+  })
+}
+
+export type Crowd = {
+  readonly blobs: number
+  /** One in so many is kept by a lease alone. */
+  readonly leasedEvery: number
+  /** When those leases end, in milliseconds since 1970. */
+  readonly until: number
+}
+
+/** Rows of blobs that have no bytes: what a catalog of that size is, without the disk that it takes. */
+export function seedBlobs(folder: string, { blobs, leasedEvery, until }: Crowd): void {
+  inCatalog(folder, (database) => {
+    const blob = database.prepare(
+      `insert into blobs (digest, size, state, created_at) values (?, 1048576, 'present', 0)`,
+    )
+    const needs = database.prepare('insert into blob_references values (?, ?, ?)')
+    const lease = database.prepare(
+      'insert into leases (digest, holder, expires_at) values (?, ?, ?)',
+    )
+    for (let index = 0; index < blobs; index += 1) {
+      const digest = digestOf(Buffer.from(`blob ${index}`))
+      const repository = `team/app-${Math.floor(index / 1000)}`
+      blob.run(digest)
+      if (index % leasedEvery === 0) lease.run(digest, `holder ${index}`, until)
+      else needs.run(repository, digestOf(Buffer.from(`manifest of ${repository}`)), digest)
+    }
+  })
+}
+
+function inCatalog(folder: string, fill: (database: Sqlite.Database) => void): void {
+  const database = new Sqlite(join(folder, 'catalog.sqlite'))
+  try {
+    database.transaction(() => fill(database))()
+  } finally {
+    database.close()
+  }
+}
+
+async function write(path: string, bytes: Buffer | string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, bytes)
+}
+
+function blobPath(folder: string, bytes: Buffer): string {
+  const hex = createHash('sha256').update(bytes).digest('hex')
+  return join(folder, 'blobs', 'sha256', hex.slice(0, 2), hex)
+}
+
+function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
