@@ -7,6 +7,10 @@ import type { Kysely } from 'kysely'
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('blobs').addColumn('damage', 'text').execute()
   await db.schema
+    .alterTable('blobs')
+    .addColumn('writes', 'integer', (column) => column.notNull().defaultTo(1))
+    .execute()
+  await db.schema
     .createTable('maintenance_runs')
     .addColumn('id', 'text', (column) => column.primaryKey())
     .addColumn('kind', 'text', (column) => column.notNull())

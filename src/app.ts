@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
-import { noScrub, openMaintenance } from './app/maintenance.ts'
-import { Upkeep } from './app/upkeep.ts'
-import { programVersion, userAgent } from './app/version.ts'
+import { openMaintenance } from './app/maintenance.ts'
+import { Rounds } from './app/rounds.ts'
+import { importBandwidth, sourceOptions } from './app/source-options.ts'
+import { programVersion } from './app/version.ts'
 import { Catalog } from './catalog/catalog.ts'
 import { lockFolder } from './catalog/lock.ts'
 import type { Listen, Settings } from './env.ts'
@@ -20,16 +21,14 @@ import type { Redirection } from './serve/registry/redirect.ts'
 import { listen } from './serve/listener.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './serve/tls.ts'
-import { compileRules } from './source/address-rules.ts'
-import { compileProxies } from './source/proxies.ts'
-import { Bandwidth } from './source/bandwidth.ts'
-import { sources, type SourceOptions } from './source/table.ts'
+import { sources } from './source/table.ts'
 import { isLinker, type Store } from './store/store.ts'
 import { openStore } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
 import { Assemblies } from './work/assemblies.ts'
 import { Collector } from './work/collect.ts'
 import { Deadlines } from './work/deadlines.ts'
+import { Checkup } from './work/checkup.ts'
 import { Importer } from './work/import.ts'
 import { Intake } from './work/intake.ts'
 import { Prober } from './work/probe.ts'
@@ -41,6 +40,7 @@ import { recover, tidy } from './work/recover.ts'
 import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
+import { Upkeep } from './work/upkeep.ts'
 import { UploadDoor } from './work/upload-door.ts'
 import { UploadRecords } from './work/upload-records.ts'
 import { Reception } from './work/upload.ts'
@@ -78,10 +78,12 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const work = assemble(settings, ground)
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
-  const { pushes, repositories, writers } = work
+  const { pushes, repositories, writers, checkup } = work
   const isTaking = (id: string) => pushes.isTaking(id)
-  const maintenance = await openMaintenance({ ...ground, collector, isTaking, scrub: noScrub })
+  const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
   const figures = openFigures(settings, { ...ground, room })
+  const { scrubRate: rate, scrubSchedule: every } = settings
+  const upkeep = new Upkeep({ ...ground, checkup, maintenance, rate, every })
   const presenter = new Presenter({ catalog, progress, key, names })
   const feed = new Feed({ catalog, progress, presenter, log, ticking: everySecond })
   const routes = front({
@@ -100,7 +102,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     maintenance,
     figures,
     metrics,
-    manifestShelf: new ManifestShelf(catalog, store),
+    manifestShelf: new ManifestShelf(catalog, checkup),
+    checkup,
     redirection: redirection(settings, store),
     log,
     version: programVersion(),
@@ -119,12 +122,13 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   deadlines.look()
   const tidying = (thorough: boolean) =>
     tidy({ catalog, intake, reception, collector, pushes, log, thorough })
-  const upkeep = new Upkeep({ catalog, maintenance, tidy: tidying, now, log })
-  upkeep.start(
+  const rounds = new Rounds({ catalog, maintenance, tidy: tidying, now, log })
+  rounds.start(
     pushes.takeStock().catch((error: unknown) => {
       log.error({ err: error }, 'pushes that an earlier process left could not be looked at')
     }),
   )
+  upkeep.start()
   const held = resources.move()
   return {
     address: listener.address,
@@ -133,8 +137,9 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       const closed = listener.close(grace)
       pushes.drain()
       const transfers = writers.stopAll('shutdown').then(() => active.stopAll('shutdown'))
-      await Promise.all([deadlines.stop(), transfers, queue.stop()])
-      await Promise.all([closed, upkeep.stop()])
+      const upkept = upkeep.stop().then(() => maintenance.stop())
+      await Promise.all([deadlines.stop(), transfers, queue.stop(), upkept, checkup.stop()])
+      await Promise.all([closed, rounds.stop()])
       await pushes.close()
       await collector.idle()
       await held.disposeAsync()
@@ -233,6 +238,7 @@ function assemble(settings: Settings, ground: Ground) {
   const prober = new Prober({ sources: from, station })
   const pushes = new Pushes({ ...shared, room })
   const repositories = new Repositories(shared)
+  const checkup = new Checkup({ ...ground, onDamage: () => ground.metrics.scrubErrors.inc() })
   return {
     prober,
     intake,
@@ -247,32 +253,8 @@ function assemble(settings: Settings, ground: Ground) {
     room,
     pushes,
     repositories,
+    checkup,
   }
-}
-
-/** How sources are spoken to; none of them is taken for this service's own. */
-export function sourceOptions(settings: Settings): SourceOptions {
-  return {
-    rules: addressRules(settings),
-    proxies: proxies(settings),
-    userAgent: userAgent(),
-    insecureRegistries: settings.insecureRegistries ?? [],
-    // A layer may hold other files beside the disk.
-    maxLayer: 2 * settings.maxImageSize,
-    own: () => null,
-  }
-}
-
-function importBandwidth({ importBandwidth: bytes }: Settings): Bandwidth | null {
-  return bytes === null ? null : new Bandwidth(bytes)
-}
-
-function addressRules({ sourceDeny, sourceAllow }: Settings) {
-  return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
-}
-
-function proxies({ httpProxy: http, httpsProxy: https, noProxy }: Settings) {
-  return compileProxies({ http, https, except: noProxy ?? [] })
 }
 
 /** The settings have both or none. */

@@ -27,6 +27,7 @@ import {
   origins,
   registries,
   registry,
+  schedule,
   size,
   token,
   type Listen,
@@ -150,6 +151,20 @@ const settings = {
     aSize,
     'bytes of all blobs; what would go beyond is refused with 507',
     size,
+  ),
+  scrubRate: required(
+    'SLIPWAY_SCRUB_RATE',
+    '64Mi',
+    'bytes a second such as 500Ki or 100Mi, at least 1Ki',
+    'bytes a second that a scheduled scrub reads; one on demand is not limited',
+    bandwidth,
+  ),
+  scrubSchedule: required(
+    'SLIPWAY_SCRUB_SCHEDULE',
+    'weekly',
+    'weekly, daily, never, or a duration such as 12h or 7d',
+    'how long after a scrub the next one begins by itself',
+    schedule,
   ),
   sourceDeny: optional(
     'SLIPWAY_SOURCE_DENY',

@@ -1,11 +1,13 @@
 import type { Catalog } from '../catalog/catalog.ts'
-import { Refusal } from '../errors.ts'
+import type { Facts } from '../catalog/maintenance-runs.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
+import type { Checkup } from '../work/checkup.ts'
 import type { Collector } from '../work/collect.ts'
 import { collection } from '../work/collection.ts'
 import { Maintenance, type Task } from '../work/maintenance.ts'
+import { scrub } from '../work/scrub.ts'
 import { Unowned } from '../work/unowned.ts'
 
 export type MaintenanceGround = {
@@ -15,21 +17,38 @@ export type MaintenanceGround = {
   readonly metrics: Metrics
   /** Whether a request of this process is taking in what is staged under an id. */
   readonly isTaking: (id: string) => boolean
-  readonly scrub: Task
+  readonly checkup: Checkup
   readonly now: () => number
   readonly log: Log
 }
 
 /** What keeps the storage sound. To be called by whoever holds the data folder: what ran before runs no more. */
 export async function openMaintenance(ground: MaintenanceGround): Promise<Maintenance> {
-  const { catalog, metrics, scrub } = ground
+  const { catalog, metrics } = ground
   await catalog.transaction(({ maintenance }) => maintenance.interruptAll())
   return new Maintenance({
     ...ground,
-    tasks: { gc: collection({ ...ground, unowned: new Unowned(ground) }), scrub },
+    tasks: {
+      gc: collection({ ...ground, unowned: new Unowned(ground) }),
+      scrub: counted(scrub(ground), metrics),
+    },
     onEnd: (kind, outcome) => metrics.maintenanceRuns.inc({ kind, outcome }),
   })
 }
 
-export const noScrub: Task = () =>
-  Promise.reject(new Refusal('UNSUPPORTED', 'this version cannot scrub'))
+/** A scrub whose bytes the metrics tell. */
+function counted(task: Task, { scrubBytes }: Metrics): Task {
+  return async (errand, signal) => {
+    let before = bytesOf(errand.before)
+    const report = (progress: Facts) => {
+      scrubBytes.inc(Math.max(0, bytesOf(progress) - before))
+      before = bytesOf(progress)
+      errand.report(progress)
+    }
+    await task({ ...errand, report }, signal)
+  }
+}
+
+function bytesOf({ bytes }: Facts): number {
+  return Number(bytes ?? 0)
+}

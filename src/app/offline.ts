@@ -5,8 +5,8 @@ import { lockFolder } from '../catalog/lock.ts'
 import type { Settings } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { FilesystemStore } from '../store/filesystem.ts'
 import type { Store } from '../store/store.ts'
+import { openStore } from '../store/table.ts'
 import { Collector } from '../work/collect.ts'
 
 /** A data folder in the hands of a command: no service runs on it meanwhile. */
@@ -18,14 +18,15 @@ export type Offline = AsyncDisposable & {
 }
 
 /** @throws Refusal FOLDER_IN_USE while a service runs on it; UNSUPPORTED when there is no catalog */
-export async function openOffline({ dataDir }: Settings, log: Log): Promise<Offline> {
+export async function openOffline(settings: Settings, log: Log): Promise<Offline> {
+  const { dataDir } = settings
   const path = join(dataDir, 'catalog.sqlite')
   await assertThere(path, dataDir)
   await using resources = new AsyncDisposableStack()
   resources.use(lockFolder(dataDir))
   const now = Date.now
   const catalog = resources.use(await Catalog.open({ path, now }))
-  const store = await FilesystemStore.open(dataDir)
+  const store = resources.use(await openStore(settings, log))
   const collector = new Collector(catalog, store, log)
   const held = resources.move()
   return { catalog, store, collector, now, [Symbol.asyncDispose]: () => held.disposeAsync() }

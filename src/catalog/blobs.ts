@@ -42,7 +42,7 @@ export class Blobs {
     if (!present) {
       await this.#db
         .insertInto('blobs')
-        .values({ ...blob, state: 'present', created_at: now })
+        .values({ ...blob, state: 'present', created_at: now, writes: 0 })
         .execute()
     }
     await this.#db
@@ -88,13 +88,14 @@ export class Blobs {
     return Number(row?.total ?? 0)
   }
 
-  /** The size of a blob that can be read, null when there is none or it is being deleted. */
+  /** The size of a blob that can be read and built on; null when there is none, it is damaged or being deleted. */
   async size(digest: Digest): Promise<number | null> {
     const row = await this.#db
       .selectFrom('blobs')
       .select('size')
       .where('digest', '=', digest)
       .where('state', '=', 'present')
+      .where('damage', 'is', null)
       .executeTakeFirst()
     return row?.size ?? null
   }

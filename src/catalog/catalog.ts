@@ -3,6 +3,7 @@ import Sqlite from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
 import { Blobs } from './blobs.ts'
 import { CatalogFacts } from './catalog-facts.ts'
+import { Damages } from './damages.ts'
 import { Events, type Happening } from './events.ts'
 import { Holdings } from './holdings.ts'
 import { Images } from './images.ts'
@@ -23,6 +24,7 @@ import { WalSync } from './wal-sync.ts'
 export type Tables = {
   readonly images: Images
   readonly blobs: Blobs
+  readonly damages: Damages
   readonly leases: Leases
   readonly holdings: Holdings
   readonly manifests: Manifests
@@ -187,6 +189,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
       changes.erased = true
     }),
     blobs: new Blobs(db, now),
+    damages: new Damages(db, changes.repositories),
     leases: new Leases(db, now),
     holdings: new Holdings(db, now),
     manifests: new Manifests(db, now, changes.repositories),

@@ -16,12 +16,24 @@ export class Holdings {
     this.#now = now
   }
 
-  /** The size of a blob, null when the repository does not hold it. */
+  /** Whether the repository holds a blob, in whatever state its bytes are. */
+  async holds(repository: string, digest: Digest): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('blobs')
+      .select('digest')
+      .where('digest', '=', digest)
+      .where('state', '=', 'present')
+      .where((is) => isHeldBy(is, repository, this.#now()))
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
+  /** The size of a blob, null when the repository does not hold it or its bytes are damaged. */
   async blobSize(repository: string, digest: Digest): Promise<number | null> {
     return (await this.blobSizes(repository, [digest])).get(digest) ?? null
   }
 
-  /** Sizes of those of the digests that the repository holds. */
+  /** Sizes of those of the digests that the repository holds, undamaged. */
   async blobSizes(repository: string, digests: readonly Digest[]): Promise<Map<string, number>> {
     const sizes = new Map<string, number>()
     for (const some of handfuls(digests)) {
@@ -30,6 +42,7 @@ export class Holdings {
         .select(['digest', 'size'])
         .where('digest', 'in', some)
         .where('state', '=', 'present')
+        .where('damage', 'is', null)
         .where((is) => isHeldBy(is, repository, this.#now()))
         .execute()
       for (const { digest, size } of rows) sizes.set(digest, size)

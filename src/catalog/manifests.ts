@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
 import type { Schema } from './schema.ts'
@@ -103,7 +103,7 @@ export class Manifests {
     return numDeletedRows > 0n
   }
 
-  /** Sizes of those of the digests that are manifests of the repository. */
+  /** Sizes of those of the digests that are manifests of the repository, and undamaged. */
   async sizes(repository: string, digests: readonly Digest[]): Promise<Map<string, number>> {
     const sizes = new Map<string, number>()
     for (const some of handfuls(digests)) {
@@ -112,6 +112,7 @@ export class Manifests {
         .select(['digest', 'size'])
         .where('repository', '=', repository)
         .where('digest', 'in', some)
+        .where((is) => is.not(isDamaged(is)))
         .execute()
       for (const { digest, size } of rows) sizes.set(digest, size)
     }
@@ -209,4 +210,13 @@ export class Manifests {
       .execute()
     return [...new Set(rows.map((row) => parseDigest(row.digest)))]
   }
+}
+
+function isDamaged(is: ExpressionBuilder<Schema, 'manifests'>) {
+  const damaged = is
+    .selectFrom('blobs')
+    .select('blobs.digest')
+    .whereRef('blobs.digest', '=', 'manifests.digest')
+    .where('damage', 'is not', null)
+  return is.exists(damaged)
 }

@@ -67,6 +67,8 @@ export interface BlobTable {
   created_at: Fixed<number>
   /** What is wrong with its bytes; null for those that nobody has found fault with. */
   damage: ColumnType<string | null, string | null | undefined, string | null>
+  /** How often its bytes were put in their place: what was found out about earlier ones is of no use. */
+  writes: ColumnType<number, number | undefined, number>
 }
 
 /** Keeps a blob that nothing refers to yet. */

@@ -16,6 +16,15 @@ export const duration = (text: string) => {
     ? milliseconds
     : undefined
 }
+/** How often something is done, in milliseconds; null for never. */
+export const schedule = (text: string): number | null | undefined => {
+  if (text === 'never') return null
+  return duration(often.get(text) ?? text)
+}
+const often = new Map([
+  ['daily', '1d'],
+  ['weekly', '7d'],
+])
 export const size = (text: string) => parseSize(text) ?? undefined
 
 /** Texts that a schema takes, as they come out of it. */

@@ -74,7 +74,7 @@ async function look(
     await using file = await openLocalFile(what)
     return await examineFile(file, limits, signal)
   }
-  const { sourceOptions } = await import('../app.ts')
+  const { sourceOptions } = await import('../app/source-options.ts')
   const { sources } = await import('../source/table.ts')
   const { HTTP } = sources(sourceOptions(settings))
   const { body, size } = await HTTP.at({ url: what }).open(null, signal)
@@ -86,7 +86,7 @@ async function lookAtImage(
   settings: Settings,
   signal: AbortSignal,
 ): Promise<Seen> {
-  const { sourceOptions } = await import('../app.ts')
+  const { sourceOptions } = await import('../app/source-options.ts')
   const { sources } = await import('../source/table.ts')
   const { Prober } = await import('../work/probe.ts')
   // Nothing is kept, so there is nothing to have room for.

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { noScrub, openMaintenance } from '../app/maintenance.ts'
+import { openMaintenance } from '../app/maintenance.ts'
 import { openOffline } from '../app/offline.ts'
 import type { StorageRun } from '../client/storage-runs.ts'
 import type { Settings } from '../env.ts'
 import { Bug } from '../errors.ts'
 import { openLog } from '../log.ts'
 import { Metrics } from '../metrics.ts'
+import { Checkup } from '../work/checkup.ts'
 import type { Errand } from './maintain.ts'
 
 /**
@@ -16,11 +17,13 @@ export async function beginHere({ kind, options }: Errand, settings: Settings) {
   const log = openLog({ level: 'warn', format: settings.logFormat, to: 'stderr' })
   await using resources = new AsyncDisposableStack()
   const offline = resources.use(await openOffline(settings, log))
+  const checkup = new Checkup({ ...offline, log })
+  resources.defer(() => checkup.stop())
   const maintenance = await openMaintenance({
     ...offline,
     metrics: new Metrics(),
     isTaking: () => false,
-    scrub: noScrub,
+    checkup,
     log,
   })
   resources.defer(() => maintenance.stop())

@@ -128,7 +128,11 @@ export class FilesystemStore implements Store, AsyncDisposable {
 
   async probe(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    await statfs(this.#blobs)
+    if (await orNull(statfs(this.#blobs))) return
+    throw new Outage(
+      'STORAGE_UNAVAILABLE',
+      'the folder of the blobs is not there; see that the disk is mounted, then start the service again',
+    )
   }
 
   /** It keeps nothing open. */

@@ -11,7 +11,7 @@ import type { ByteRange, Opened, Store } from '../store/store.ts'
 export async function readDisk(
   { layer }: Stored,
   range: ByteRange,
-  store: Store,
+  store: Pick<Store, 'open'>,
   signal: AbortSignal,
 ): Promise<Opened> {
   const { start, end } = range

@@ -93,7 +93,7 @@ export class Importer implements Worker {
     if (!objectRef) return await this.#fetch(image, job, hearing, signal)
     const stored = await borrow(image, objectRef.name, this.#options)
     await this.#provisioning(image)
-    return await hang(image, stored, this.#options, signal)
+    return await hang(image, { stored, placed: [] }, this.#options, signal)
   }
 
   async #fetch(image: Image, job: Job, hearing: Hearing, signal: AbortSignal): Promise<Image> {

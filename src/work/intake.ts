@@ -101,6 +101,8 @@ export class Intake {
         nextRetryAt: null,
       })
       if (!after) throw unknownImage(name)
+      // What it was made of stays until it is made anew, but its name leads there no more.
+      await tables.manifests.untag(repositoryOf(name), imageTag)
       // Whoever starts it again need not be whoever may read it then, so no known bytes are looked for.
       await this.#begin(after, tables, null)
       return after

@@ -12,6 +12,7 @@ import type { Stat, Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import type { Ingested, Judged } from './ingest.ts'
 import { Stopped } from './active.ts'
+import { arrived } from './soundness.ts'
 import { tagKey, tagRecord } from './tag-record.ts'
 
 /** From the first visible blob to the commit: three syncs and a transaction, on the slowest of disks. */
@@ -39,7 +40,8 @@ export async function publish(
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
-  const place = () => ingested.staging.publish(ingested.layer.digest)
+  const { digest } = ingested.layer
+  const place = async () => [(await ingested.staging.publish(digest)).digest]
   return await publishAs(image, ingested, place, facts, shelf, signal)
 }
 
@@ -51,7 +53,10 @@ export async function publishShared(
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
-  const place = () => assertHere(judged.layer, shelf.store)
+  const place = async () => {
+    await assertHere(judged.layer, shelf.store)
+    return []
+  }
   return await publishAs(image, judged, place, facts, shelf, signal)
 }
 
@@ -63,7 +68,7 @@ async function assertHere({ digest, size }: Stat, store: Store): Promise<void> {
 async function publishAs(
   image: Image,
   judged: Judged,
-  place: () => Promise<unknown>,
+  place: () => Promise<readonly Digest[]>,
   facts: SourceFacts,
   shelf: Shelf,
   signal: AbortSignal,
@@ -73,21 +78,25 @@ async function publishAs(
   await reserve(leaseHolder(image), blobs.map(reference), shelf)
   for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
   signal.throwIfAborted()
-  await place()
+  const placed = [...(await place()), digestOf(config), digestOf(manifest)]
   // Whoever stops it now would lose all that has come, for two syncs.
-  return await hang(image, stored, shelf, AbortSignal.timeout(leaseFor))
+  return await hang(image, { stored, placed }, shelf, AbortSignal.timeout(leaseFor))
 }
 
-/** Puts an image's name on blobs that are there already, leased. */
+/** Blobs of an image, and those of them whose bytes have just been put in their place. */
+type Placed = { readonly stored: Stored; readonly placed: readonly Digest[] }
+
+/** Puts an image's name on blobs that are there, leased. What it was made of before is freed. */
 export async function hang(
   image: Image,
-  stored: Stored,
+  { stored, placed }: Placed,
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
   signal.throwIfAborted()
   await shelf.store.records.put(tagKey(image.name, imageTag), tagRecord(image, stored))
   const { ready, left } = await shelf.catalog.transaction(async (tables) => {
+    for (const digest of placed) if (!(await arrived(digest, tables))) throw gone(digest)
     const left = await link(image, stored, tables)
     const ready = await tables.images.change(image.uid, {
       phase: 'Ready',
@@ -132,12 +141,13 @@ export function leaseHolder(image: Pick<Image, 'uid'>): string {
   return `image ${image.uid}`
 }
 
-/** @returns what was kept for the image, by an earlier attempt for instance, and is not needed for it */
+/** @returns what was kept for the image by an earlier attempt, or was its own before it was lost, and is not needed now */
 async function link(image: Image, stored: Stored, tables: Tables): Promise<readonly Digest[]> {
   const repository = repositoryOf(image.name)
   const manifest = { ...stored.manifest, digest: parseDigest(stored.manifest.digest) }
   const needs = [stored.config, stored.layer].map(({ digest }) => parseDigest(digest))
   for (const digest of [...needs, manifest.digest]) await assertKept(digest, tables)
+  const before = await tables.manifests.removeAll(repository)
   await tables.manifests.put(repository, manifest, needs)
   await tables.manifests.tag(repository, imageTag, manifest.digest)
   const leased = await tables.blobs.endLeases(leaseHolder(image))
@@ -145,16 +155,16 @@ async function link(image: Image, stored: Stored, tables: Tables): Promise<reado
   const upload = await tables.uploads.ofImage(image.uid, image.attempt)
   if (upload) await tables.uploads.change(upload.tokenHash, 'finished', null)
   const needed = new Set([...needs, manifest.digest])
-  return leased.filter((digest) => !needed.has(digest))
+  return [...before, ...leased].filter((digest) => !needed.has(digest))
 }
 
 /** A lease runs out when a disk takes minutes for a sync; the blob may have been removed then. */
-export async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
+async function assertKept(digest: Digest, { blobs }: Tables): Promise<void> {
   if ((await blobs.size(digest)) !== null) return
   throw gone(digest)
 }
 
-function gone(digest: Digest): Outage {
+export function gone(digest: Digest): Outage {
   const message = `the storage took so long that ${digest} was given up; try again`
   return new Outage('STORAGE_UNAVAILABLE', message)
 }

@@ -28,8 +28,9 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
   for (const image of await catalog.read.images.inPhase('Provisioning')) {
     await store.records.remove(tagKey(image.name, imageTag))
   }
-  await catalog.transaction(async ({ jobs, images, blobs }) => {
+  await catalog.transaction(async ({ jobs, images, blobs, maintenance }) => {
     await jobs.releaseAll()
+    await maintenance.interruptAll()
     for (const image of await images.inPhase('Provisioning')) {
       await blobs.endLeases(leaseHolder(image))
     }

@@ -8,8 +8,9 @@ import type { Collector } from './collect.ts'
 import { Freed } from './freed.ts'
 import { InTurn } from '../store/in-turn.ts'
 import { assertNeeds } from './needs.ts'
-import { assertKept, put, reserve } from './publish.ts'
+import { gone, put, reserve } from './publish.ts'
 import { leaseFor } from './shelve.ts'
+import { arrived } from './soundness.ts'
 import { manifestKey, pushedRecord, pushedTagKey } from './tag-record.ts'
 
 export type RepositoryOptions = {
@@ -112,7 +113,7 @@ export class Repositories {
   async removeBlob(repository: string, digest: Digest): Promise<boolean> {
     const { catalog, collector } = this.#options
     const wasThere = await catalog.transaction(async ({ manifests, leases, holdings }) => {
-      if ((await holdings.blobSize(repository, digest)) === null) return false
+      if (!(await holdings.holds(repository, digest))) return false
       const user = await manifests.user(repository, digest)
       if (user ?? (await manifests.byDigest(repository, digest))) {
         throw inUse(`the blob ${digest}`, user ?? digest)
@@ -178,7 +179,7 @@ async function link(repository: string, pushed: Pushed, holder: string, tables: 
   const { mediaType, needs, subject, artifactType, annotations } = document
   const manifest = { digest, mediaType, size: bytes.length }
   await assertNeeds(repository, needs, tables, null)
-  await assertKept(digest, tables)
+  if (!(await arrived(digest, tables))) throw gone(digest)
   const digests = [...new Set(needs.map((need) => need.digest))]
   const reference = subject && { subject, artifactType, annotations }
   const before = await tables.manifests.byDigest(repository, digest)

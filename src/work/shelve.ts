@@ -3,6 +3,7 @@ import { Outage } from '../errors.ts'
 import type { Stat, Staging, Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import { reserve } from './publish.ts'
+import { arrived } from './soundness.ts'
 
 /** What was uploaded or mounted stays so long, in milliseconds, unless a manifest uses it or somebody works beside it. */
 export const leaseFor = 3_600_000
@@ -30,8 +31,9 @@ async function enter(
   { id, repository }: { readonly id: string; readonly repository: string },
   catalog: Catalog,
 ): Promise<void> {
-  await catalog.transaction(async ({ blobs, leases, pushSessions }) => {
-    if ((await blobs.size(blob.digest)) === null) throw tooSlow(blob)
+  await catalog.transaction(async (tables) => {
+    const { leases, pushSessions } = tables
+    if (!(await arrived(blob.digest, tables))) throw tooSlow(blob)
     await leases.grant(blob.digest, id, repository, leaseFor)
     await leases.prolong(repository, leaseFor)
     await pushSessions.remove(id)

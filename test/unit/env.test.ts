@@ -76,10 +76,21 @@ describe('settings', () => {
     ['SLIPWAY_S3_PREFIX', '/images'],
     ['SLIPWAY_S3_REDIRECT', 'yes'],
     ['SLIPWAY_S3_BUFFER', '1G'],
+    ['SLIPWAY_SCRUB_SCHEDULE', 'monthly'],
+    ['SLIPWAY_SCRUB_RATE', '100'],
   ])('%s does not take %j', (variable, value) => {
     expect(readSettings({ [variable]: value }).problems?.join()).toContain(
       `${variable} is "${value}"`,
     )
+  })
+
+  test.each([
+    ['', 7 * 86_400_000],
+    ['daily', 86_400_000],
+    ['12h', 12 * 3_600_000],
+    ['never', null],
+  ])('a scrub comes %j', (text, every) => {
+    expect(readSettings({ SLIPWAY_SCRUB_SCHEDULE: text }).settings?.scrubSchedule).toBe(every)
   })
 
   test('an open listener is meant when that is said', () => {

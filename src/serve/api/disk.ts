@@ -1,14 +1,17 @@
 import type { Image } from '../../catalog/images.ts'
 import { Refusal } from '../../errors.ts'
 import { extensionOf } from '../../image/format.ts'
-import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 import { readDisk } from '../../work/disk.ts'
 import { sendBytes } from '../bytes.ts'
 import type { Call } from '../context.ts'
 
 /** The disk file itself, out of the layer, for whoever has no OCI client (http-api, `GET …/disk`). */
-export async function sendDisk(c: Call, image: Image, store: Store): Promise<Response> {
-  const { stored, phase } = image
+export async function sendDisk(c: Call, image: Image, checkup: Checkup): Promise<Response> {
+  const { stored, phase, ready } = image
+  if (phase === 'ImageLost') {
+    throw new Refusal('NOT_READY', `the image "${image.name}" is ImageLost: ${ready.message}`)
+  }
   if (phase !== 'Ready' || !stored) {
     throw new Refusal(
       'NOT_READY',
@@ -23,6 +26,6 @@ export async function sendDisk(c: Call, image: Image, store: Store): Promise<Res
       'content-disposition': `attachment; filename="${image.name}.${extensionOf(stored.format)}"`,
       'cache-control': 'no-cache',
     },
-    open: (range, signal) => readDisk(stored, range, store, signal),
+    open: (range, signal) => readDisk(stored, range, checkup, signal),
   })
 }

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { z } from 'zod'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { Image } from '../../catalog/images.ts'
-import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 import { unknownImage, type Intake } from '../../work/intake.ts'
 import { demandImage, mayPull } from '../auth/access.ts'
 import { matches } from '../bytes.ts'
@@ -21,7 +21,7 @@ import { untilChanged } from './wait.ts'
 
 export type ApiOptions = EventOptions & {
   readonly catalog: Catalog
-  readonly store: Store
+  readonly checkup: Checkup
   readonly intake: Intake
   readonly presenter: Presenter
   readonly names: () => PublicNames
@@ -55,7 +55,7 @@ export function imageRoutes(options: ApiOptions): Routes {
     })
     .get('/:name/disk', async (c) => {
       demandImage(c, 'pull', c.req.param('name'))
-      return await sendDisk(c, await find(options, c.req.param('name')), options.store)
+      return await sendDisk(c, await find(options, c.req.param('name')), options.checkup)
     })
     .get('/:name/events', (c) => sendEvents(c, c.req.param('name'), options))
     .all('/', only('GET', 'HEAD', 'POST'))

@@ -2,6 +2,7 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import { asFailure, Refusal } from '../../errors.ts'
 import { parseDigest, type Digest } from '../../image/digest.ts'
 import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 import type { Repositories } from '../../work/repositories.ts'
 import { cacheability } from '../auth/access.ts'
 import { sendBytes } from '../bytes.ts'
@@ -15,6 +16,7 @@ type Shelf = {
   readonly repositories: Repositories
   /** Null where all bytes are answered by the service. */
   readonly redirection: Redirection | null
+  readonly checkup: Checkup
 }
 
 /** end-2. Only a blob that the repository holds is read through it, and only one whose bytes are there is promised. */
@@ -24,9 +26,9 @@ export async function readBlob(
   shelf: Shelf,
 ): Promise<Response> {
   const digest = parseDigest(reference)
-  const { catalog, store, redirection } = shelf
+  const { catalog, checkup, redirection } = shelf
   const size = await catalog.read.holdings.blobSize(repository, digest)
-  if (size === null) throw unknown(repository, digest)
+  if (size === null) throw await absent(repository, digest, catalog)
   if (c.req.method === 'HEAD') await promise(c, repository, { digest, size }, shelf)
   const headers = {
     'docker-content-digest': digest,
@@ -43,7 +45,7 @@ export async function readBlob(
       ...headers,
       'cache-control': `${cacheability(c, repository)}, max-age=31536000, immutable`,
     },
-    open: (range, signal) => store.open(digest, range, signal),
+    open: (range, signal) => checkup.open(digest, range, signal),
   })
 }
 
@@ -55,11 +57,12 @@ async function promise(
   c: Call,
   repository: string,
   blob: { readonly digest: Digest; readonly size: number },
-  { store, repositories }: Shelf,
+  { store, repositories, checkup }: Shelf,
 ): Promise<void> {
   const stat = await store.stat(blob.digest)
   if (stat?.size !== blob.size) {
     c.get('log').error({ blob, found: stat?.size ?? null }, 'a blob is missing or cut short')
+    checkup.suspect(blob.digest)
     throw unknown(repository, blob.digest)
   }
   if (repository.startsWith('cvi/') || !c.get('caller').may('push', repository)) return
@@ -88,6 +91,21 @@ export async function deleteBlob(
   const digest = parseDigest(reference)
   if (!(await repositories.removeBlob(repository, digest))) throw unknown(repository, digest)
   return c.body(null, 202)
+}
+
+/** Damaged bytes are not handed out, and whoever may read them is told why. */
+async function absent(
+  repository: string,
+  digest: Digest,
+  { read: { holdings, damages } }: Catalog,
+): Promise<Refusal> {
+  const isHeld = await holdings.holds(repository, digest)
+  const damage = isHeld ? (await damages.byDigest(digest))?.damage : null
+  if (!damage) return unknown(repository, digest)
+  return new Refusal(
+    'BLOB_UNKNOWN',
+    `the blob ${digest} of "${repository}" ${damage}; push it again, or import its image again`,
+  )
 }
 
 function unknown(repository: string, digest: string): Refusal {

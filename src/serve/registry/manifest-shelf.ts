@@ -1,9 +1,9 @@
 import { buffer } from 'node:stream/consumers'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { Manifest } from '../../catalog/manifests.ts'
-import { isDigest } from '../../image/digest.ts'
+import { algorithmOf, digestOf, isDigest } from '../../image/digest.ts'
 import { isTag } from '../../image/name.ts'
-import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 
 /** Bytes of all manifests that are kept at hand, and of the largest of them. */
 const mostBytes = 32 * 1024 * 1024
@@ -21,19 +21,19 @@ export type AtHand = Manifest & { readonly bytes: Buffer | null }
  */
 export class ManifestShelf {
   readonly #catalog: Catalog
-  readonly #store: Store
+  readonly #checkup: Checkup
   readonly #repositories = new Map<string, Map<string, AtHand>>()
   #bytes = 0
   /** Counts changes: what was read before one must not be kept after it. */
   #changes = 0
 
-  constructor(catalog: Catalog, store: Store) {
+  constructor(catalog: Catalog, checkup: Checkup) {
     this.#catalog = catalog
-    this.#store = store
+    this.#checkup = checkup
     catalog.watchRepositories((repository) => this.#forget(repository))
   }
 
-  /** Null when the repository has no such manifest. */
+  /** Null when the repository has no such manifest, or its bytes are damaged. */
   async find(
     repository: string,
     reference: string,
@@ -46,18 +46,28 @@ export class ManifestShelf {
     if (!manifest) return null
     if (manifest.size > largest) return { ...manifest, bytes: null }
     const found = { ...manifest, bytes: await this.#read(manifest, signal()) }
+    if (digestOf(found.bytes, algorithmOf(manifest.digest)) !== manifest.digest) {
+      this.#checkup.suspect(manifest.digest)
+      return null
+    }
     if (changes === this.#changes) this.#keep(repository, reference, found)
     return found
   }
 
   async #look(repository: string, reference: string): Promise<Manifest | null> {
+    const { blobs } = this.#catalog.read
+    const found = await this.#named(repository, reference)
+    return found && (await blobs.size(found.digest)) !== null ? found : null
+  }
+
+  async #named(repository: string, reference: string): Promise<Manifest | null> {
     const { manifests } = this.#catalog.read
     if (isDigest(reference)) return await manifests.byDigest(repository, reference)
     return isTag(reference) ? await manifests.byTag(repository, reference) : null
   }
 
   async #read({ digest }: Manifest, signal: AbortSignal): Promise<Buffer> {
-    await using opened = await this.#store.open(digest, null, signal)
+    await using opened = await this.#checkup.open(digest, null, signal)
     return await buffer(opened.stream())
   }
 

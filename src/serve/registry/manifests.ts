@@ -3,7 +3,7 @@ import { Refusal } from '../../errors.ts'
 import { algorithmOf, digestOf, isDigest, type Digest } from '../../image/digest.ts'
 import { readManifest as readDocument } from '../../image/document.ts'
 import { isTag } from '../../image/name.ts'
-import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 import type { Repositories } from '../../work/repositories.ts'
 import { cacheability } from '../auth/access.ts'
 import { gone, sendBytes } from '../bytes.ts'
@@ -14,7 +14,7 @@ import type { Named } from './target.ts'
 
 type Shelf = {
   readonly catalog: Catalog
-  readonly store: Store
+  readonly checkup: Checkup
   readonly repositories: Repositories
   readonly manifestShelf: ManifestShelf
 }
@@ -30,7 +30,7 @@ const mostTags = 100
 export async function readManifest(
   c: Call,
   { repository, reference }: Named,
-  { catalog, store, manifestShelf }: Shelf,
+  { catalog, checkup, manifestShelf }: Shelf,
 ): Promise<Response> {
   const found = await manifestShelf.find(repository, reference, () => gone(c.env.outgoing))
   if (!found) throw await unknown(repository, reference, catalog)
@@ -45,7 +45,7 @@ export async function readManifest(
       'docker-distribution-api-version': 'registry/2.0',
       'cache-control': isDigest(reference) ? cache : 'no-cache',
     },
-    open: (range, signal) => store.open(digest, range, signal),
+    open: (range, signal) => checkup.open(digest, range, signal),
     bytes,
   })
 }

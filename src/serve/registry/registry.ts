@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { Refusal } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
+import type { Checkup } from '../../work/checkup.ts'
 import type { Pushes } from '../../work/pushes.ts'
 import type { Repositories } from '../../work/repositories.ts'
 import { demand, demandList, type Action } from '../auth/access.ts'
@@ -23,6 +24,7 @@ export type RegistryOptions = {
   readonly store: Store
   readonly pushes: Pushes
   readonly repositories: Repositories
+  readonly checkup: Checkup
   readonly manifestShelf: ManifestShelf
   readonly redirection: Redirection | null
 }

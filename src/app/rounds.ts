@@ -3,7 +3,7 @@ import type { Log } from '../log.ts'
 import { isDue } from '../work/due.ts'
 import type { Maintenance } from '../work/maintenance.ts'
 
-export type UpkeepOptions = {
+export type RoundsOptions = {
   readonly catalog: Catalog
   readonly maintenance: Maintenance
   /** @param thorough whether all that a crash can leave is looked for */
@@ -18,13 +18,13 @@ const sweepEvery = 10 * 60_000
 const lookEvery = 3_600_000
 const collectEvery = 24 * 3_600_000
 
-/** What is done again and again while the service runs, and what an earlier process had begun. */
-export class Upkeep {
-  readonly #options: UpkeepOptions
+/** What is done again and again while the service runs. */
+export class Rounds {
+  readonly #options: RoundsOptions
   readonly #timers: NodeJS.Timeout[] = []
   #tidying: Promise<void> = Promise.resolve()
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: RoundsOptions) {
     this.#options = options
   }
 
@@ -34,12 +34,10 @@ export class Upkeep {
     this.#tidy(true)
     this.#timers.push(setInterval(() => this.#tidy(false), sweepEvery).unref())
     this.#timers.push(setInterval(() => void this.#collectIfDue(), lookEvery).unref())
-    void this.#orTell(this.#options.maintenance.goOn('scrub'))
   }
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
-    await this.#options.maintenance.stop()
     await this.#tidying
   }
 
@@ -61,7 +59,7 @@ export class Upkeep {
     try {
       await work
     } catch (error) {
-      this.#options.log.error({ err: error }, 'the upkeep of the storage could not begin')
+      this.#options.log.error({ err: error }, 'the collection could not begin')
     }
   }
 }
