@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 
 /**
  * What keeps the storage sound: blobs that were found damaged, runs of the collection and the scrub, and single facts about
@@ -9,6 +9,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .alterTable('blobs')
     .addColumn('writes', 'integer', (column) => column.notNull().defaultTo(1))
+    .execute()
+  await db.schema
+    .createIndex('blobs_damaged')
+    .on('blobs')
+    .column('digest')
+    .where(sql.ref('damage'), 'is not', null)
     .execute()
   await db.schema
     .createTable('maintenance_runs')

@@ -198,6 +198,7 @@ function assemble(settings: Settings, ground: Ground) {
     onReady: (name) => void hurryWaiting(name),
   })
   const queue = new Queue({ ...ground, worker: importer, concurrency: settings.importConcurrency })
+  catalog.watchMended(() => queue.look())
   const deadlines = new Deadlines({
     ...shared,
     active: transfers,

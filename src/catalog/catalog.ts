@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import Sqlite from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
+import type { Digest } from '../image/digest.ts'
 import { Blobs } from './blobs.ts'
 import { CatalogFacts } from './catalog-facts.ts'
 import { Damages } from './damages.ts'
@@ -131,6 +132,7 @@ export class Catalog implements AsyncDisposable {
     if (events.length > 0) this.#changes.emit(happenings, events)
     for (const name of new Set(events.map(({ name }) => name))) this.#changes.emit(topic(name))
     for (const name of changes.repositories) this.#changes.emit(repositories, name)
+    for (const digest of changes.mended) this.#changes.emit(mended, digest)
   }
 
   /** Calls back after each committed change of the image of that name, until the returned function is called. */
@@ -153,6 +155,11 @@ export class Catalog implements AsyncDisposable {
   /** Calls back with the name of a repository after each committed change of its manifests or tags. */
   watchRepositories(changed: (repository: string) => void): void {
     this.#changes.on(repositories, changed)
+  }
+
+  /** Calls back with the digest of each damaged blob whose bytes have come in again, once that is committed. */
+  watchMended(changed: (digest: Digest) => void): void {
+    this.#changes.on(mended, changed)
   }
 
   /** Erased secrets leave the files with the commit, unless something is in the way: then with a later call of this. */
@@ -179,6 +186,7 @@ export class Catalog implements AsyncDisposable {
 class Changes {
   readonly events: Happening[] = []
   readonly repositories = new Set<string>()
+  readonly mended = new Set<Digest>()
   erased = false
 }
 
@@ -189,7 +197,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
       changes.erased = true
     }),
     blobs: new Blobs(db, now),
-    damages: new Damages(db, changes.repositories),
+    damages: new Damages(db, changes),
     leases: new Leases(db, now),
     holdings: new Holdings(db, now),
     manifests: new Manifests(db, now, changes.repositories),
@@ -206,6 +214,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
 
 const repositories = 'repositories'
 const happenings = 'happenings'
+const mended = 'mended'
 
 /** An emitter treats an event called `error` in a way of its own, and an image may be called so. */
 function topic(name: string): string {

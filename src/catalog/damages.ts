@@ -12,6 +12,9 @@ export type Examined = {
   readonly writes: number
 }
 
+/** What is told once the transaction is committed: repositories that have changed, and blobs that were mended. */
+type Announced = { readonly repositories: Set<string>; readonly mended: Set<Digest> }
+
 const columns = ['digest', 'size', 'damage', 'writes'] as const
 
 /** Repositories of images begin so; the character behind the slash is the first that does not. */
@@ -23,12 +26,11 @@ const images = { from: 'cvi/', until: 'cvi0' }
  */
 export class Damages {
   readonly #db: Kysely<Schema>
-  readonly #changed: Set<string>
+  readonly #changes: Announced
 
-  /** @param changed collects the repositories to announce once the transaction is committed */
-  constructor(db: Kysely<Schema>, changed: Set<string>) {
+  constructor(db: Kysely<Schema>, changes: Announced) {
     this.#db = db
-    this.#changed = changed
+    this.#changes = changes
   }
 
   /** Null when there is no such blob, or it is being deleted. */
@@ -115,7 +117,9 @@ export class Damages {
       .set({ damage: null, writes: before.writes + 1 })
       .where('digest', '=', digest)
       .execute()
-    return before.damage === null ? 'sound' : 'mended'
+    if (before.damage === null) return 'sound'
+    this.#changes.mended.add(digest)
+    return 'mended'
   }
 
   /** Names of images that are made of a blob, those after `after`. */
@@ -141,7 +145,7 @@ export class Damages {
       .where('digest', '=', digest)
       .where('manifest', '=', digest)
       .execute()
-    for (const { repository } of rows) this.#changed.add(repository)
+    for (const { repository } of rows) this.#changes.repositories.add(repository)
   }
 
   #present() {

@@ -3,6 +3,7 @@ import type { Examined } from '../catalog/damages.ts'
 import type { Digest } from '../image/digest.ts'
 import type { Log } from '../log.ts'
 import type { ByteRange, Opened, Store } from '../store/store.ts'
+import { InTurn } from './in-turn.ts'
 import { paced } from './pace.ts'
 import { absenceOf, proofRead, type Fault } from './proof-read.ts'
 import { settleThose } from './soundness.ts'
@@ -27,11 +28,17 @@ const small = 8 * 1024 * 1024
  */
 export class Checkup {
   readonly #options: CheckupOptions
-  readonly #looking = new Map<Digest, Promise<void>>()
+  readonly #suspected = new Set<Digest>()
+  readonly #running = new Set<Promise<void>>()
+  readonly #inTurn = new InTurn()
   readonly #closing = new AbortController()
 
   constructor(options: CheckupOptions) {
     this.#options = options
+    options.catalog.watchMended((digest) => {
+      const settle = () => this.#run(digest, () => this.#settleAfter(digest, ''))
+      this.#follow(this.#inTurn.run(digest, settle))
+    })
   }
 
   /** As `Store.open`; a blob that cannot be opened is looked at. */
@@ -46,14 +53,10 @@ export class Checkup {
 
   /** Looks, beside everything else, whether a blob is there and has its size; a small one is read to its end. */
   suspect(digest: Digest): void {
-    if (this.#closing.signal.aborted || this.#looking.size >= most) return
-    if (this.#looking.has(digest)) return
-    const looking = this.#look(digest)
-      .catch((error: unknown) => {
-        this.#options.log.error({ err: error, digest }, 'a suspected blob could not be looked at')
-      })
-      .finally(() => this.#looking.delete(digest))
-    this.#looking.set(digest, looking)
+    if (this.#suspected.size >= most || this.#suspected.has(digest)) return
+    this.#suspected.add(digest)
+    const looking = this.#run(digest, () => this.#look(digest))
+    this.#follow(looking.finally(() => this.#suspected.delete(digest)))
   }
 
   /**
@@ -76,9 +79,9 @@ export class Checkup {
     return isMended
   }
 
-  /** Resolves when nothing is being looked at. */
+  /** Resolves when nothing is being looked at or written down. */
   async idle(): Promise<void> {
-    await Promise.all(this.#looking.values())
+    await Promise.all(this.#running)
   }
 
   async stop(): Promise<void> {
@@ -98,19 +101,33 @@ export class Checkup {
     if (fault && !fault.isUnread) await this.tell(blob, fault)
   }
 
+  async #run(digest: Digest, work: () => Promise<void>): Promise<void> {
+    try {
+      if (!this.#closing.signal.aborted) await work()
+    } catch (error) {
+      this.#options.log.error({ err: error, digest }, 'what became of a blob was not written down')
+    }
+  }
+
+  #follow(running: Promise<void>): void {
+    this.#running.add(running)
+    void running.finally(() => this.#running.delete(running))
+  }
+
   /** The first images change with the blob; of very many the others follow, each handful in a transaction of its own. */
   async #change({ digest }: Examined, work: (tables: Tables) => Promise<boolean>) {
+    const changed = await this.#options.catalog.transaction(async (tables) =>
+      (await work(tables)) ? { after: await settleThose(digest, '', tables) } : null,
+    )
+    if (changed?.after) await this.#settleAfter(digest, changed.after)
+    return changed !== null
+  }
+
+  async #settleAfter(digest: Digest, name: string): Promise<void> {
     const { catalog } = this.#options
-    let after: string | null = null
-    const isDone = await catalog.transaction(async (tables) => {
-      if (!(await work(tables))) return false
-      after = await settleThose(digest, '', tables)
-      return true
-    })
-    while (after !== null) {
+    for (let after: string | null = name; after !== null;) {
       const from: string = after
       after = await catalog.transaction((tables) => settleThose(digest, from, tables))
     }
-    return isDone
   }
 }

@@ -4,7 +4,7 @@ import { parseDigest, type Digest } from '../image/digest.ts'
 import type { Stored } from '../image/stored.ts'
 
 /** Images that one transaction looks at. */
-const handful = 500
+const handful = 100
 
 /** In this order they are looked at: what is told of an image is the first of them that is not sound. */
 const parts = ['layer', 'config', 'manifest'] as const
@@ -57,9 +57,9 @@ export async function settleThose(
 }
 
 /**
- * Bytes of a blob have just been put in their place: they are sound, and images that were lost without them are Ready again.
- * Of very many images those that are left over become so when they are looked at next. To be called in the transaction
- * that makes the blob readable.
+ * Bytes of a blob have just been put in their place: they are sound, and images that were lost without them are Ready again;
+ * of very many the first, and the others once this is committed (`Checkup`). To be called in the transaction that makes
+ * the blob readable.
  * @returns false when nobody has kept the blob
  */
 export async function arrived(digest: Digest, tables: Tables): Promise<boolean> {
@@ -77,11 +77,16 @@ function faultOf(stored: Stored, faults: ReadonlyMap<string, string>): string | 
   return null
 }
 
-async function settleOne(image: Image, fault: string | null, { images }: Tables): Promise<void> {
+async function settleOne(
+  image: Image,
+  fault: string | null,
+  { images, jobs }: Tables,
+): Promise<void> {
   if (fault === null) {
     if (image.phase === 'Ready') return
     await images.change(image.uid, { phase: 'Ready', ready: { reason: 'Ready', message: '' } })
-    return
+    // Images that refer to this one need not wait for their next attempt.
+    return await jobs.hurryReferring(image.name)
   }
   const message = `${fault}; ${wayOut(image)}`
   if (image.phase === 'ImageLost' && image.ready.message === message) return

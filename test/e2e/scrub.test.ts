@@ -1,11 +1,12 @@
+import { rm } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { always, expectWhole, flip, layerOf } from '../support/damage.ts'
+import { always, expectWhole, flip, layerOf, placeOf } from '../support/damage.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { EventParser } from '../support/event-source.ts'
 import { startNeighbour } from '../support/http-neighbour.ts'
 import { expectOnly } from '../support/leftovers.ts'
 import { codeOf } from '../support/registry-client.ts'
-import { get, problemOf, readiness } from '../support/rest.ts'
+import { get, problemOf, readiness, send } from '../support/rest.ts'
 import { startService } from '../support/service.ts'
 
 const bytes = disk(mebibyte)
@@ -47,5 +48,22 @@ describe('one flipped bit of a stored layer', () => {
     await rest.ready('a')
     await expectWhole(service, 'a', bytes)
     await expectOnly(service.folder, ['a'])
+  })
+})
+
+describe('a reader', () => {
+  test('who meets a layer that has gone, or a manifest that was damaged, finds it', async () => {
+    await using service = await startService()
+    const { rest } = service
+    await send(await rest.createUpload('a'), bytes)
+    await send(await rest.createUpload('b'), disk(mebibyte, 1))
+    await rm(placeOf(service, await layerOf(service, 'a')))
+    expect((await get(rest.url('/a/disk'))).status).toBe(404)
+    expect(readiness(await rest.reaches('a', 'ImageLost')).message).toContain('is missing')
+    const { digest = '' } = (await rest.image('b')).status.target
+    await flip(service, digest, 10)
+    expect((await get(`${service.base}/v2/cvi/b/manifests/${digest}`)).status).toBe(404)
+    const lost = await rest.reaches('b', 'ImageLost')
+    expect(readiness(lost).message).toContain(`the manifest ${digest} of the image is damaged`)
   })
 })

@@ -23,13 +23,18 @@ export function framed(disk: Buffer): Buffer<ArrayBuffer> {
   return Buffer.concat([layerHead('raw', disk.length), disk, layerTail(disk.length)])
 }
 
-/** Flips one bit of a blob where it lies. */
-export async function flip({ folder }: Service, digest: string): Promise<void> {
+/** Where a blob lies. */
+export function placeOf({ folder }: Service, digest: string): string {
   const hex = digest.slice('sha256:'.length)
-  await using file = await open(join(folder, 'blobs/sha256', hex.slice(0, 2), hex), 'r+')
-  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, 700_000)
+  return join(folder, 'blobs/sha256', hex.slice(0, 2), hex)
+}
+
+/** Flips one bit of a blob where it lies. */
+export async function flip(service: Service, digest: string, at = 700_000): Promise<void> {
+  await using file = await open(placeOf(service, digest), 'r+')
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at)
   buffer[0] = (buffer[0] ?? 0) ^ 1
-  await file.write(buffer, 0, 1, 700_000)
+  await file.write(buffer, 0, 1, at)
 }
 
 /** Holds what is handed out of an image against its disk, bit for bit. */

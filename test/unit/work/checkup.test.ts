@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { parseDigest, type Digest } from '../../../src/image/digest.ts'
 import { readManifest } from '../../../src/image/document.ts'
+import { newImage } from '../../support/catalog.ts'
 import { layerOf, openHealthBench, type HealthBench } from '../../support/health-bench.ts'
 import { imageManifest } from '../../support/push-content.ts'
 import { blobOf, chunk, never } from '../../support/push-bench.ts'
@@ -77,6 +78,32 @@ describe('a damaged blob', () => {
     expect(await bench.scrub()).toMatchObject({ damaged: 0 })
   })
 
+  test('brings back all of very many images, and whoever waits for them', async () => {
+    await using lost = await lostImage()
+    const { bench, catalog, digest, clock } = lost
+    const stored = (await catalog.read.images.byName('one'))?.stored
+    if (!stored) throw new Error('nothing is stored')
+    await catalog.transaction(async ({ images, manifests, jobs }) => {
+      for (let count = 0; count < 120; count += 1) {
+        const added = await images.add(newImage(`n${count}`, { phase: 'Provisioning' }))
+        const ready = { reason: 'Ready', message: '' } as const
+        await images.change(added.uid, { phase: 'Ready', ready, stored })
+        await images.change(added.uid, { phase: 'ImageLost', ready })
+        const manifest = { ...stored.manifest, digest: parseDigest(stored.manifest.digest) }
+        await manifests.put(`cvi/n${count}`, manifest, [digest])
+      }
+      const objectRef = { kind: 'ClusterVirtualImage', name: 'n99' } as const
+      await images.add(newImage('waiting', { dataSource: { type: 'ObjectRef', objectRef } }))
+      await jobs.add('uid-waiting')
+      const runAfter = clock.now() + 60_000
+      await jobs.postpone('uid-waiting', { runAfter, retryUntil: null, progress: 0 })
+    })
+    await push(bench, digest)
+    await bench.checkup.idle()
+    expect(await catalog.read.images.inPhase('ImageLost')).toEqual([])
+    expect(await catalog.read.jobs.nextTurn()).toBe(clock.now())
+  })
+
   test('leaves an image lost as long as another one of its blobs is', async () => {
     await using bench = await openHealthBench()
     const { layer, manifest } = await bench.image('one', disk)
@@ -137,6 +164,7 @@ describe('a reader', () => {
     await using bench = await openHealthBench()
     const digest = parseDigest((await bench.image('one', disk)).layer.digest)
     await expect(open(bench, digest, layer.length)).rejects.toThrow(digest)
+    await bench.checkup.idle()
     await bench.lose(digest)
     const gone = bench.checkup.open(digest, null, AbortSignal.abort(new Error('gone')))
     await expect(gone).rejects.toThrow('gone')
