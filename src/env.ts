@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { accessSettings } from './env/access.ts'
 import { contradictions } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
 import {
   optional,
   required,
-  secret,
   shownText,
   textOf,
   type Environment,
@@ -23,13 +23,10 @@ import {
   file,
   listen,
   places,
-  proxies,
-  origins,
   registries,
   registry,
   schedule,
   size,
-  token,
   type Listen,
 } from './env/texts.ts'
 
@@ -185,56 +182,7 @@ const settings = {
     registries,
   ),
   ...proxySettings,
-  auth: optional(
-    'SLIPWAY_AUTH',
-    'none',
-    '`none` says that everyone who reaches the listener may do everything',
-    by(z.enum(['none'])),
-  ),
-  tokensFile: optional(
-    'SLIPWAY_TOKENS_FILE',
-    'a file',
-    'who may do what: lines of `name:role:sha256-of-the-token`; re-read when it changes',
-    file,
-  ),
-  htpasswdFile: optional(
-    'SLIPWAY_HTPASSWD_FILE',
-    'a file',
-    'names and bcrypt hashes (`htpasswd -B`) of those who may pull; re-read when it changes',
-    file,
-  ),
-  anonymousPull: required(
-    'SLIPWAY_ANONYMOUS_PULL',
-    'false',
-    'true or false',
-    'whether images are pulled without credentials',
-    by(z.enum(['true', 'false']).transform((text) => text === 'true')),
-  ),
-  accessFile: optional(
-    'SLIPWAY_ACCESS_FILE',
-    'a file',
-    'rules for single repositories, as JSON; re-read when it changes',
-    file,
-  ),
-  trustedProxies: optional(
-    'SLIPWAY_TRUSTED_PROXIES',
-    'CIDRs and addresses, by commas',
-    'proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed',
-    proxies,
-  ),
-  corsOrigins: optional(
-    'SLIPWAY_CORS_ORIGINS',
-    'origins such as https://console.example.com, by commas, or *',
-    'whose pages may use uploads and the API from a browser; `*`: uploads, and looking, for all',
-    origins,
-  ),
-  url: optional(
-    'SLIPWAY_URL',
-    'an http or https URL without query or user-info',
-    'the service that commands speak to; without it, they use the data folder, or `http://127.0.0.1:8080`',
-    baseUrl,
-  ),
-  token: secret('SLIPWAY_TOKEN', 'a token', 'the token that commands show the service', token),
+  ...accessSettings,
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',
