@@ -120,8 +120,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
 
   queue.start()
   deadlines.look()
-  const tidying = (thorough: boolean) =>
-    tidy({ catalog, intake, reception, collector, pushes, log, thorough })
+  const tidying = (thorough: boolean, signal: AbortSignal) =>
+    tidy({ catalog, intake, reception, collector, pushes, log, thorough, signal })
   const rounds = new Rounds({ catalog, maintenance, tidy: tidying, now, log })
   rounds.start(
     pushes.takeStock().catch((error: unknown) => {

@@ -7,7 +7,7 @@ export type RoundsOptions = {
   readonly catalog: Catalog
   readonly maintenance: Maintenance
   /** @param thorough whether all that a crash can leave is looked for */
-  readonly tidy: (thorough: boolean) => Promise<void>
+  readonly tidy: (thorough: boolean, signal: AbortSignal) => Promise<void>
   readonly now: () => number
   readonly log: Log
 }
@@ -22,6 +22,7 @@ const collectEvery = 24 * 3_600_000
 export class Rounds {
   readonly #options: RoundsOptions
   readonly #timers: NodeJS.Timeout[] = []
+  readonly #stopping = new AbortController()
   #tidying: Promise<void> = Promise.resolve()
 
   constructor(options: RoundsOptions) {
@@ -38,11 +39,12 @@ export class Rounds {
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
+    this.#stopping.abort()
     await this.#tidying
   }
 
   #tidy(thorough: boolean): void {
-    this.#tidying = this.#tidying.then(() => this.#options.tidy(thorough))
+    this.#tidying = this.#tidying.then(() => this.#options.tidy(thorough, this.#stopping.signal))
   }
 
   async #collectIfDue(): Promise<void> {

@@ -6,6 +6,8 @@ import type { Store } from '../store/store.ts'
 import { inParallel } from './in-parallel.ts'
 import { pagesOfUnkept } from './unkept.ts'
 
+/** How many are marked in one transaction: others wait for it. */
+const handful = 200
 /** How many are removed before their rows go: a push of the same blob waits for that. */
 const fewer = 50
 /** How many are removed at the same time: where each takes a request, one by one takes hours. */
@@ -97,10 +99,14 @@ export class Collector {
     return freed
   }
 
-  /** Removes what a crash left: blobs that were announced and never used, and deletions that were not finished. */
-  async sweep(): Promise<void> {
+  /**
+   * Removes what a crash left: blobs that were announced and never used, and deletions that were not finished.
+   * @param signal ends it between two removals, without an error
+   */
+  async sweep(signal: AbortSignal): Promise<void> {
     await this.finish()
     for await (const { unkept } of pagesOfUnkept(this.#catalog)) {
+      if (signal.aborted) return
       if (unkept.length > 0) await this.free(unkept.map(({ digest }) => digest))
     }
   }
@@ -120,8 +126,10 @@ export class Collector {
     const candidates = new Set<Digest>()
     const done = this.#inTurn(async () => {
       this.#next = null
-      const left = await this.#leftBefore()
-      await this.#removeAll([...left, ...(await this.#condemn([...candidates]))])
+      await this.#removeAll(await this.#leftBefore())
+      for (const some of slices([...candidates], handful)) {
+        await this.#removeAll(await this.#condemn(some))
+      }
     })
     return { candidates, done }
   }
@@ -139,9 +147,7 @@ export class Collector {
 
   async #removeAll(condemned: readonly Blob[]): Promise<Freed> {
     let freed = nothingFreed
-    for (let from = 0; from < condemned.length; from += fewer) {
-      freed = plus(freed, await this.#removeSome(condemned.slice(from, from + fewer)))
-    }
+    for (const some of slices(condemned, fewer)) freed = plus(freed, await this.#removeSome(some))
     return freed
   }
 
@@ -194,6 +200,10 @@ export class Collector {
     for (const digest of some) this.#left.delete(digest)
     return await this.#catalog.read.blobs.stillCondemned(some)
   }
+}
+
+function* slices<Value>(values: readonly Value[], size: number) {
+  for (let from = 0; from < values.length; from += size) yield values.slice(from, from + size)
 }
 
 export function plus(one: Freed, other: Freed): Freed {

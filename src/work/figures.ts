@@ -24,29 +24,38 @@ export type StorageFigures = {
   readonly counts: Counts & { readonly blobs: number; readonly repositories: number }
 }
 
-/** How long an answer serves, in milliseconds: with a million blobs the sums take seconds. */
+/** How long an answer serves at least, in milliseconds. */
 const freshFor = 5000
+/** It serves so many times as long as it took: with a million blobs the sums take seconds. */
+const timesTaken = 20
 /** So many rows are summed up in one go, in about a millisecond. */
 const pageSize = 1000
 
 /** Sums over everything, made in small pages so that nobody waits, and once for all who ask at the same time. */
 export class Figures {
   readonly #options: FigureOptions
-  #latest: { readonly at: number; readonly figures: Promise<StorageFigures> } | null = null
+  #latest: { until: number; readonly figures: Promise<StorageFigures> } | null = null
 
   constructor(options: FigureOptions) {
     this.#options = options
   }
 
   async look(): Promise<StorageFigures> {
+    if (this.#latest && this.#options.now() < this.#latest.until) return await this.#latest.figures
+    return await this.#lookAnew()
+  }
+
+  async #lookAnew(): Promise<StorageFigures> {
     const { now } = this.#options
-    if (this.#latest && now() - this.#latest.at < freshFor) return await this.#latest.figures
-    const latest = { at: now(), figures: this.#sum() }
+    const begun = now()
+    const latest = { until: Infinity, figures: this.#sum() }
     this.#latest = latest
     try {
-      return await latest.figures
+      const figures = await latest.figures
+      latest.until = now() + Math.max(freshFor, timesTaken * (now() - begun))
+      return figures
     } catch (error) {
-      if (this.#latest === latest) this.#latest = null
+      latest.until = -Infinity
       throw error
     }
   }

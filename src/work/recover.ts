@@ -76,6 +76,7 @@ export async function tidy({
   pushes,
   log,
   thorough,
+  signal,
 }: {
   catalog: Catalog
   intake: Intake
@@ -85,6 +86,7 @@ export async function tidy({
   log: Log
   /** After a start: whatever a crash has left is looked for among all blobs. */
   thorough: boolean
+  signal: AbortSignal
 }): Promise<void> {
   const each = async (what: object, work: Promise<unknown>) => {
     try {
@@ -106,5 +108,5 @@ export async function tidy({
     await collector.collect(await catalog.transaction(({ leases }) => leases.prune()))
   }
   await each({}, over())
-  await each({}, thorough ? collector.sweep() : collector.finish())
+  await each({}, thorough ? collector.sweep(signal) : collector.finish())
 }

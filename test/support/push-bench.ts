@@ -55,7 +55,7 @@ export async function openBench(where = ':memory:') {
     async sweep({ pushes, collector } = first) {
       await pushes.sweep()
       await catalog.transaction(({ leases }) => leases.prune())
-      await collector.sweep()
+      await collector.sweep(never)
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }

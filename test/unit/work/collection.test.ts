@@ -281,7 +281,7 @@ describe('the collector', () => {
     await using bench = await openBench()
     const manifest = await pushImage(bench)
     await bench.catalog.transaction(({ manifests }) => manifests.remove('a/b', manifest.digest))
-    await bench.collector.sweep()
+    await bench.collector.sweep(never)
     for (const gone of [manifest, config, layer]) expect(await isHere(bench, gone)).toBe(false)
   })
 })
