@@ -160,7 +160,7 @@ const settings = {
     'SLIPWAY_SCRUB_SCHEDULE',
     'weekly',
     'weekly, daily, never, or a duration such as 12h or 7d',
-    'how long after a scrub the next one begins by itself',
+    'how long after a scrub the next one begins: weekly, daily, never or a duration',
     schedule,
   ),
   sourceDeny: optional(

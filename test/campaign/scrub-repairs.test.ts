@@ -1,10 +1,11 @@
+import { rename } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { always, expectWhole, flip, framed, layerOf } from '../support/damage.ts'
+import { always, expectWhole, flip, framed, layerOf, placeOf } from '../support/damage.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour } from '../support/http-neighbour.ts'
 import { expectOnly } from '../support/leftovers.ts'
 import { RegistryClient } from '../support/registry-client.ts'
-import { get, send } from '../support/rest.ts'
+import { get, readiness, send } from '../support/rest.ts'
 import { startService } from '../support/service.ts'
 
 const bytes = disk(mebibyte)
@@ -58,4 +59,20 @@ describe('one flipped bit of a stored layer', () => {
     await rest.delete('fetched')
     await expectOnly(service.folder, ['reference', 'sent'])
   })
+})
+
+test('a layer that goes while the service is down is missed at the next start, and welcomed at another', async () => {
+  await using service = await startService()
+  const { rest } = service
+  await send(await rest.createUpload('a'), bytes)
+  const place = placeOf(service, await layerOf(service, 'a'))
+  await service.stop()
+  await rename(place, `${service.folder}/aside`)
+  await service.start()
+  expect(readiness(await rest.reaches('a', 'ImageLost')).message).toContain('is missing')
+  await service.kill()
+  await rename(`${service.folder}/aside`, place)
+  await service.start()
+  await rest.ready('a')
+  await expectWhole(service, 'a', bytes)
 })
