@@ -39,6 +39,16 @@ export class Damages {
     return row ? { ...row, digest } : null
   }
 
+  /** Those of the digests that there are. */
+  async those(digests: readonly Digest[]): Promise<readonly Examined[]> {
+    const found: Examined[] = []
+    for (const some of handfuls(digests)) {
+      const rows = await this.#present().where('digest', 'in', some).execute()
+      found.push(...rows.map(fromRow))
+    }
+    return found
+  }
+
   /** In the order of their digests, those after `after`. */
   async list(after: string, limit: number): Promise<readonly Examined[]> {
     return (await this.#following(after, limit).execute()).map(fromRow)
@@ -66,13 +76,9 @@ export class Damages {
   /** What is wrong with those of the digests that cannot be relied on. */
   async faults(digests: readonly Digest[]): Promise<Map<string, string>> {
     const faults = new Map<string, string>(digests.map((digest) => [digest, 'is not here']))
-    for (const some of handfuls([...new Set(digests)])) {
-      for (const { digest, damage } of await this.#present()
-        .where('digest', 'in', some)
-        .execute()) {
-        if (damage === null) faults.delete(digest)
-        else faults.set(digest, damage)
-      }
+    for (const { digest, damage } of await this.those([...new Set(digests)])) {
+      if (damage === null) faults.delete(digest)
+      else faults.set(digest, damage)
     }
     return faults
   }

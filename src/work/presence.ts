@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Examined } from '../catalog/damages.ts'
 import type { Image } from '../catalog/images.ts'
-import type { Digest } from '../image/digest.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Checkup } from './checkup.ts'
@@ -71,10 +70,11 @@ async function imagesAfter(
   const images = await catalog.read.images.list(filter)
   const looked = images.filter(isLookedAt)
   const digests = [...new Set(looked.flatMap(({ stored }) => (stored ? blobsOf(stored) : [])))]
-  for (let from = 0; from < digests.length; from += abreast) {
-    const some = digests.slice(from, from + abreast)
+  const blobs = await catalog.read.damages.those(digests)
+  for (let from = 0; from < blobs.length; from += abreast) {
+    const some = blobs.slice(from, from + abreast)
     await steps.take(some.length, signal)
-    await Promise.all(some.map((digest) => look(digest, options, signal)))
+    await Promise.all(some.map((blob) => look(blob, options, signal)))
   }
   await settleAnew(looked, catalog)
   return images.length < page ? null : (images.at(-1)?.name ?? null)
@@ -84,13 +84,7 @@ function isLookedAt({ phase }: Image): boolean {
   return phase === 'Ready' || phase === 'ImageLost'
 }
 
-async function look(
-  digest: Digest,
-  { catalog, store, checkup }: PresenceOptions,
-  signal: AbortSignal,
-) {
-  const blob = await catalog.read.damages.byDigest(digest)
-  if (!blob) return
+async function look(blob: Examined, { store, checkup }: PresenceOptions, signal: AbortSignal) {
   const fault = await absenceOf(blob, store, signal)
   // What has its size is not sound for that alone, and what the disk does not give is for the scrub to judge.
   if (fault && !fault.isUnread && fault.text !== blob.damage) await checkup.tell(blob, fault)
