@@ -27,6 +27,7 @@ import { openStore } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
 import { Assemblies } from './work/assemblies.ts'
 import { Collector } from './work/collect.ts'
+import { becomeOriginal } from './work/copy-mark.ts'
 import { Deadlines } from './work/deadlines.ts'
 import { Checkup } from './work/checkup.ts'
 import { Importer } from './work/import.ts'
@@ -68,6 +69,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const gate = await openGate(settings, key, log)
   const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
   const store = resources.use(await openStore(settings, log))
+  await becomeOriginal(store)
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const closing = new AbortController()

@@ -18,6 +18,7 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
   slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
   slipway gc                        remove what nothing needs, or count it
   slipway scrub                     read everything again and find what is damaged
+  slipway copy-store                copy all images to another storage, while they are served
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -32,6 +33,7 @@ const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['inspect', () => import('./main/inspect.ts')],
   ['gc', () => import('./main/gc.ts')],
   ['scrub', () => import('./main/scrub.ts')],
+  ['copy-store', () => import('./main/copy-store.ts')],
   ['config', () => import('./main/config.ts')],
   ['version', () => import('./main/version.ts')],
 ])

@@ -43,6 +43,16 @@ export class FilesystemStore implements Store, AsyncDisposable {
     return store
   }
 
+  /**
+   * A folder that another process may be writing to, to read from it: nothing in it is tidied.
+   * @throws Refusal when it is none
+   */
+  static async beside(folder: string): Promise<FilesystemStore> {
+    const store = new FilesystemStore(folder)
+    if (await orNull(stat(store.#blobs))) return store
+    throw new Refusal('UNSUPPORTED', `${folder} is no data folder: there is no folder blobs in it`)
+  }
+
   async stat(digest: Digest): Promise<Stat | null> {
     const found = await orNull(stat(this.#path(digest)))
     return found && { digest, size: found.size }

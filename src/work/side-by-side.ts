@@ -1,0 +1,31 @@
+/**
+ * Works on all items, a bounded number of them at the same time. The first failure stops the others, and is thrown when
+ * they have ended.
+ */
+export async function sideBySide<Item>(
+  items: AsyncIterable<Item>,
+  places: number,
+  work: (item: Item, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController()
+  const either = AbortSignal.any([signal, failed.signal])
+  const iterator = items[Symbol.asyncIterator]()
+  const one = async () => {
+    try {
+      for (;;) {
+        either.throwIfAborted()
+        const next = await iterator.next()
+        if (next.done === true) return
+        await work(next.value, either)
+      }
+    } catch (error) {
+      failed.abort(error)
+      throw error
+    }
+  }
+  await Promise.allSettled(Array.from({ length: places }, one))
+  await iterator.return?.()
+  signal.throwIfAborted()
+  failed.signal.throwIfAborted()
+}
