@@ -17,6 +17,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .where(sql.ref('damage'), 'is not', null)
     .execute()
   await db.schema
+    .alterTable('jobs')
+    .addColumn('staged', 'bigint', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await db.schema
     .createTable('maintenance_runs')
     .addColumn('id', 'text', (column) => column.primaryKey())
     .addColumn('kind', 'text', (column) => column.notNull())

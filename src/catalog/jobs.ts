@@ -17,6 +17,8 @@ export type Job = {
   readonly knownUid: string | null
 }
 
+export type StagedBytes = { readonly imageUid: string; readonly bytes: number }
+
 export type NewJob = {
   readonly kind?: JobKind
   /** The host that the bytes come from; empty when none do. */
@@ -58,6 +60,7 @@ export class Jobs {
         progress: 0,
         version: null,
         size: null,
+        staged: 0,
         origin,
         known_uid: knownUid,
       })
@@ -120,6 +123,30 @@ export class Jobs {
       .set({ version, size })
       .where('image_uid', '=', imageUid)
       .execute()
+  }
+
+  /** What is here of a source's bytes while no attempt runs. */
+  async measure(imageUid: string, staged: number): Promise<void> {
+    await this.#db.updateTable('jobs').set({ staged }).where('image_uid', '=', imageUid).execute()
+  }
+
+  /** Bytes that are staged of sources, by image; where there are none, it is not listed. */
+  async staged(): Promise<readonly StagedBytes[]> {
+    return await this.#db
+      .selectFrom('jobs')
+      .select(['image_uid as imageUid', 'staged as bytes'])
+      .where('staged', '>', 0)
+      .execute()
+  }
+
+  /** Bytes of an image's source, null when nobody has told or it has no job. */
+  async sourceSize(imageUid: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select('size')
+      .where('image_uid', '=', imageUid)
+      .executeTakeFirst()
+    return row?.size ?? null
   }
 
   async all(): Promise<readonly string[]> {

@@ -151,6 +151,8 @@ export interface JobTable {
   version: string | null
   /** Bytes of the source, null when it did not tell. */
   size: number | null
+  /** Bytes of the source that were here when the last attempt ended. */
+  staged: number
   /** The host that the bytes come from; empty when none do. */
   origin: Fixed<string>
   /** An image of the very bytes that are wanted, which whoever asked for this one may read. */

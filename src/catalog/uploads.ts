@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely'
 import { z } from 'zod'
 import { checksumSchema, type Checksums } from '../image/data-source.ts'
+import type { StagedBytes } from './jobs.ts'
 import type { Schema, UploadTable } from './schema.ts'
 
 export type Upload = {
@@ -89,6 +90,16 @@ export class Uploads {
       .where('expires_at', '<=', now)
       .execute()
     return rows.map(fromRow)
+  }
+
+  /** Bytes that are here of uploads that have not ended, by image; where there are none, it is not listed. */
+  async staged(): Promise<readonly StagedBytes[]> {
+    return await this.#db
+      .selectFrom('uploads')
+      .select(['image_uid as imageUid', 'offset as bytes'])
+      .where('state', 'in', ['receiving', 'interrupted'])
+      .where('offset', '>', 0)
+      .execute()
   }
 
   async inState(state: Upload['state']): Promise<readonly Upload[]> {

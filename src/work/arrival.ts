@@ -10,13 +10,13 @@ import { isBroken } from './body.ts'
  * middle; it is unwrapped anew from there.
  */
 export class Arrival implements AsyncDisposable {
-  readonly #id: string
+  readonly id: string
   readonly #store: Store
   #layer: Staging | null = null
   #sent: Staging | null = null
 
   private constructor(id: string, store: Store) {
-    this.#id = id
+    this.id = id
     this.#store = store
   }
 
@@ -68,7 +68,7 @@ export class Arrival implements AsyncDisposable {
     await this.#layer?.discard()
     this.#sent = null
     this.#layer = null
-    await Arrival.discard(this.#id, this.#store)
+    await Arrival.discard(this.id, this.#store)
   }
 
   /** Whether what is here was sent wrapped; null when nothing is here. */
@@ -84,7 +84,7 @@ export class Arrival implements AsyncDisposable {
   async layer(diskSize: number | null): Promise<Staging> {
     const size = diskSize === null ? null : layerSize(diskSize)
     this.#layer ??= await this.#store.stage({
-      id: layerId(this.#id),
+      id: layerId(this.id),
       amended: diskSize === null,
       size,
     })
@@ -93,7 +93,7 @@ export class Arrival implements AsyncDisposable {
 
   /** Where wrapped bytes go as they are sent; nobody needs their digest. */
   async sent(): Promise<Staging> {
-    this.#sent ??= await this.#store.stage({ id: sentId(this.#id), amended: true })
+    this.#sent ??= await this.#store.stage({ id: sentId(this.id), amended: true })
     return this.#sent
   }
 

@@ -50,6 +50,8 @@ export type ImporterOptions = {
 /** Brings an image in from its source: one attempt a run, and a record of how it ended. */
 export class Importer implements Worker {
   readonly #options: ImporterOptions
+  /** What the attempts that run have of their sources' bytes, by image. */
+  readonly #arrivals = new Map<string, Arrival>()
 
   constructor(options: ImporterOptions) {
     this.#options = options
@@ -84,6 +86,7 @@ export class Importer implements Worker {
       const retryUntil = job.retryUntil ?? waiting.until
       await this.#record(image, { ...job, retryUntil }, error, signal)
     } finally {
+      this.#arrivals.delete(image.uid)
       progress.end(image.uid, transfer)
     }
   }
@@ -109,6 +112,7 @@ export class Importer implements Worker {
       (await this.#layer(image, resolved, signal))
     if (here) return await this.#share(image, here, signal)
     const arrival = await Arrival.open(image.uid, station.store, job.size ?? Infinity)
+    this.#arrivals.set(image.uid, arrival)
     const known = { ...this.#options, tally: hearing.tally }
     const again = await askAgain(image, place, arrival, known, signal)
     if (again.shared) return await this.#share(image, again.shared, signal)
@@ -182,15 +186,21 @@ export class Importer implements Worker {
   async #stopped(image: Image, { why }: Stopped): Promise<void> {
     if (why !== 'shutdown') return
     const progress = this.progress(image.uid)
-    await this.#options.catalog.transaction(({ jobs }) => jobs.release(image.uid, progress))
+    const staged = this.#arrivals.get(image.uid)?.offset
+    await this.#options.catalog.transaction(async ({ jobs }) => {
+      await jobs.release(image.uid, progress)
+      if (staged !== undefined) await jobs.measure(image.uid, staged)
+    })
   }
 
   async #postpone(image: Image, failure: Failure, at: number, until: number): Promise<void> {
     const waiting = failure.code === 'SOURCE_NOT_READY'
     const { catalog, collector } = this.#options
     const progress = this.progress(image.uid)
+    const staged = this.#arrivals.get(image.uid)?.offset
     const left = await catalog.transaction(async ({ images, jobs, blobs }) => {
       await jobs.postpone(image.uid, { runAfter: at, retryUntil: until, progress })
+      if (staged !== undefined) await jobs.measure(image.uid, staged)
       await images.change(image.uid, {
         phase: waiting ? image.phase : 'Provisioning',
         ready: {

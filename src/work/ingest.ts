@@ -79,7 +79,8 @@ async function takeIn<Kept>(
   signal: AbortSignal,
 ): Promise<Kept> {
   const { checksums, size: whole } = incoming
-  using claim = await station.room.claim(whole === null ? null : whole - arrival.offset)
+  const goesOn = { imageUid: arrival.id, staged: arrival.offset }
+  using claim = await station.room.claim(whole === null ? null : whole - arrival.offset, goesOn)
   const { body, wrapped } = await recognised(incoming.body, arrival)
   using opened = wrapped
     ? await openWrapped({ ...incoming, body }, arrival, station, claim, signal)

@@ -42,6 +42,6 @@ export class Meter {
     this.#claim.received = this.received
     if (this.#incoming.size !== null || this.received - this.#asked < askEvery) return null
     this.#asked = this.received
-    return this.#room.check(0, this.#claim)
+    return this.#room.check(0, { own: this.#claim })
   }
 }

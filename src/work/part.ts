@@ -28,7 +28,7 @@ export async function checkedPart(
   const tap = (chunk: Uint8Array) => {
     claim.received += chunk.length
     room.checkSize(claim.received)
-    return room.check(0, claim)
+    return room.check(0, { own: claim })
   }
   await staging.append(hashed(body, digester), signal, [], tap)
   const wrong = mismatch(await digester.finish(), checksums)

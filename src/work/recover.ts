@@ -38,6 +38,7 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
   await recoverUploads({ catalog, store, idle, now })
   await shelveAgain({ catalog, store })
   const uploads = await catalog.read.uploads.inState('interrupted')
+  await takeStock({ catalog, store })
   const uids = [...(await catalog.read.jobs.all()), ...uploads.map(({ imageUid }) => imageUid)]
   for (const id of await store.staged()) {
     if (uids.some((uid) => Arrival.owns(uid, id))) continue
@@ -64,6 +65,17 @@ async function recoverUploads({ catalog, store, idle, now }: Remains): Promise<v
         },
       })
     })
+  }
+}
+
+/** Finds out how much an earlier process had fetched of each image, so that it counts as taken. */
+async function takeStock({ catalog, store }: Pick<Remains, 'catalog' | 'store'>): Promise<void> {
+  const staged = await store.staged()
+  for (const uid of await catalog.read.jobs.all()) {
+    const isStaged = staged.some((id) => Arrival.owns(uid, id))
+    const size = isStaged ? await catalog.read.jobs.sourceSize(uid) : null
+    const bytes = isStaged ? await stagedOf(uid, store, size) : 0
+    await catalog.transaction(({ jobs }) => jobs.measure(uid, bytes))
   }
 }
 

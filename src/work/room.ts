@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts'
+import type { StagedBytes } from '../catalog/jobs.ts'
 import { Outage, Refusal } from '../errors.ts'
 import { formatSize } from '../image/size.ts'
 import type { Store } from '../store/store.ts'
@@ -19,8 +20,33 @@ export type Claim = Disposable & {
   received: number
 }
 
+/** A transfer that may go on from what is staged of its image. */
+export type Continued = {
+  readonly imageUid: string
+  /** Bytes that are here, and stay. */
+  readonly staged: number
+}
+
+type Asked = {
+  /** The claim of whoever asks, if it has one. */
+  readonly own?: Claim
+  /** An image whose staged bytes go before the others come. */
+  readonly instead?: string
+}
+
+type Wanted = {
+  readonly size: number
+  /** Bytes of the same file that are here already. */
+  readonly here: number
+  readonly claim?: Held | undefined
+  /** The image whose staged bytes are those that are here. */
+  readonly goesOn?: string | undefined
+  readonly dropped?: string | undefined
+}
+
 type Held = Claim & {
   readonly size: number | null
+  readonly goesOn: Continued | null
   /** Bytes that may come before anybody is asked again. */
   readonly ahead: number
 }
@@ -62,33 +88,44 @@ export class Room {
 
   /**
    * @param size bytes that are about to be written
-   * @param own the claim of whoever asks, if it has one
    * @throws Refusal TOO_LARGE; Outage STORAGE_FULL
    */
-  async check(size: number, own?: Claim): Promise<void> {
+  async check(size: number, { own, instead }: Asked = {}): Promise<void> {
+    const claim = [...this.#claims].find((one) => one === own)
+    await this.#assert({ size, claim, here: claim ? here(claim) : 0, dropped: instead })
+  }
+
+  async #assert({ size, here: already, claim, goesOn, dropped }: Wanted): Promise<void> {
     this.checkSize(size)
-    const others = [...this.#claims].filter((claim) => claim !== own)
-    const promised = sum(others.map(left))
-    const free = await this.#store.free()
-    if (free !== null && size + promised + reserve > free) {
-      throw new Outage(
-        'STORAGE_FULL',
-        `the image needs ${formatSize(size)}, but the storage has only ${formatSize(Math.max(0, free - promised - reserve))} left; delete images or enlarge the storage`,
-      )
-    }
-    await this.#checkLimit(size + (own?.received ?? 0), sum(others.map(whole)))
+    const staged = await this.#staged()
+    const others = [...this.#claims].filter((one) => one !== claim)
+    const freed = sum(staged.filter((one) => one.imageUid === dropped).map(bytesOf))
+    await this.#checkFree(size, sum(others.map(left)), freed)
+    const resting = staged.filter(({ imageUid }) => ![goesOn, dropped].includes(imageUid))
+    await this.#checkLimit(size + already, sum(others.map(whole)) + sum(resting.map(bytesOf)))
+  }
+
+  /** What lies between transfers of uploads and imports; what one of them goes on from is in its claim. */
+  async #staged(): Promise<readonly StagedBytes[]> {
+    const { uploads, jobs } = this.#catalog.read
+    const moving = new Set([...this.#claims].map(({ goesOn }) => goesOn?.imageUid))
+    const staged = [...(await uploads.staged()), ...(await jobs.staged())]
+    return staged.filter(({ imageUid }) => !moving.has(imageUid))
   }
 
   /**
    * Keeps room for a transfer. One asks at a time, so that two never get the same room.
-   * @param size bytes, null when the sender does not tell
+   * @param size bytes that are to come, null when the sender does not tell
+   * @param goesOn what it goes on from
    */
-  async claim(size: number | null): Promise<Claim> {
+  async claim(size: number | null, goesOn: Continued | null = null): Promise<Claim> {
     const claims = this.#claims
     const turn = this.#turn.then(async (): Promise<Claim> => {
-      await this.check(size ?? 0)
+      const already = goesOn?.staged ?? 0
+      await this.#assert({ size: size ?? 0, here: already, goesOn: goesOn?.imageUid })
       const claim: Held = {
         size,
+        goesOn,
         received: 0,
         ahead: size === null ? askEvery : 0,
         [Symbol.dispose]: () => claims.delete(claim),
@@ -105,12 +142,23 @@ export class Room {
     const claims = this.#claims
     const claim: Held = {
       size: null,
+      goesOn: null,
       received: 0,
       ahead: 0,
       [Symbol.dispose]: () => claims.delete(claim),
     }
     claims.add(claim)
     return claim
+  }
+
+  async #checkFree(size: number, promised: number, freed: number): Promise<void> {
+    const free = await this.#store.free()
+    if (free === null || size + promised + reserve <= free + freed) return
+    const rest = Math.max(0, free + freed - promised - reserve)
+    throw new Outage(
+      'STORAGE_FULL',
+      `the image needs ${formatSize(size)}, but the storage has only ${formatSize(rest)} left; delete images or enlarge the storage`,
+    )
   }
 
   async #checkLimit(size: number, promised: number): Promise<void> {
@@ -130,8 +178,16 @@ function left({ size, received, ahead }: Held): number {
   return size === null ? ahead : Math.max(0, size - received)
 }
 
-function whole({ size, received }: Held): number {
-  return Math.max(size ?? 0, received)
+function here({ goesOn, received }: Held): number {
+  return received + (goesOn?.staged ?? 0)
+}
+
+function whole({ size, received, goesOn }: Held): number {
+  return Math.max(size ?? 0, received) + (goesOn?.staged ?? 0)
+}
+
+function bytesOf({ bytes }: StagedBytes): number {
+  return bytes
 }
 
 function sum(numbers: readonly number[]): number {

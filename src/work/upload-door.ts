@@ -99,7 +99,7 @@ export class UploadDoor {
     if (length === 0 && start === null) throw empty()
     if (start !== null) assertFits(announced, upload, assembly?.feed.position ?? upload.offset)
     const total = announced.total ?? (isAnew ? null : upload.length)
-    await this.#assertRoom(announced, total, assembly !== undefined)
+    await this.#assertRoom(image, announced, total, assembly !== null)
     const told = { ...(isAnew ? {} : upload.checksums), ...announced.checksums }
     const checksums = together(checksumsOf(image.dataSource), told)
     return { image, upload, length, start, total, isLast, checksums, told, ofPart }
@@ -124,8 +124,14 @@ export class UploadDoor {
   }
 
   /** What is on its way in already has been promised its room. */
-  async #assertRoom({ start, length }: Announced, total: number | null, isPromised: boolean) {
+  async #assertRoom(
+    image: Image,
+    announced: Announced,
+    total: number | null,
+    isPromised: boolean,
+  ): Promise<void> {
     const { room } = this.#options
+    const { start, length } = announced
     const end = (start ?? 0) + (length ?? 0)
     if (total !== null && end > total) {
       throw new Refusal(
@@ -134,7 +140,11 @@ export class UploadDoor {
       )
     }
     room.checkSize(total ?? end)
-    if (length !== null && !isPromised) await room.check(length)
+    if (isPromised) return
+    // A file that begins anew comes in the place of what is here of it.
+    const instead = beginsAnew(announced) ? { instead: image.uid } : {}
+    const rest = total === null ? length : total - (start ?? 0)
+    if (rest !== null) await room.check(rest, instead)
   }
 }
 

@@ -54,7 +54,14 @@ export class Reception {
   async receive(token: string, announced: Announced, body: Readable, who: string) {
     return await this.#alone(token, who, body, async (signal) => {
       const admission = await this.#options.door.admit(token, announced)
-      return await this.#take(admission, body, signal)
+      const heard = () => this.#options.writers.heard(admission.image.uid)
+      // Only now: to listen is to ask for bytes, and a client that waits for leave would send them.
+      body.on('readable', heard)
+      try {
+        return await this.#take(admission, body, signal)
+      } finally {
+        body.off('readable', heard)
+      }
     })
   }
 
@@ -152,13 +159,10 @@ export class Reception {
     const { image } = await door.enter(token)
     await this.#makeWay(image)
     const ran = await writers.run(image.uid, who, async (signal) => {
-      const heard = () => writers.heard(image.uid)
-      body?.on('readable', heard)
       if (body) this.#bodies.set(image.uid, body)
       try {
         return await work(signal)
       } finally {
-        body?.off('readable', heard)
         this.#bodies.delete(image.uid)
       }
     })

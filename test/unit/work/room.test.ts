@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Store } from '../../../src/store/store.ts'
 import { Room } from '../../../src/work/room.ts'
-import { openCatalog } from '../../support/catalog.ts'
+import { newImage, openCatalog } from '../../support/catalog.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -48,14 +48,73 @@ describe('room', () => {
     await using on = await rooms({ storageLimit: 50 * mebibyte })
     using claim = await on.room.claim(null)
     claim.received = 40 * mebibyte
-    await on.room.check(0, claim)
+    await on.room.check(0, { own: claim })
     await expect(on.room.claim(20 * mebibyte)).rejects.toMatchObject(full)
     claim.received = 51 * mebibyte
-    await expect(on.room.check(0, claim)).rejects.toMatchObject(full)
+    await expect(on.room.check(0, { own: claim })).rejects.toMatchObject(full)
   })
 
   test('has none for a file larger than any may be', async () => {
     await using on = await rooms({})
     await expect(on.room.claim(101 * mebibyte)).rejects.toMatchObject({ code: 'TOO_LARGE' })
+  })
+})
+
+describe('what is staged between transfers', () => {
+  async function withStaged() {
+    const opened = await openCatalog()
+    await opened.catalog.transaction(async ({ images, jobs, uploads }) => {
+      for (const name of ['import', 'upload']) await images.add(newImage(name))
+      await jobs.add('uid-import')
+      await jobs.measure('uid-import', 20 * mebibyte)
+      const door = { tokenHash: 'hash', imageUid: 'uid-upload', attempt: 1, expiresAt: null }
+      await uploads.add({ ...door, state: 'interrupted' })
+      await uploads.measure('hash', { offset: 10 * mebibyte })
+    })
+    const store = { free: () => Promise.resolve(null) }
+    const limits = { maxImageSize: 100 * mebibyte, storageLimit: 50 * mebibyte }
+    const room = new Room(opened.catalog, store, limits)
+    return { ...opened, room, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
+  }
+
+  test('counts as taken', async () => {
+    await using on = await withStaged()
+    await on.room.check(20 * mebibyte)
+    await expect(on.room.check(20 * mebibyte + 1)).rejects.toMatchObject(full)
+  })
+
+  test('counts once for the transfer that goes on from it, while it does', async () => {
+    await using on = await withStaged()
+    const goesOn = { imageUid: 'uid-import', staged: 20 * mebibyte }
+    using claim = await on.room.claim(20 * mebibyte, goesOn)
+    claim.received = 5 * mebibyte
+    await on.room.check(0)
+    await expect(on.room.check(1)).rejects.toMatchObject(full)
+  })
+
+  test('stops a transfer of unknown length that goes on from it', async () => {
+    await using on = await withStaged()
+    using own = await on.room.claim(null, { imageUid: 'uid-import', staged: 20 * mebibyte })
+    own.received = 20 * mebibyte
+    await on.room.check(0, { own })
+    own.received += 1
+    await expect(on.room.check(0, { own })).rejects.toMatchObject(full)
+  })
+
+  test('makes way for another file of the same image', async () => {
+    await using on = await withStaged()
+    await on.room.check(30 * mebibyte, { instead: 'uid-upload' })
+    await expect(on.room.check(30 * mebibyte + 1, { instead: 'uid-upload' })).rejects.toMatchObject(
+      full,
+    )
+  })
+
+  test('counts no more when the import or the upload has ended', async () => {
+    await using on = await withStaged()
+    await on.catalog.transaction(async ({ jobs, uploads }) => {
+      await jobs.remove('uid-import')
+      await uploads.change('hash', 'finished', null)
+    })
+    await on.room.check(50 * mebibyte)
   })
 })
