@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import Sqlite from 'better-sqlite3'
-import { Kysely, sql, SqliteDialect } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import type { Digest } from '../image/digest.ts'
 import { Blobs } from './blobs.ts'
 import { CatalogFacts } from './catalog-facts.ts'
@@ -12,7 +12,9 @@ import { Jobs } from './jobs.ts'
 import { Manifests } from './manifests.ts'
 import { Leases } from './leases.ts'
 import { MaintenanceRuns } from './maintenance-runs.ts'
+import { reserveLog } from './log-reserve.ts'
 import { migrate } from './migrations.ts'
+import { OwnDialect } from './own-dialect.ts'
 import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
 import type { Schema } from './schema.ts'
@@ -81,10 +83,12 @@ export class Catalog implements AsyncDisposable {
     database.pragma('synchronous = NORMAL')
     database.pragma('busy_timeout = 5000')
     database.pragma('secure_delete = ON')
-    const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+    const db = new Kysely<Schema>({ dialect: new OwnDialect(database) })
     try {
       await migrate(db)
-      const traces = new Traces(database, db)
+      const traces = new Traces(database, db, () => {
+        if (path !== ':memory:') reserveLog(path)
+      })
       await traces.clear()
       const wal = path === ':memory:' ? null : await WalSync.open(path)
       const catalog = new Catalog(db, now, { wal, traces })
@@ -98,7 +102,9 @@ export class Catalog implements AsyncDisposable {
 
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
     const changes = new Changes()
-    const result = await this.#commit((db) => work(tablesOver(db, this.#now, changes)))
+    const result = await this.#db
+      .transaction()
+      .execute((db) => work(tablesOver(db, this.#now, changes)))
     try {
       await this.#wal?.sync()
       if (changes.erased) await this.#traces.clear()
@@ -106,24 +112,6 @@ export class Catalog implements AsyncDisposable {
       this.#announce(changes)
     }
     return result
-  }
-
-  /** On a full disk SQLite has rolled back by itself, and the second attempt would hide why. */
-  async #commit<Result>(work: (db: Kysely<Schema>) => Promise<Result>): Promise<Result> {
-    const failed: { error: unknown }[] = []
-    const noting = async (tx: Kysely<Schema>) => {
-      try {
-        return await work(tx)
-      } catch (error) {
-        failed.push({ error })
-        throw error
-      }
-    }
-    try {
-      return await this.#db.transaction().execute(noting)
-    } catch (error) {
-      throw failed[0]?.error ?? error
-    }
   }
 
   #announce(changes: Changes): void {

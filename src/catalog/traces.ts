@@ -10,12 +10,15 @@ import type { Schema } from './schema.ts'
 export class Traces {
   readonly #database: Sqlite.Database
   readonly #db: Kysely<Schema>
+  readonly #afterCut: () => void
   /** A crash may have left some. */
   #isDue = true
 
-  constructor(database: Sqlite.Database, db: Kysely<Schema>) {
+  /** @param afterCut called when the log is empty, before anything is written to it again */
+  constructor(database: Sqlite.Database, db: Kysely<Schema>, afterCut: () => void = () => {}) {
     this.#database = database
     this.#db = db
+    this.#afterCut = afterCut
   }
 
   /**
@@ -43,6 +46,7 @@ export class Traces {
     this.#database.pragma('busy_timeout = 0')
     try {
       const [row] = cutRows.parse(this.#database.pragma('wal_checkpoint(TRUNCATE)'))
+      if (row?.busy === 0) this.#afterCut()
       return row?.busy === 0
     } finally {
       this.#database.pragma(`busy_timeout = ${timeout}`)

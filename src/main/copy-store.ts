@@ -15,11 +15,11 @@ import {
 export const command: Command = {
   help: `slipway copy-store --from WHERE --to WHERE [--verify] [--replace] [--output json|table]
 
-Copies all images from one storage to another, each blob verified on its way; WHERE is filesystem:PATH, a data folder. The
-source may be served meanwhile. Run again, it goes on where it was stopped, brings what came since, and removes from the target
-the records of what was deleted in the source. The target must be empty or a copy of the same source that was not served yet, and must
-not be in use. Exit code 1 when a blob is damaged in the source (it is left out, the others are copied) or the copy was
-interrupted.
+Copies all images from one storage to another, each blob verified on its way. WHERE is filesystem:PATH, a data folder, or
+s3://BUCKET/PREFIX, where the settings say how the server is reached. The source may be served meanwhile. Run again, it goes
+on where it was stopped, brings what came since, and removes from the target the records of what was deleted in the source.
+The target must be empty or a copy of the same source that was not served yet, and must not be in use. Exit code 1 when a blob
+is damaged in the source (it is left out, the others are copied) or when the copy was interrupted.
 
   --verify    read again what the target has already, and copy it anew where it is damaged
   --replace   the target may hold an older state of the same storage; what the source does not have goes from it

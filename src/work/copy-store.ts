@@ -6,8 +6,8 @@ import { readManifest } from '../image/document.ts'
 import type { Store } from '../store/store.ts'
 import { assertRoomFor, copyBlob, dropStaged, type Copying } from './copy-blob.ts'
 import { beginCopy, endCopy, originalAt, ownRecords, type Original } from './copy-mark.ts'
-import { InTurn } from './in-turn.ts'
-import { sideBySide } from './side-by-side.ts'
+import { InTurn } from '../store/in-turn.ts'
+import { eachOf } from './each-of.ts'
 
 export type StoreCopying = {
   readonly from: Store
@@ -94,11 +94,11 @@ class StoreCopy {
   async run(original: Original, signal: AbortSignal): Promise<CopyCounts> {
     const { from, to } = this.#options
     const blob = (digest: Digest, within: AbortSignal) => this.#blob(digest, this.#copying, within)
-    await sideBySide(from.list(), atOnce, ({ digest }, within) => blob(digest, within), signal)
+    await eachOf(from.list(), atOnce, ({ digest }, within) => blob(digest, within), signal)
     const { records } = from
     const keys = records.list('')
-    await sideBySide(keys, recordsAtOnce, (key, within) => this.#record(key, within), signal)
-    await sideBySide(to.records.list(''), recordsAtOnce, (key) => this.#removeRecord(key), signal)
+    await eachOf(keys, recordsAtOnce, (key, within) => this.#record(key, within), signal)
+    await eachOf(to.records.list(''), recordsAtOnce, (key) => this.#removeRecord(key), signal)
     await dropStaged(to)
     await endCopy(to, original, from)
     return this.#counts

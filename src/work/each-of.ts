@@ -2,7 +2,7 @@
  * Works on all items, a bounded number of them at the same time. The first failure stops the others, and is thrown when
  * they have ended.
  */
-export async function sideBySide<Item>(
+export async function eachOf<Item>(
   items: AsyncIterable<Item>,
   places: number,
   work: (item: Item, signal: AbortSignal) => Promise<void>,
