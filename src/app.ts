@@ -23,7 +23,7 @@ import { ownRepository, publicNames, type PublicNames } from './serve/public-nam
 import type { TlsFiles } from './serve/tls.ts'
 import { sources } from './source/table.ts'
 import { isLinker, type Store } from './store/store.ts'
-import { openStore } from './store/table.ts'
+import { openStore, storeName } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
 import { Assemblies } from './work/assemblies.ts'
 import { Collector } from './work/collect.ts'
@@ -41,6 +41,7 @@ import { recover, tidy } from './work/recover.ts'
 import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
+import { assertPair } from './work/store-identity.ts'
 import { Upkeep } from './work/upkeep.ts'
 import { UploadDoor } from './work/upload-door.ts'
 import { UploadRecords } from './work/upload-records.ts'
@@ -57,7 +58,7 @@ const grace = 30_000
 
 /**
  * Puts the service together: the only place that knows which store, which clock, which port.
- * @throws Refusal when the data folder is in use or newer than this program
+ * @throws Refusal when the data folder is in use or newer than this program, or the catalog is damaged or another store's
  */
 export async function openService(settings: Settings, log: Log): Promise<Service> {
   const { dataDir } = settings
@@ -69,6 +70,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const gate = await openGate(settings, key, log)
   const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
   const store = resources.use(await openStore(settings, log))
+  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
   await becomeOriginal(store)
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 

@@ -19,6 +19,7 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
   slipway gc                        remove what nothing needs, or count it
   slipway scrub                     read everything again and find what is damaged
   slipway copy-store                copy all images to another storage, while they are served
+  slipway rebuild                   make the catalog again from the storage
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -34,6 +35,7 @@ const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['gc', () => import('./main/gc.ts')],
   ['scrub', () => import('./main/scrub.ts')],
   ['copy-store', () => import('./main/copy-store.ts')],
+  ['rebuild', () => import('./main/rebuild.ts')],
   ['config', () => import('./main/config.ts')],
   ['version', () => import('./main/version.ts')],
 ])

@@ -17,7 +17,9 @@ import { migrate } from './migrations.ts'
 import { OwnDialect } from './own-dialect.ts'
 import { PushSessions } from './push-sessions.ts'
 import { Referrers } from './referrers.ts'
+import { Restoration } from './restoration.ts'
 import type { Schema } from './schema.ts'
+import { unlessDamaged } from './soundness.ts'
 import { Totals } from './totals.ts'
 import { Uploads } from './uploads.ts'
 import { Traces } from './traces.ts'
@@ -39,6 +41,7 @@ export type Tables = {
   readonly maintenance: MaintenanceRuns
   readonly facts: CatalogFacts
   readonly totals: Totals
+  readonly restoration: Restoration
 }
 
 export type CatalogOptions = {
@@ -75,16 +78,24 @@ export class Catalog implements AsyncDisposable {
     this.read = tablesOver(db, now, new Changes())
   }
 
-  /** @throws Refusal when a newer program has written the catalog */
-  static async open({ path, now }: CatalogOptions): Promise<Catalog> {
+  /** @throws Refusal when the catalog is damaged, or a newer program has written it */
+  static async open(options: CatalogOptions): Promise<Catalog> {
+    try {
+      return await Catalog.#open(options)
+    } catch (error) {
+      throw unlessDamaged(error, options.path)
+    }
+  }
+
+  static async #open({ path, now }: CatalogOptions): Promise<Catalog> {
     const database = new Sqlite(path)
-    database.pragma('journal_mode = WAL')
-    // Commits are synced below: by SQLite itself each of them would hold up everything else.
-    database.pragma('synchronous = NORMAL')
-    database.pragma('busy_timeout = 5000')
-    database.pragma('secure_delete = ON')
     const db = new Kysely<Schema>({ dialect: new OwnDialect(database) })
     try {
+      database.pragma('journal_mode = WAL')
+      // Commits are synced below: by SQLite itself each of them would hold up everything else.
+      database.pragma('synchronous = NORMAL')
+      database.pragma('busy_timeout = 5000')
+      database.pragma('secure_delete = ON')
       await migrate(db)
       const traces = new Traces(database, db, () => {
         if (path !== ':memory:') reserveLog(path)
@@ -96,6 +107,7 @@ export class Catalog implements AsyncDisposable {
       return catalog
     } catch (error) {
       await db.destroy()
+      database.close()
       throw error
     }
   }
@@ -197,6 +209,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     maintenance: new MaintenanceRuns(db, now),
     facts: new CatalogFacts(db),
     totals: new Totals(db),
+    restoration: new Restoration(db, now),
   }
 }
 

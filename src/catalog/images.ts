@@ -67,6 +67,8 @@ export type Change = {
   readonly stored?: Stored
   readonly attempt?: number
   readonly secrets?: null
+  /** When it happened, in milliseconds since 1970; now, if that is not told. */
+  readonly at?: number
 }
 
 export type Filter = {
@@ -198,7 +200,7 @@ export class Images {
     assertTransition(before.phase, change.phase)
     await this.#db
       .updateTable('images')
-      .set(columnsOf(before, change, this.#now()))
+      .set(columnsOf(before, change, change.at ?? this.#now()))
       .where('uid', '=', uid)
       .execute()
     await this.#events.append('image', before)

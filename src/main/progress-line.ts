@@ -18,17 +18,23 @@ export class ProgressLine implements Disposable {
     this.#shownAt = now()
   }
 
-  /** @param share of the work that is done, from 0 to 1 */
-  show(share: number, text: string): void {
+  /** @param share of the work that is done, from 0 to 1; null while nobody knows how much there is */
+  show(share: number | null, text: string): void {
     const isTerminal = this.#screen.isTTY === true
     if (this.#now() - this.#shownAt < (isTerminal ? barEvery : lineEvery)) return
     this.#shownAt = this.#now()
+    if (share === null) return this.#count(text)
     const percent = `${Math.floor(100 * Math.min(1, share))}%`
     if (!isTerminal) return void this.#screen.write(`${percent} ${text}\n`)
     const filled = Math.round(barWidth * Math.min(1, share))
     this.#isDrawn = true
     const bar = '='.repeat(filled).padEnd(barWidth)
     this.#screen.write(`\r\u001B[K[${bar}] ${percent.padStart(4)} ${text}`)
+  }
+
+  #count(text: string): void {
+    this.#isDrawn = this.#screen.isTTY === true
+    this.#screen.write(this.#isDrawn ? `\r\u001B[K${text}` : `${text}\n`)
   }
 
   /** A line that stays. */

@@ -16,3 +16,8 @@ const kinds: { readonly [Kind in Settings['storage']]: Open } = {
 export async function openStore(settings: Settings, log: Log): Promise<Store & AsyncDisposable> {
   return await kinds[settings.storage](settings, log)
 }
+
+/** What people know it by. */
+export function storeName({ storage, dataDir, s3Bucket, s3Prefix }: Settings): string {
+  return storage === 's3' ? `s3://${s3Bucket}/${s3Prefix ?? ''}` : dataDir
+}

@@ -94,11 +94,13 @@ export async function hang(
   signal: AbortSignal,
 ): Promise<Image> {
   signal.throwIfAborted()
-  await shelf.store.records.put(tagKey(image.name, imageTag), tagRecord(image, stored))
+  const at = shelf.now()
+  await record(image, stored, at, shelf)
   const { ready, left } = await shelf.catalog.transaction(async (tables) => {
     for (const digest of placed) if (!(await arrived(digest, tables))) throw gone(digest)
     const left = await link(image, stored, tables)
     const ready = await tables.images.change(image.uid, {
+      at,
       phase: 'Ready',
       ready: { reason: 'Ready', message: '' },
       source: { reason: 'DatasourceReady', message: '' },
@@ -111,6 +113,19 @@ export async function hang(
   })
   shelf.collector.collectLater(left)
   return ready
+}
+
+/** Writes beside the blobs what the catalog is about to say of the image. */
+async function record(image: Image, stored: Stored, at: number, { catalog, store }: Shelf) {
+  const now = await catalog.read.images.byUid(image.uid)
+  if (!now) throw new Stopped('deleted')
+  const since = now.source.reason === 'DatasourceReady' ? now.source.since : at
+  const ready = { ...now.ready, since: at }
+  const source = { ...now.source, since }
+  await store.records.put(
+    tagKey(image.name, imageTag),
+    tagRecord({ ...now, ready, source }, stored),
+  )
 }
 
 /** Keeps blobs for somebody who is about to need them, before their bytes are visible. */

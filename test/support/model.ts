@@ -50,6 +50,7 @@ export async function runModel({ service, seed, operations, between, disturb }: 
     await Promise.all([shared.check(), ...lanes.map(({ own }) => own.check())])
   }
   await Promise.all([shared.empty(), ...lanes.map(({ own }) => own.empty())])
-  const records = await readdir(join(service.folder, 'repositories'))
+  const folders = await readdir(join(service.folder, 'repositories'))
+  const records = folders.filter((name) => name !== '_store')
   return { ...(await pushLeftovers(service.folder)), records, retries: shared.retries }
 }

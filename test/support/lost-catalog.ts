@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { get } from './rest.ts'
+import { serveOn, type Service, type Variables } from './service.ts'
+import { attempt, run, type Ended } from './shell.ts'
+
+/** The service is stopped, and its catalog gone. */
+export async function loseCatalog({ folder }: Service): Promise<void> {
+  const files = (await readdir(folder)).filter((name) => name.startsWith('catalog.sqlite'))
+  await Promise.all(files.map((name) => rm(join(folder, name))))
+}
+
+/** Runs one of the program's commands on a data folder. */
+export async function slipway(
+  folder: string,
+  args: readonly string[],
+  variables: Variables = {},
+): Promise<Ended> {
+  const { args: serve, env } = serveOn(folder, variables)
+  return await attempt(process.execPath, [...serve.slice(0, 1), ...args], { env })
+}
+
+/** What it tells as JSON; it has to succeed. */
+export async function rebuild(folder: string): Promise<unknown> {
+  const { args, env } = serveOn(folder)
+  const out = await run(process.execPath, [...args.slice(0, 1), 'rebuild', '-o', 'json'], { env })
+  return JSON.parse(out)
+}
+
+/** Everything that clients see of images and repositories, with the bytes of the images' disks as their sha256. */
+export async function everythingOf({ base, rest }: Service): Promise<unknown> {
+  const images = (await rest.list('?limit=500')).items
+  const repositories = jsonOf(await answer(`${base}/v2/_catalog?n=10000`)).repositories
+  return {
+    images: await Promise.all(images.map(({ name }) => answer(rest.url(`/${name}`)))),
+    disks: await Promise.all(
+      images
+        .filter(({ status }) => status.phase === 'Ready')
+        .map(async ({ name }) => await sha256Of(rest.url(`/${name}/disk`))),
+    ),
+    repositories: await Promise.all(
+      repositories.map(async (name: string) => ({
+        name,
+        tags: await answer(`${base}/v2/${name}/tags/list`),
+      })),
+    ),
+  }
+}
+
+/** An answer with all that it says, but for what is another one each time. */
+export async function answer(url: string) {
+  const response = await get(url)
+  const headers = Object.fromEntries(response.headers)
+  for (const name of ['date', 'x-request-id', 'connection', 'keep-alive']) delete headers[name]
+  return { status: response.status, headers, body: await response.text() }
+}
+
+function jsonOf({ body }: { readonly body: string }) {
+  return JSON.parse(body)
+}
+
+async function sha256Of(url: string): Promise<string> {
+  const hash = createHash('sha256')
+  const { body } = await get(url)
+  for await (const chunk of body ?? []) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** All rows of what a rebuild makes, but for times that nobody is shown. */
+export function rowsOf(folder: string): unknown {
+  const database = new Sqlite(join(folder, 'catalog.sqlite'), { readonly: true })
+  const all = (query: string) => database.prepare(query).all()
+  try {
+    return {
+      images: all('select * from images order by uid'),
+      blobs: all('select digest, size, state from blobs order by digest'),
+      manifests: all(
+        'select repository, digest, media_type, size, subject, artifact_type, annotations from manifests order by 1, 2',
+      ),
+      tags: all('select repository, name, digest from tags order by 1, 2'),
+      references: all('select * from blob_references order by 1, 2, 3'),
+      leases: all('select * from leases'),
+    }
+  } finally {
+    database.close()
+  }
+}
