@@ -42,6 +42,7 @@ import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
 import { assertPair } from './work/store-identity.ts'
+import { UncleanStop } from './work/unclean-stop.ts'
 import { Upkeep } from './work/upkeep.ts'
 import { UploadDoor } from './work/upload-door.ts'
 import { UploadRecords } from './work/upload-records.ts'
@@ -68,10 +69,12 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const now = Date.now
   const key = await ServerKey.load(join(dataDir, 'server.key'))
   const gate = await openGate(settings, key, log)
-  const catalog = resources.use(await Catalog.open({ path: join(dataDir, 'catalog.sqlite'), now }))
+  const path = join(dataDir, 'catalog.sqlite')
+  const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))
   await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
   await becomeOriginal(store)
+  const soundness = resources.use(await UncleanStop.open({ catalog, path, log }))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const closing = new AbortController()
@@ -118,6 +121,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     publicUrl: settings.publicUrl,
     corsOrigins: settings.corsOrigins ?? [],
     closing: closing.signal,
+    soundness,
   })
   const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log })
   address.taken = listener.address
@@ -133,6 +137,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     }),
   )
   upkeep.start()
+  soundness.begin()
   const held = resources.move()
   return {
     address: listener.address,

@@ -173,6 +173,13 @@ function storageFailure(cause: unknown): Outage | null {
   if (fullCodes.has(code)) {
     return new Outage('STORAGE_FULL', 'the storage is full; free space or enlarge it', { cause })
   }
+  if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(code)) {
+    return new Outage(
+      'STORAGE_UNAVAILABLE',
+      `the catalog is damaged (${code}); stop Slipway and run "slipway rebuild", or restore a backup`,
+      { cause },
+    )
+  }
   if (!brokenCodes.test(code)) return null
   return new Outage(
     'STORAGE_UNAVAILABLE',

@@ -20,6 +20,7 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
   slipway scrub                     read everything again and find what is damaged
   slipway copy-store                copy all images to another storage, while they are served
   slipway rebuild                   make the catalog again from the storage
+  slipway backup FILE               copy the catalog while the service runs
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -36,6 +37,7 @@ const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['scrub', () => import('./main/scrub.ts')],
   ['copy-store', () => import('./main/copy-store.ts')],
   ['rebuild', () => import('./main/rebuild.ts')],
+  ['backup', () => import('./main/backup.ts')],
   ['config', () => import('./main/config.ts')],
   ['version', () => import('./main/version.ts')],
 ])

@@ -3,6 +3,13 @@ import { open, type FileHandle } from 'node:fs/promises'
 /**
  * Brings commits to the disk without standing still meanwhile. SQLite would sync its write-ahead log within each commit, on
  * the one thread that answers everybody; here the log is synced in the background, once for all commits that wait.
+ *
+ * What SQLite does by itself with `synchronous = NORMAL` (read in its `walCheckpoint` and `sqlite3WalFrames`), so that nothing
+ * but the commits is left to do here:
+ * - A checkpoint syncs the log before it copies pages to the database, and the database before the log may be written from
+ *   its start again, or is cut. At each moment a commit is whole in one of them. So is the checkpoint at the close.
+ * - The first commit after that syncs the log with its new head before the frames, so that old frames are never taken for
+ *   new ones; and the first sync of a new log file syncs its folder, in which the database is named, too.
  */
 export class WalSync implements AsyncDisposable {
   readonly #log: FileHandle

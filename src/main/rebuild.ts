@@ -107,7 +107,7 @@ function tell(findings: Findings): void {
   print(
     `added  ${added.blobs} blobs, ${added.images} images, ${added.manifests} manifests, ${added.tags} tags\n`,
   )
-  if (lost > 0) print(`${lost} of the images are ImageLost: their bytes are not all here\n`)
+  if (lost > 0) print(`${lost} images are ImageLost now: their bytes are not all here\n`)
   if (missing > 0) print(`${missing} of the manifests are listed, but their bytes are not here\n`)
   if (unreadable > 0) print(`${unreadable} records cannot be read and were left as they are:\n`)
   for (const { key, problem } of examples) print(`  ${key}: ${problem}\n`)

@@ -7,6 +7,8 @@ export type HealthOptions = {
   readonly catalog: Catalog
   readonly room: Room
   readonly closing: AbortSignal
+  /** What is known to be wrong with the catalog, null for nothing. */
+  readonly soundness: { readonly problem: string | null }
 }
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work (operations, "Behaviour"). */
@@ -20,7 +22,12 @@ export function healthRoutes(options: HealthOptions): Routes {
     })
 }
 
-async function problemsOf({ catalog, room, closing }: HealthOptions): Promise<readonly string[]> {
+async function problemsOf({
+  catalog,
+  room,
+  closing,
+  soundness,
+}: HealthOptions): Promise<readonly string[]> {
   if (closing.aborted) return ['the service is shutting down']
   const checks = [
     ['the catalog cannot be written', catalog.probe()],
@@ -34,5 +41,5 @@ async function problemsOf({ catalog, room, closing }: HealthOptions): Promise<re
       ),
     ),
   )
-  return results.filter((problem) => problem !== null)
+  return [soundness.problem, ...results].filter((problem) => problem !== null)
 }

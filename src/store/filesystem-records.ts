@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { Bug, errno } from '../errors.ts'
 import { makeFolders, removeEmptyFolders, syncFolder } from './folders.ts'
 import { strayAt } from './filesystem-strays.ts'
@@ -51,10 +51,8 @@ export class FilesystemRecords implements Records {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
-    const start = this.#path(prefix)
-    for (const entry of await entriesBelow(start)) {
-      if (!entry.isFile() || entry.name.startsWith(unfinished)) continue
-      yield relative(this.#folder, join(entry.parentPath, entry.name))
+    for await (const path of filesBelow(this.#path(prefix))) {
+      if (!basename(path).startsWith(unfinished)) yield relative(this.#folder, path)
     }
   }
 
@@ -120,9 +118,20 @@ async function statOrNull(path: string) {
   }
 }
 
+/** Folder by folder: of all records together there may be more than memory is for. */
+async function* filesBelow(folder: string): AsyncGenerator<string> {
+  const entries = await entriesOf(folder, false)
+  for (const entry of entries) if (entry.isFile()) yield join(folder, entry.name)
+  for (const entry of entries) if (entry.isDirectory()) yield* filesBelow(join(folder, entry.name))
+}
+
 async function entriesBelow(folder: string) {
+  return await entriesOf(folder, true)
+}
+
+async function entriesOf(folder: string, recursive: boolean) {
   try {
-    return await readdir(folder, { recursive: true, withFileTypes: true })
+    return await readdir(folder, { recursive, withFileTypes: true })
   } catch (error) {
     if (errno(error) === 'ENOENT') return []
     throw error

@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Restored, Sized } from '../catalog/restoration.ts'
 import type { Store } from '../store/store.ts'
 import { inHandfuls } from './in-handfuls.ts'
-import { restoreImages } from './restore-images.ts'
+import { loseImages, restoreImages } from './restore-images.ts'
 import { readRecord, type Stated, type Unreadable } from './stored-records.ts'
 
 /** What was found in the store, and what of it the catalog did not have. Numbers of records and blobs, and of rows. */
@@ -19,7 +19,7 @@ export type Findings = {
     /** What manifests need. */
     readonly references: number
   }
-  /** Images that were added without their bytes: they are ImageLost. */
+  /** Images that have become ImageLost: some of their bytes are not here. */
   readonly lost: number
   /** Manifests that clients pushed and whose own bytes are not here, or are other ones. */
   readonly missing: number
@@ -64,7 +64,17 @@ export async function rebuild(ground: Ground, signal: AbortSignal): Promise<Find
     pending = []
   }
   await restore(pending, ground, total)
+  await loseAll(ground, total)
   return total.findings
+}
+
+async function loseAll({ catalog }: Ground, total: Total): Promise<void> {
+  for (let after: string | null = ''; after !== null;) {
+    const from: string = after
+    const { last, lost } = await catalog.transaction((tables) => loseImages(from, tables))
+    total.add({ lost })
+    after = last
+  }
 }
 
 /** Sizes come from one listing: nothing is asked for each blob, and nothing of its bytes is read. */

@@ -1,6 +1,7 @@
 import type { Tables } from '../catalog/catalog.ts'
 import type { Image } from '../catalog/images.ts'
-import { formatSize } from '../image/size.ts'
+import { parseDigest } from '../image/digest.ts'
+import type { Stored } from '../image/stored.ts'
 import { leaseHolder } from './publish.ts'
 import type { Stated, StatedImage } from './stored-records.ts'
 
@@ -28,7 +29,8 @@ export async function restoreImages(
   for (const each of all) {
     const { image: record } = each
     if (!record) continue
-    const missing = missingOf(each, sizes)
+    const problem = problemOf(each, sizes)
+    const missing = problem && sentence(problem)
     const before = await tables.images.byName(record.name)
     const verdict = before === null ? 'absent' : compare(before, record, missing)
     if (verdict === 'apart') apart.add(record.name)
@@ -39,6 +41,31 @@ export async function restoreImages(
     if (missing !== null) counts.lost += 1
   }
   return { apart, ...counts }
+}
+
+/** Images of one look. */
+const page = 500
+
+/**
+ * What the catalog takes for Ready and the store has not: an older catalog knows images that were deleted since. To be called
+ * in a transaction.
+ * @param after a name; empty for all
+ * @returns the name of the last that was looked at, null when there are no more, and how many are lost
+ */
+export async function loseImages(after: string, { images, restoration }: Tables) {
+  const filter = { limit: page, after, phase: 'Ready', format: null, cdrom: null } as const
+  const found = await images.list(filter)
+  const parts = found.flatMap(({ stored }) => (stored ? partsOf(stored) : []))
+  const sizes = await restoration.sizes(parts.map(({ digest }) => parseDigest(digest)))
+  let lost = 0
+  for (const { uid, stored } of found) {
+    const problem = stored && missingOf(partsOf(stored), sizes)
+    if (problem === null) continue
+    const message = sentence(problem)
+    await images.change(uid, { phase: 'ImageLost', ready: { reason: 'ImageLost', message } })
+    lost += 1
+  }
+  return { last: found.at(-1)?.name ?? null, lost }
 }
 
 /**
@@ -62,23 +89,35 @@ async function makeRoom(before: Image, repository: string, tables: Tables): Prom
   await tables.manifests.removeAll(repository)
 }
 
-/** Which of an image's bytes are missing, as a sentence; null when all are here. */
-function missingOf({ manifest, image }: Stated, sizes: Sizes): string | null {
-  const stored = image?.stored
-  const parts = [
-    { what: 'manifest', ...manifest },
-    ...(stored ? [{ what: 'layer', ...stored.layer }] : []),
-    ...(stored ? [{ what: 'configuration', ...stored.config }] : []),
+type Part = { readonly what: string; readonly digest: string; readonly size: number }
+
+function partsOf({ manifest, layer, config }: Stored): readonly Part[] {
+  return [
+    { ...manifest, what: 'manifest' },
+    { ...layer, what: 'layer' },
+    { ...config, what: 'configuration' },
   ]
+}
+
+/** What is wrong with an image's bytes, null for nothing. */
+function problemOf({ manifest, image }: Stated, sizes: Sizes): string | null {
+  const stored = image?.stored
+  if (stored) return missingOf(partsOf(stored), sizes)
+  return (
+    missingOf([{ ...manifest, what: 'manifest' }], sizes) ??
+    `the manifest ${manifest.digest} is damaged`
+  )
+}
+
+function missingOf(parts: readonly Part[], sizes: Sizes): string | null {
   for (const { what, digest, size } of parts) {
     const here = sizes.get(digest)
-    if (here === undefined) return sentence(`the ${what} ${digest} is missing from the storage`)
-    if (here === size) continue
-    return sentence(
-      `the ${what} ${digest} has ${formatSize(here)} (${here} bytes) in the storage instead of ${size} bytes`,
-    )
+    if (here === undefined) return `the ${what} ${digest} is missing from the storage`
+    if (here !== size) {
+      return `the ${what} ${digest} has ${here} bytes in the storage instead of ${size}`
+    }
   }
-  return stored ? null : sentence(`the manifest ${manifest.digest} is damaged`)
+  return null
 }
 
 function sentence(problem: string): string {

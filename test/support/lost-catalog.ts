@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import { get } from './rest.ts'
+import { z } from 'zod'
+import { get, type Image, type Rest } from './rest.ts'
 import { serveOn, type Service, type Variables } from './service.ts'
 import { attempt, run, type Ended } from './shell.ts'
 
@@ -30,23 +31,29 @@ export async function rebuild(folder: string): Promise<unknown> {
 }
 
 /** Everything that clients see of images and repositories, with the bytes of the images' disks as their sha256. */
-export async function everythingOf({ base, rest }: Service): Promise<unknown> {
-  const images = (await rest.list('?limit=500')).items
-  const repositories = jsonOf(await answer(`${base}/v2/_catalog?n=10000`)).repositories
-  return {
-    images: await Promise.all(images.map(({ name }) => answer(rest.url(`/${name}`)))),
-    disks: await Promise.all(
-      images
-        .filter(({ status }) => status.phase === 'Ready')
-        .map(async ({ name }) => await sha256Of(rest.url(`/${name}/disk`))),
-    ),
-    repositories: await Promise.all(
-      repositories.map(async (name: string) => ({
-        name,
-        tags: await answer(`${base}/v2/${name}/tags/list`),
-      })),
-    ),
+export async function everythingOf({ base, rest }: Service) {
+  const images: unknown[] = []
+  for (const { name, status } of await allOf(rest)) {
+    const sha256 = status.phase === 'Ready' ? await sha256Of(rest.url(`/${name}/disk`)) : null
+    images.push({ image: await answer(rest.url(`/${name}`)), sha256 })
   }
+  const catalog = await answer(`${base}/v2/_catalog?n=10000`)
+  const { repositories } = catalogSchema.parse(JSON.parse(catalog.body))
+  const tags: unknown[] = []
+  for (const name of repositories) tags.push(await answer(`${base}/v2/${name}/tags/list`))
+  return { images, tags }
+}
+
+const catalogSchema = z.object({ repositories: z.array(z.string()) })
+
+async function allOf(rest: Rest): Promise<readonly Image[]> {
+  const all: Image[] = []
+  for (let query: string | null = '?limit=500'; query !== null;) {
+    const page: Awaited<ReturnType<Rest['list']>> = await rest.list(query)
+    all.push(...page.items)
+    query = page.continue === undefined ? null : `?limit=500&continue=${page.continue}`
+  }
+  return all
 }
 
 /** An answer with all that it says, but for what is another one each time. */
@@ -55,10 +62,6 @@ export async function answer(url: string) {
   const headers = Object.fromEntries(response.headers)
   for (const name of ['date', 'x-request-id', 'connection', 'keep-alive']) delete headers[name]
   return { status: response.status, headers, body: await response.text() }
-}
-
-function jsonOf({ body }: { readonly body: string }) {
-  return JSON.parse(body)
 }
 
 async function sha256Of(url: string): Promise<string> {

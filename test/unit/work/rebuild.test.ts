@@ -1,0 +1,180 @@
+import { expect, test } from 'vitest'
+import type { Catalog } from '../../../src/catalog/catalog.ts'
+import { parseDigest } from '../../../src/image/digest.ts'
+import { rebuild } from '../../../src/work/rebuild.ts'
+import { manifestKey, tagKey, tagRecord } from '../../../src/work/tag-record.ts'
+import {
+  makeReady,
+  openBench,
+  provision,
+  pushManifest,
+  rebuildInto,
+} from '../../support/in-process-store.ts'
+
+const nothing = { images: 0, manifests: 0, tags: 0, blobs: 0, references: 0 }
+
+async function phaseOf(name: string, catalog: Catalog) {
+  return (await catalog.read.images.byName(name))?.phase
+}
+
+test('images and manifests come back as they were, and only once', async () => {
+  await using bench = await openBench()
+  const image = await makeReady('a', 'layer', bench)
+  const { digest, layer } = await pushManifest('team/app', '1', bench)
+  const fresh = await bench.open('second.sqlite')
+  const found = await rebuildInto(fresh, bench)
+  expect(found).toMatchObject({
+    images: 1,
+    manifests: 1,
+    tags: 1,
+    blobs: 6,
+    added: { images: 1, manifests: 2, tags: 2, blobs: 6, references: 6 },
+    lost: 0,
+    missing: 0,
+  })
+  expect(await fresh.read.images.byName('a')).toEqual(image)
+  expect((await fresh.read.manifests.byTag('team/app', '1'))?.digest).toBe(digest)
+  expect(await fresh.read.holdings.blobSize('team/app', layer)).not.toBeNull()
+  expect((await rebuildInto(fresh, bench)).added).toEqual(nothing)
+  expect((await rebuildInto(bench.catalog, bench)).added).toEqual(nothing)
+})
+
+test('stopped in the middle and run again, it comes to the same', async () => {
+  await using bench = await openBench()
+  for (const tag of ['1', '2', '3']) await pushManifest('team/app', tag, bench)
+  await makeReady('a', 'layer', bench)
+  const fresh = await bench.open('second.sqlite')
+  const controller = new AbortController()
+  const { store } = bench
+  const stopped = rebuild(
+    { catalog: fresh, store, now: Date.now, report: () => controller.abort() },
+    controller.signal,
+  )
+  await expect(stopped).rejects.toThrow(/abort/)
+  await rebuildInto(fresh, bench)
+  expect(await fresh.read.manifests.tags('team/app', '', 10)).toEqual(['1', '2', '3'])
+  expect(await phaseOf('a', fresh)).toBe('Ready')
+})
+
+test('what a catalog has lost in part is added', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  await pushManifest('team/app', '1', bench)
+  await bench.catalog.transaction(async ({ manifests, images }) => {
+    await manifests.removeAll('cvi/a')
+    await manifests.untag('team/app', '1')
+    await images.remove({ uid: 'uid-a', name: 'a' })
+  })
+  const { added } = await rebuildInto(bench.catalog, bench)
+  expect(added).toEqual({ ...nothing, images: 1, manifests: 1, tags: 2, references: 3 })
+  expect((await rebuildInto(bench.catalog, bench)).added).toEqual(nothing)
+})
+
+test('an image whose layer is missing is ImageLost, wherever it is known', async () => {
+  await using bench = await openBench()
+  const { stored } = await makeReady('a', 'layer', bench)
+  const layer = parseDigest(stored?.layer.digest ?? '')
+  await bench.store.remove(layer)
+  const fresh = await bench.open('second.sqlite')
+  for (const catalog of [fresh, bench.catalog]) {
+    expect(await rebuildInto(catalog, bench)).toMatchObject({ lost: 1 })
+    expect(await catalog.read.images.byName('a')).toMatchObject({
+      phase: 'ImageLost',
+      ready: {
+        reason: 'ImageLost',
+        message: `the layer ${layer} is missing from the storage; start the image again, or delete it`,
+      },
+    })
+    expect(await rebuildInto(catalog, bench)).toMatchObject({ lost: 0, added: nothing })
+  }
+})
+
+test('an image whose manifest is missing keeps what its record tells', async () => {
+  await using bench = await openBench()
+  const { stored } = await makeReady('a', 'layer', bench)
+  await bench.store.remove(parseDigest(stored?.manifest.digest ?? ''))
+  const fresh = await bench.open('second.sqlite')
+  expect(await rebuildInto(fresh, bench)).toMatchObject({ lost: 1 })
+  expect(await fresh.read.images.byName('a')).toMatchObject({ phase: 'ImageLost', stored })
+})
+
+test('a pushed manifest whose bytes are missing is listed, so that it can be deleted', async () => {
+  await using bench = await openBench()
+  const { digest } = await pushManifest('team/app', '1', bench)
+  await bench.store.remove(digest)
+  const fresh = await bench.open('second.sqlite')
+  expect(await rebuildInto(fresh, bench)).toMatchObject({ missing: 1, added: { manifests: 1 } })
+  expect(await fresh.read.manifests.byTag('team/app', '1')).toMatchObject({ digest })
+})
+
+test('records that cannot be read are told and left alone', async () => {
+  await using bench = await openBench()
+  const { digest } = await pushManifest('team/app', '1', bench)
+  const { records } = bench.store
+  await records.put(manifestKey('team/app', digest), Buffer.from('{"manifest":'))
+  await records.put('team/app/other', Buffer.from('{}'))
+  const fresh = await bench.open('second.sqlite')
+  const found = await rebuildInto(fresh, bench)
+  expect(found).toMatchObject({ unreadable: 2, added: { manifests: 1, tags: 1 } })
+  expect(found.examples.map(({ key }) => key).toSorted()).toEqual([
+    `team/app/_manifests/${digest}`,
+    'team/app/other',
+  ])
+  expect(await records.read('team/app/other')).not.toBeNull()
+})
+
+test('blobs without a record get no row: the collection judges them', async () => {
+  await using bench = await openBench()
+  const { layer, digest, repositories } = await pushManifest('team/app', '1', bench)
+  await bench.store.records.remove('team/app/_tags/1')
+  await bench.store.records.remove(manifestKey('team/app', digest))
+  const fresh = await bench.open('second.sqlite')
+  expect(await rebuildInto(fresh, bench)).toMatchObject({ blobs: 3, added: nothing })
+  expect(await fresh.read.blobs.size(layer)).toBeNull()
+  expect(await bench.store.stat(layer)).not.toBeNull()
+  expect(repositories).toBeDefined()
+})
+
+test('a record from before the commit that made its image Ready makes it Ready, if all is here', async () => {
+  await using bench = await openBench()
+  const ready = await makeReady('a', 'layer', bench)
+  const older = await bench.open('older.sqlite')
+  await provision('a', older)
+  expect((await rebuildInto(older, bench)).added.images).toBe(1)
+  expect(await older.read.images.byName('a')).toEqual(ready)
+  expect(await older.read.jobs.all()).toEqual([])
+})
+
+test('an image that was started again is not taken back to its earlier attempt', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  const change = { ready: { reason: 'ImageLost', message: '' } } as const
+  await bench.catalog.transaction(async ({ images }) => {
+    await images.change('uid-a', { ...change, phase: 'ImageLost' })
+    await images.change('uid-a', { ...change, phase: 'Pending', attempt: 2 })
+  })
+  expect((await rebuildInto(bench.catalog, bench)).added).toEqual(nothing)
+  expect(await phaseOf('a', bench.catalog)).toBe('Pending')
+})
+
+test('an image of the same name that came later takes the place of the older one', async () => {
+  await using bench = await openBench()
+  const { stored, ...ready } = await makeReady('a', 'layer', bench)
+  if (!stored) throw new Error('a Ready image has stored something')
+  const newer = { ...ready, stored, uid: 'newer' }
+  await bench.store.records.put(tagKey('a', 'latest'), tagRecord(newer, stored))
+  expect((await rebuildInto(bench.catalog, bench)).added.images).toBe(1)
+  expect(await bench.catalog.read.images.byName('a')).toEqual(newer)
+})
+
+test('events go on above all that were given out before', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  await makeReady('b', 'layer', bench)
+  const fresh = await bench.open('second.sqlite')
+  const from = Date.now()
+  await rebuildInto(fresh, bench)
+  const newest = (await fresh.read.events.newest()) ?? 0
+  expect(newest).toBeGreaterThan(from)
+  expect(await fresh.read.events.after(0, newest, 10)).toHaveLength(2)
+})

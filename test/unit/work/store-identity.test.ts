@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import type { Catalog } from '../../../src/catalog/catalog.ts'
+import type { Records } from '../../../src/store/store.ts'
+import { assertPair, isForeign, pairUp } from '../../../src/work/store-identity.ts'
+import { newImage } from '../../support/catalog.ts'
+import {
+  makeReady,
+  openBench,
+  rebuildInto,
+  type TestBench,
+} from '../../support/in-process-store.ts'
+
+const where = { catalog: 'here', store: 'there' }
+const key = '_store/id'
+
+function pair(catalog: Catalog, { store }: TestBench) {
+  return { catalog, store, where }
+}
+
+test('a new catalog and a new store belong together from the first start on', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  await assertPair(pair(bench.catalog, bench))
+  await makeReady('a', 'layer', bench)
+  await assertPair(pair(bench.catalog, bench))
+})
+
+test('those of an earlier version are told that they belong together', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  await assertPair(pair(bench.catalog, bench))
+  expect(await bench.store.records.read(key)).not.toBeNull()
+})
+
+test.each([true, false])(
+  'a new catalog beside images is refused, an id is there: %s',
+  async (is) => {
+    await using bench = await openBench()
+    await makeReady('a', 'layer', bench)
+    if (is) await assertPair(pair(bench.catalog, bench))
+    const fresh = await bench.open('second.sqlite')
+    await expect(assertPair(pair(fresh, bench))).rejects.toThrow(
+      'the catalog in here does not belong to the images in there; run "slipway rebuild"',
+    )
+    await rebuildInto(fresh, bench)
+    await pairUp(pair(fresh, bench))
+    await assertPair(pair(fresh, bench))
+  },
+)
+
+test('a catalog that belongs to another store is refused, and is foreign to a rebuild', async () => {
+  await using bench = await openBench()
+  await using other = await openBench()
+  await makeReady('a', 'layer', bench)
+  await assertPair(pair(bench.catalog, bench))
+  await assertPair(pair(other.catalog, other))
+  await expect(assertPair(pair(other.catalog, bench))).rejects.toThrow('does not belong')
+  expect(await isForeign(pair(other.catalog, bench))).toBe(true)
+  expect(await isForeign(pair(bench.catalog, bench))).toBe(false)
+})
+
+test('a catalog whose store was emptied is refused', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  await assertPair(pair(bench.catalog, bench))
+  await bench.store.records.remove(key)
+  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, or/)
+})
+
+test('an id that the store lost while nothing was there is written again', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  await bench.store.records.remove(key)
+  await assertPair(pair(bench.catalog, bench))
+  expect(await bench.store.records.read(key)).not.toBeNull()
+})
+
+test.each(['before', 'after'])(
+  'a crash %s the store has got its id is made good by the next start',
+  async (when) => {
+    await using bench = await openBench()
+    await bench.catalog.transaction(({ images }) => images.add(newImage('a')))
+    const { records } = bench.store
+    const crashing: Records = {
+      read: (name) => records.read(name),
+      remove: (name) => records.remove(name),
+      list: (prefix) => records.list(prefix),
+      async put(name, bytes) {
+        if (when === 'after') await records.put(name, bytes)
+        throw new Error('crash')
+      },
+    }
+    const crashed = { catalog: bench.catalog, store: { records: crashing }, where }
+    await expect(assertPair(crashed)).rejects.toThrow('crash')
+    expect(await bench.catalog.read.facts.read('store')).toBeNull()
+    await assertPair(pair(bench.catalog, bench))
+    expect(await bench.catalog.read.facts.read('store')).not.toBeNull()
+  },
+)
