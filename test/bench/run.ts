@@ -20,6 +20,7 @@ import { cutsStudy } from './studies/cuts.ts'
 import { deleteMany } from './studies/delete-many.ts'
 import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
+import { rebuildStudy } from './studies/rebuild.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { zb } from './studies/zb.ts'
 import type { Study } from './study.ts'
@@ -35,7 +36,7 @@ const measurements: readonly Measurement[] = [
   ...container,
   ...importing,
 ]
-const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy, deleteMany, gcMillion]
+const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy, deleteMany, gcMillion, rebuildStudy]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024
