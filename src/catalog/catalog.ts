@@ -49,6 +49,8 @@ export type CatalogOptions = {
   readonly path: string
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Whether nearly all pages are about to be written, and nobody else waits. */
+  readonly bulk?: boolean
 }
 
 /**
@@ -87,7 +89,7 @@ export class Catalog implements AsyncDisposable {
     }
   }
 
-  static async #open({ path, now }: CatalogOptions): Promise<Catalog> {
+  static async #open({ path, now, bulk = false }: CatalogOptions): Promise<Catalog> {
     const database = new Sqlite(path)
     const db = new Kysely<Schema>({ dialect: new OwnDialect(database) })
     try {
@@ -96,6 +98,7 @@ export class Catalog implements AsyncDisposable {
       database.pragma('synchronous = NORMAL')
       database.pragma('busy_timeout = 5000')
       database.pragma('secure_delete = ON')
+      if (bulk) prepareForBulk(database)
       await migrate(db)
       const traces = new Traces(database, db, () => {
         if (path !== ':memory:') reserveLog(path)
@@ -180,6 +183,15 @@ export class Catalog implements AsyncDisposable {
       await this.#db.destroy()
     }
   }
+}
+
+/**
+ * Digests come in no order, so that each row is in another page: 128 MiB of them stay in memory, and are brought from the log
+ * to the database when it has 64 MiB instead of 4.
+ */
+function prepareForBulk(database: Sqlite.Database): void {
+  database.pragma('cache_size = -131072')
+  database.pragma('wal_autocheckpoint = 16384')
 }
 
 /** What one transaction has changed, and whether it has erased secrets. */

@@ -82,7 +82,11 @@ async function openPair(settings: Settings, store: Store) {
   const damage = quickCheck(path)
   if (damage !== null) await keepAside(path, 'damaged', `is damaged (${damage})`)
   const where = { catalog: settings.dataDir, store: storeName(settings) }
-  const open = async () => ({ catalog: await Catalog.open({ path, now: Date.now }), store, where })
+  const open = async () => ({
+    catalog: await Catalog.open({ path, now: Date.now, bulk: true }),
+    store,
+    where,
+  })
   const pair = await open()
   if (!(await isForeign(pair))) return pair
   await pair.catalog[Symbol.asyncDispose]()
