@@ -37,12 +37,16 @@ export async function assertPair(pair: Pair): Promise<void> {
   throw here !== null && there === null ? emptied(pair) : foreign(pair)
 }
 
-/**
- * For a rebuild: whether the catalog is that of another store, and has to make room.
- */
+/** For a rebuild: whether the catalog is that of another store, and has to make room. */
 export async function isForeign(pair: Pair): Promise<boolean> {
   const { here, there } = await idsOf(pair)
   return here !== null && there !== null && here !== there
+}
+
+/** Before a rebuild: the store has an id, so that no service takes a catalog that is made in part for its own. */
+export async function mark(pair: Pair): Promise<void> {
+  const { here, there } = await idsOf(pair)
+  if (there === null) await putId(pair, here ?? randomUUID())
 }
 
 /** After a rebuild: the two belong together from now on. */
@@ -66,9 +70,14 @@ async function mayJoin(pair: Pair, there: string | null): Promise<boolean> {
   return !(await knowsAnything(catalog)) && !(await hasAny(pair))
 }
 
-async function join({ catalog, store }: Pair, id: string): Promise<void> {
-  await catalog.transaction(({ facts }) => facts.write(offer, id))
+async function putId({ store }: Pair, id: string): Promise<void> {
   await store.records.put(key, Buffer.from(JSON.stringify({ id })))
+}
+
+async function join(pair: Pair, id: string): Promise<void> {
+  const { catalog } = pair
+  await catalog.transaction(({ facts }) => facts.write(offer, id))
+  await putId(pair, id)
   await catalog.transaction(({ facts }) => facts.write(fact, id))
 }
 

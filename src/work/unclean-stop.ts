@@ -40,7 +40,7 @@ export class UncleanStop implements AsyncDisposable {
     // In a new one there is nothing to look at.
     const isDue = how === null ? (await events.newest()) !== null : how !== cleanly
     const found = (await facts.read(damage)) ?? ''
-    await catalog.transaction((tables) => tables.facts.write(fact, 'not yet'))
+    await note('not yet', options)
     return new UncleanStop(options, isDue, found)
   }
 
@@ -72,8 +72,16 @@ export class UncleanStop implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     await this.#looking
-    if (this.#isDue) return
-    await this.#options.catalog.transaction(({ facts }) => facts.write(fact, cleanly))
+    if (!this.#isDue) await note(cleanly, this.#options)
+  }
+}
+
+/** A disk that is full keeps nobody from reading, nor from stopping. */
+async function note(how: string, { catalog, log }: UncleanStopOptions): Promise<void> {
+  try {
+    await catalog.transaction(({ facts }) => facts.write(fact, how))
+  } catch (error) {
+    log.error({ err: error }, 'the catalog could not be told how the service stops')
   }
 }
 

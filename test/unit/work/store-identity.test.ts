@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
 import type { Records } from '../../../src/store/store.ts'
-import { assertPair, isForeign, pairUp } from '../../../src/work/store-identity.ts'
+import { assertPair, isForeign, mark, pairUp } from '../../../src/work/store-identity.ts'
 import { newImage } from '../../support/catalog.ts'
 import {
   makeReady,
@@ -47,6 +47,15 @@ test.each([true, false])(
     await assertPair(pair(fresh, bench))
   },
 )
+
+test('a catalog that a rebuild has made in part is refused, in a store without an id, too', async () => {
+  await using bench = await openBench()
+  await makeReady('a', 'layer', bench)
+  const fresh = await bench.open('second.sqlite')
+  await mark(pair(fresh, bench))
+  await fresh.transaction(({ images }) => images.add(newImage('b')))
+  await expect(assertPair(pair(fresh, bench))).rejects.toThrow('does not belong')
+})
 
 test('a catalog that belongs to another store is refused, and is foreign to a rebuild', async () => {
   await using bench = await openBench()
