@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -29,8 +29,8 @@ export const rebuildStudy: Study = {
     const folder = join(bench.folder, 'rebuild')
     bench.say('writing what is stored')
     await fill(folder, bench)
-    const lost: number[] = []
-    const sound: number[] = []
+    const lost: Ran[] = []
+    const sound: Ran[] = []
     for (let round = 0; round < bench.rounds; round += 1) {
       for (const end of ['', '-wal', '-shm']) {
         await rm(join(folder, `catalog.sqlite${end}`), { force: true })
@@ -38,7 +38,7 @@ export const rebuildStudy: Study = {
       await run('sync', ['--file-system', bench.folder], bench.within, bench.signal)
       lost.push(await timed(folder, images + manifests, bench))
       sound.push(await timed(folder, 0, bench))
-      bench.say(`round ${round + 1}: ${lost.at(-1)?.toFixed(1)} s, ${sound.at(-1)?.toFixed(1)} s`)
+      bench.say(`round ${round + 1}: ${[lost, sound].map(lastOf).join(', ')}`)
     }
     const { size } = await stat(join(folder, 'catalog.sqlite'))
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
@@ -62,25 +62,51 @@ async function fill(folder: string, { signal }: Ground): Promise<void> {
   }
 }
 
-const told = z.object({ added: z.object({ images: z.number(), manifests: z.number() }) })
+/** Seconds on the clock and of processor time, and the most memory in bytes. */
+type Ran = { readonly seconds: number; readonly cpu: number; readonly memory: number }
 
-/** Seconds of one rebuild, which has to add so many manifests. */
-async function timed(folder: string, expected: number, bench: Ground): Promise<number> {
+const told = z.object({ added: z.object({ images: z.number(), manifests: z.number() }) })
+const usage = z.object({ userCPUTime: z.number(), systemCPUTime: z.number(), maxRSS: z.number() })
+
+/** The command tells at its end what it has used. */
+const hook = `data:text/javascript,import { writeFileSync } from 'node:fs'
+process.on('exit', () => writeFileSync(process.env.USAGE, JSON.stringify(process.resourceUsage())))`
+
+/** One rebuild, which has to add so many manifests. */
+async function timed(folder: string, expected: number, bench: Ground): Promise<Ran> {
+  const file = `${folder}-usage`
   const begun = performance.now()
-  const args = [`SLIPWAY_DATA_DIR=${folder}`, process.execPath, program, 'rebuild', '-o', 'json']
+  const variables = [`SLIPWAY_DATA_DIR=${folder}`, `USAGE=${file}`]
+  const args = [...variables, process.execPath, '--import', hook, program, 'rebuild', '-o', 'json']
   const { added } = told.parse(JSON.parse(await run('env', args, bench.within * 10, bench.signal)))
-  if (added.manifests === expected) return (performance.now() - begun) / 1000
-  throw new Error(`${added.manifests} manifests were added instead of ${expected}`)
+  const seconds = (performance.now() - begun) / 1000
+  if (added.manifests !== expected) {
+    throw new Error(`${added.manifests} manifests were added instead of ${expected}`)
+  }
+  const used = usage.parse(JSON.parse(await readFile(file, 'utf8')))
+  await rm(file)
+  const cpu = (used.userCPUTime + used.systemCPUTime) / 1e6
+  return { seconds, cpu, memory: used.maxRSS * 1024 }
 }
 
-function findings(lost: readonly number[], sound: readonly number[], size: number): Findings {
-  const row = (title: string, seconds: readonly number[]) => [
-    title,
-    median(seconds).toFixed(1),
-    `${Math.min(...seconds).toFixed(1)} to ${Math.max(...seconds).toFixed(1)}`,
-  ]
+function lastOf(ran: readonly Ran[]): string {
+  const last = ran.at(-1)
+  return `${last?.seconds.toFixed(1)} s (${last?.cpu.toFixed(1)} s of processor time)`
+}
+
+function findings(lost: readonly Ran[], sound: readonly Ran[], size: number): Findings {
+  const row = (title: string, ran: readonly Ran[]) => {
+    const seconds = ran.map((each) => each.seconds)
+    return [
+      title,
+      median(seconds).toFixed(1),
+      `${Math.min(...seconds).toFixed(1)} to ${Math.max(...seconds).toFixed(1)}`,
+      median(ran.map(({ cpu }) => cpu)).toFixed(1),
+      formatSize(median(ran.map(({ memory }) => memory))),
+    ]
+  }
   return {
-    headings: ['the catalog', 'seconds', 'min to max'],
+    headings: ['the catalog', 'seconds', 'min to max', 'processor seconds', 'peak memory'],
     rows: [row('is lost', lost), row('is sound', sound)],
     notes: [
       `The catalog has ${formatSize(size)} afterwards. One manifest in ${perTag} has a tag, each a configuration of its own.`,
