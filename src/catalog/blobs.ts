@@ -71,14 +71,6 @@ export class Blobs {
     return rows.map((row) => parseDigest(row.digest))
   }
 
-  async count(): Promise<number> {
-    const row = await this.#db
-      .selectFrom('blobs')
-      .select((is) => is.fn.countAll<number>().as('count'))
-      .executeTakeFirst()
-    return row?.count ?? 0
-  }
-
   /** Bytes of all blobs. */
   async total(): Promise<number> {
     const row = await this.#db

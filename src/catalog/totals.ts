@@ -10,10 +10,15 @@ export type BlobSums = {
   readonly last: string | null
 }
 
+/** `count` is of repositories, `rows` of what they hold. The next page begins behind `last`. */
+export type RepositorySums = {
+  readonly count: number
+  readonly rows: number
+  readonly last: string | null
+}
+
 export type Counts = {
   readonly images: { readonly [phase in Phase]?: number }
-  readonly manifests: number
-  readonly tags: number
   /** Those that wait for bytes or take them. */
   readonly uploads: number
   readonly pushes: number
@@ -51,13 +56,27 @@ export class Totals {
     }
   }
 
+  /** The manifests or the tags of so many repositories behind `after`, by name. */
+  async repositories(
+    of: 'manifests' | 'tags',
+    after: string,
+    limit: number,
+  ): Promise<RepositorySums> {
+    const { rows } = await sql<{ count: number; rows: number | null; last: string | null }>`
+      select count(*) as count, sum(held) as rows, max(repository) as last
+      from (
+        select repository, count(*) as held from ${sql.table(of)}
+        where repository > ${after} group by repository order by repository limit ${limit}
+      ) as page`.execute(this.#db)
+    const { count = 0, rows: held, last } = rows[0] ?? {}
+    return { count, rows: held ?? 0, last: count < limit ? null : (last ?? null) }
+  }
+
   async counts(): Promise<Counts> {
     return {
       images: await this.#images(),
-      manifests: await this.#count('manifests'),
-      tags: await this.#count('tags'),
       uploads: await this.#uploads(),
-      pushes: await this.#count('push_sessions'),
+      pushes: await this.#pushes(),
     }
   }
 
@@ -71,9 +90,9 @@ export class Totals {
     return Object.fromEntries(rows.map(({ phase, count }) => [phase, count]))
   }
 
-  async #count(table: 'manifests' | 'tags' | 'push_sessions'): Promise<number> {
+  async #pushes(): Promise<number> {
     const row = await this.#db
-      .selectFrom(table)
+      .selectFrom('push_sessions')
       .select((is) => is.fn.countAll<number>().as('count'))
       .executeTakeFirst()
     return row?.count ?? 0

@@ -47,8 +47,8 @@ class Collection {
   readonly #report: (progress: Facts) => void
   readonly #signal: AbortSignal
   #phase: Phase = 'catalog'
-  /** Blobs that there are, as far as the catalog knows, and those that this phase has looked at. */
-  #total = 0
+  /** Blobs that the catalog knows, once they were counted on the way, and what this phase has looked at. */
+  #total: number | null = null
   #looked = 0
   readonly #counts = { removed: 0, freedBytes: 0, failed: 0, unknown: 0, strays: 0, staged: 0 }
   #warning = ''
@@ -64,7 +64,6 @@ class Collection {
 
   /** @throws Outage STORAGE_UNAVAILABLE when the store does not remove anything; the reason of the signal */
   async run(): Promise<void> {
-    this.#total = await this.#options.catalog.read.blobs.count()
     if (!this.#isDry) this.#freed(await this.#options.collector.finish())
     await this.#collectUnkept()
     await this.#collectUnknown()
@@ -80,6 +79,7 @@ class Collection {
       if (unkept.length > 0) await this.#freeUnkept(unkept)
       this.#look(looked)
     }
+    this.#total = this.#looked
   }
 
   async #freeUnkept(unkept: readonly Blob[]): Promise<void> {
@@ -195,7 +195,7 @@ class Collection {
     this.#report({
       phase: this.#phase,
       looked: this.#looked,
-      total: this.#total,
+      ...(this.#total !== null && { total: this.#total }),
       ...this.#counts,
       ...(this.#warning !== '' && { warning: this.#warning }),
     })

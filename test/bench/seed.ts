@@ -66,37 +66,44 @@ function writeRows(folder: string, images: readonly Made[]): void {
   })
 }
 
-export type Crowd = {
-  readonly blobs: number
-  /** One in so many is kept by a lease alone. */
-  readonly leasedEvery: number
-  /** When those leases end, in milliseconds since 1970. */
-  readonly until: number
-}
+/** A manifest that is not there any more needs them. */
+const forgotten = 'forgotten'
 
-/** Rows of blobs that have no bytes: what a catalog of that size is, without the disk that it takes. */
-export function seedBlobs(folder: string, { blobs, leasedEvery, until }: Crowd): void {
+/**
+ * Rows of blobs that have no bytes: what a catalog of that size is, without the disk that it takes. One in `every` is needed by
+ * nothing once `forget` was called.
+ */
+export function seedBlobs(folder: string, blobs: number, every: number): void {
+  // In their order the rows are written several times as fast.
+  const digests = Array.from({ length: blobs }, (_, index) =>
+    digestOf(Buffer.from(`blob ${index}`)),
+  ).sort()
   inCatalog(folder, (database) => {
     const blob = database.prepare(
       `insert into blobs (digest, size, state, created_at) values (?, 1048576, 'present', 0)`,
     )
     const needs = database.prepare('insert into blob_references values (?, ?, ?)')
-    const lease = database.prepare(
-      'insert into leases (digest, holder, expires_at) values (?, ?, ?)',
-    )
-    for (let index = 0; index < blobs; index += 1) {
-      const digest = digestOf(Buffer.from(`blob ${index}`))
-      const repository = `team/app-${Math.floor(index / 1000)}`
+    for (const [index, digest] of digests.entries()) {
+      const repository = `team/app-${String(Math.floor(index / 1000)).padStart(7, '0')}`
       blob.run(digest)
-      if (index % leasedEvery === 0) lease.run(digest, `holder ${index}`, until)
-      else needs.run(repository, digestOf(Buffer.from(`manifest of ${repository}`)), digest)
+      if (index % every === 0) needs.run(forgotten, forgotten, digest)
+      else needs.run(repository, `manifest of ${repository}`, digest)
     }
+  })
+}
+
+/** Nothing needs the one blob in so many any more; as after a crash, and while a service runs. */
+export function forget(folder: string): void {
+  inCatalog(folder, (database) => {
+    database.prepare('delete from blob_references where repository = ?').run(forgotten)
   })
 }
 
 function inCatalog(folder: string, fill: (database: Sqlite.Database) => void): void {
   const database = new Sqlite(join(folder, 'catalog.sqlite'))
   try {
+    // Half a gigabyte: what is filled does not fit into the usual two megabytes.
+    database.pragma('cache_size = -524288')
     database.transaction(() => fill(database))()
   } finally {
     database.close()

@@ -9,17 +9,18 @@ import { allowedCores } from '../machine.ts'
 import { startSlipway } from '../peers/slipway.ts'
 import { taskset, wrk } from '../programs.ts'
 import { pushBytes, putManifest } from '../registry-client.ts'
-import { seedBlobs } from '../seed.ts'
+import { forget, seedBlobs } from '../seed.ts'
 import type { Study } from '../study.ts'
+import { usageOf } from '../usage.ts'
 
 type Ground = Omit<Bench, 'file'>
 
 const blobs = 1_000_000
-const leasedEvery = 100
+const unneededEvery = 100
 const connections = 4
 const seconds = 5
-/** From the seeding to the end of the leases: the idle measurement comes before. */
-const leasedFor = 90_000
+/** Of processor time in two seconds so much is none. */
+const quiet = 0.2
 const repository = 'bench/image'
 const mediaType = 'application/vnd.oci.image.manifest.v1+json'
 
@@ -35,13 +36,13 @@ type Sample = { readonly rate: number; readonly latency: Latency }
 /** What those who pull notice of a collection in a large catalog. */
 export const gcMillion: Study = {
   name: 'gc-million',
-  title: `manifests by digest, ${connections} connections, while a collection goes through ${blobs} blobs of which ${blobs / leasedEvery} are not needed`,
+  title: `manifests by digest, ${connections} connections, while a collection goes through ${blobs} blobs of which ${blobs / unneededEvery} are not needed`,
   needs: [wrk, taskset],
   async run(bench) {
     const folder = join(bench.folder, 'gc-million')
     await mkdir(folder, { recursive: true })
-    const until = await seed(folder, bench)
-    const { idle, busy, run } = await measure(folder, until, bench)
+    await seed(folder, bench)
+    const { idle, busy, run } = await measure(folder, bench)
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     const took = Date.parse(run.finishedAt ?? '') - Date.parse(run.startedAt)
     return {
@@ -55,20 +56,18 @@ export const gcMillion: Study = {
   },
 }
 
-async function seed(folder: string, bench: Ground): Promise<number> {
+async function seed(folder: string, bench: Ground): Promise<void> {
   await using resources = new AsyncDisposableStack()
   await startSlipway(folder, bench, resources)
   await resources.disposeAsync()
   bench.say('writing rows')
-  const until = Date.now() + leasedFor
-  seedBlobs(folder, { blobs, leasedEvery, until })
-  return until
+  seedBlobs(folder, blobs, unneededEvery)
 }
 
-async function measure(folder: string, until: number, bench: Ground) {
+async function measure(folder: string, bench: Ground) {
   const [server = 0, clients = 0] = allowedCores()
   await using resources = new AsyncDisposableStack()
-  const { base } = await startSlipway(folder, bench, resources, server)
+  const { base, pid } = await startSlipway(folder, bench, resources, server)
   const url = await pushImage(base, bench)
   const sample = async (): Promise<Sample> => {
     const asked = { connections, seconds, core: clients, headers: [`Accept: ${mediaType}`] }
@@ -76,16 +75,30 @@ async function measure(folder: string, until: number, bench: Ground) {
     const { amount, seconds: time, latency } = await load(url, asked, whole)
     return { rate: amount / time, latency }
   }
-  // What is looked for after a start is over when the code is warm.
-  for (let warm = 0; warm < 4; warm += 1) await sample()
+  await untilQuiet(pid, bench)
+  await sample()
   const idle = await sample()
-  await sleep(Math.max(0, until - Date.now()), undefined, { signal: bench.signal })
+  forget(folder)
   const look = await begin(base, bench)
   const busy: Sample[] = []
   for (let run = await look(); ; run = await look()) {
     if (run.state !== 'running') return { idle, busy, run }
     busy.push(await sample())
   }
+}
+
+/** What is looked for after a start is over. */
+async function untilQuiet(pid: number | null, { signal }: Ground): Promise<void> {
+  for (let before = await cpuOf(pid); ;) {
+    await sleep(2000, undefined, { signal })
+    const now = await cpuOf(pid)
+    if (now - before < quiet) return
+    before = now
+  }
+}
+
+async function cpuOf(pid: number | null): Promise<number> {
+  return (await usageOf(pid))?.cpu ?? 0
 }
 
 /** @returns what asks for the state of the collection that has begun */
