@@ -30,7 +30,7 @@ export class Rest {
    * @throws Outage SERVICE_UNREACHABLE when nobody answers; Refusal UNSUPPORTED with what the service says
    */
   async get<Value>(path: string, schema: z.ZodType<Value>, signal: AbortSignal): Promise<Value> {
-    return schema.parse(await this.#ask('GET', path, null, signal))
+    return this.#checked(schema, await this.#ask('GET', path, null, signal))
   }
 
   /** As `get`, with a body. */
@@ -40,7 +40,7 @@ export class Rest {
     schema: z.ZodType<Value>,
     signal: AbortSignal,
   ): Promise<Value> {
-    return schema.parse(await this.#ask('POST', path, JSON.stringify(body), signal))
+    return this.#checked(schema, await this.#ask('POST', path, JSON.stringify(body), signal))
   }
 
   async #ask(
@@ -55,6 +55,16 @@ export class Rest {
     const answer = await this.#reach(() => request(base + path, asked), signal)
     const text = await this.#reach(() => answer.body.text(), signal)
     return read(text, answer.statusCode, base)
+  }
+
+  #checked<Value>(schema: z.ZodType<Value>, value: unknown): Value {
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    throw new Refusal(
+      'UNSUPPORTED',
+      `${this.#options.base} answers as no Slipway of this version does`,
+      { cause: result.error },
+    )
   }
 
   #headers(body: string | null): Record<string, string> {

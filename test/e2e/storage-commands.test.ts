@@ -1,10 +1,15 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { access, mkdir, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { runSchema } from '../../src/serve/api/storage-schema.ts'
 import { tokenOf, writeCallers } from '../support/callers.ts'
+import { within } from '../support/deadline.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Variables } from '../support/service.ts'
@@ -71,5 +76,59 @@ describe('slipway gc', () => {
     const { code, stderr } = await slipway(['gc'], { SLIPWAY_DATA_DIR: folder.path })
     expect(code).toBe(2)
     expect(stderr).toMatch(/^there is no catalog in .*; set SLIPWAY_DATA_DIR .*, or SLIPWAY_URL/)
+  })
+})
+
+/** A service that has one run, in the state that it is told. */
+async function serving(run: object) {
+  const asked: string[] = []
+  const polled = Promise.withResolvers<void>()
+  const whole = { id: 'a', options: {}, progress: {}, message: '', ...run }
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    if (request.method === 'GET') polled.resolve()
+    request.resume()
+    response.end(JSON.stringify(whole))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return {
+    asked,
+    polled: polled.promise,
+    variables: { SLIPWAY_URL: `http://127.0.0.1:${address.port}` },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+describe('a command that follows a run', () => {
+  test('ends with 1 when the run has failed', async () => {
+    await using served = await serving({ kind: 'gc', state: 'failed', message: 'no disk' })
+    const { code, stderr } = await slipway(['gc'], served.variables)
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'gc failed: no disk\n' })
+  })
+
+  test('ends with 1 when a scrub has found damage', async () => {
+    await using served = await serving({ kind: 'scrub', state: 'done', progress: { errors: 1 } })
+    expect((await slipway(['scrub', '--rate', '1Mi'], served.variables)).code).toBe(1)
+    expect(served.asked).toEqual(['POST /api/v1/storage/scrub'])
+    const wrong = await slipway(['scrub', '--rate', 'fast'], served.variables)
+    expect(wrong).toMatchObject({ code: 2 })
+  })
+
+  test('leaves the run to itself when it is interrupted', async () => {
+    await using served = await serving({ kind: 'gc', state: 'running', progress: { looked: 1 } })
+    const env = { PATH: process.env['PATH'], ...served.variables }
+    const child = spawn(process.execPath, [program, 'gc'], { env })
+    const [told, ended] = [text(child.stderr), once(child, 'close')]
+    await within(20_000, 'the first look', served.polled)
+    child.kill('SIGINT')
+    expect(await within(10_000, 'the end', ended)).toEqual([1, null])
+    expect(await told).toMatch(/^gc: looked 1\nthe run goes on in the service: GET .*\/runs\/a\n$/)
   })
 })
