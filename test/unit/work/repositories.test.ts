@@ -63,6 +63,17 @@ describe('a manifest', () => {
     expect(await bench.store.stat(layer.digest)).toEqual(part(layer))
   })
 
+  test('that broke off leaves nothing announced', async () => {
+    await using bench = await openBench()
+    await push(bench, repository, config, layer)
+    const broken = AbortSignal.abort(new Error('gone'))
+    const manifest = pushed(image())
+    await expect(bench.repositories.put(repository, manifest, broken)).rejects.toThrow('gone')
+    await bench.collector.idle()
+    expect(await bench.catalog.read.blobs.known([manifest.digest])).toEqual(new Set())
+    expect(await leaseCount(bench, layer.digest)).toBe(1)
+  })
+
   test('whose blobs another repository has is refused, and names them', async () => {
     await using bench = await openBench()
     await push(bench, repository, config)
