@@ -45,6 +45,7 @@ class Scrub {
   #reading = 0
   /** Unread blobs, until another one shows that the disk can be read. */
   #held: Held[] = []
+  #hasRead = false
 
   constructor(options: ScrubOptions, { options: { rate }, before, report }: Errand) {
     this.#options = options
@@ -69,6 +70,8 @@ class Scrub {
       if (!last) break
       from = last.digest
     }
+    // Not one blob could be read.
+    if (this.#held.length > 0 && !this.#hasRead) throw inTrouble(this.#held)
     await this.#release()
     this.#tell()
   }
@@ -113,17 +116,15 @@ class Scrub {
     const { checkup } = this.#options
     if (fault && (await checkup.tell(blob, fault))) this.#count.damaged += 1
     if (!fault && blob.damage !== null && (await checkup.mend(blob))) this.#count.mended += 1
+    if (fault) return
     // One that was read to its end shows that the disk gives bytes.
-    if (!fault) await this.#release()
+    this.#hasRead = true
+    await this.#release()
   }
 
   #hold(held: Held): void {
     this.#held.push(held)
-    if (this.#held.length < mostUnread) return
-    throw new Outage(
-      'STORAGE_UNAVAILABLE',
-      `${mostUnread} blobs in a row cannot be read, ${held.blob.digest} among them; look at the disk, then start the scrub again`,
-    )
+    if (this.#held.length >= mostUnread) throw inTrouble(this.#held)
   }
 
   async #release(): Promise<void> {
@@ -144,6 +145,14 @@ class Scrub {
       reading: this.#reading,
     })
   }
+}
+
+function inTrouble(held: readonly Held[]): Outage {
+  const named = held.map(({ blob }) => blob.digest).join(', ')
+  return new Outage(
+    'STORAGE_UNAVAILABLE',
+    `${held.length} blobs in a row cannot be read (${named}); look at the disk, then start the scrub again`,
+  )
 }
 
 function numberOf(fact: Facts[string] | undefined): number {
