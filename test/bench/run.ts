@@ -36,7 +36,15 @@ const measurements: readonly Measurement[] = [
   ...container,
   ...importing,
 ]
-const studies: readonly Study[] = [inspectStudy, verdicts, zb, cutsStudy, deleteMany, gcMillion, rebuildStudy]
+const studies: readonly Study[] = [
+  inspectStudy,
+  verdicts,
+  zb,
+  cutsStudy,
+  deleteMany,
+  gcMillion,
+  rebuildStudy,
+]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
 const slowest = 20 * 1024 * 1024
