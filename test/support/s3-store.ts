@@ -1,7 +1,11 @@
-import { basename } from 'node:path'
+import { truncate } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { GetObjectCommand } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Bucket } from '../../src/store/s3/bucket.ts'
 import { S3Store, type S3Options } from '../../src/store/s3/store.ts'
-import { client } from './s3.ts'
+import { client, type S3 } from './s3.ts'
+import type { StoreKind } from './store-suite.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -30,4 +34,27 @@ export async function openStoreOn(
     },
     ...options,
   })
+}
+
+/** URLs at which anybody reads objects below a prefix. */
+export function signOn({ endpoint, bucket }: Place, prefix: string) {
+  return async (key: string) => {
+    const command = new GetObjectCommand({ Bucket: bucket, Key: `${prefix}/${key}` })
+    return new URL(await getSignedUrl(client(endpoint), command))
+  }
+}
+
+/** S3 as the contract suite needs it: the folder's name is the prefix, so that the same folder is the same store. */
+export function s3Kind(
+  s3: () => Pick<S3, 'endpoint' | 'bucket' | 'folder'>,
+): Omit<StoreKind, 'scale'> {
+  return {
+    name: 'S3',
+    open: (folder) => openStoreOn(s3(), folder),
+    damage: async (folder, digest) => {
+      const [algorithm = '', hex = ''] = digest.split(':')
+      await truncate(join(s3().folder, basename(folder), 'blobs', algorithm, hex), 10)
+    },
+    knowsRoom: false,
+  }
 }

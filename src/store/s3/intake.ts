@@ -2,6 +2,7 @@ import { Bug } from '../../errors.ts'
 import type { Target } from '../write-queue.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { partSizeOf } from '../../image/part-plan.ts'
+import { Head } from './head.ts'
 import { Tail } from './tail.ts'
 import type { Uploaded } from './uploaded.ts'
 
@@ -32,6 +33,7 @@ export class Intake implements Target {
   #buffer: Buffer | null = null
   #filled = 0
   #tail: Tail | null = null
+  #head: Head | null = null
   /** The rest goes to the tail, too. */
   #aside: boolean
   #isWaiting = false
@@ -62,6 +64,11 @@ export class Intake implements Target {
     const { durable } = this.#options.uploaded
     if (!this.#tail || this.#tail.start > durable) return durable
     return Math.max(durable, this.#tail.durableEnd)
+  }
+
+  /** The first bytes, while they are kept beside what is uploaded. */
+  get head(): Head | null {
+    return this.#head
   }
 
   async write(buffers: readonly Buffer[]): Promise<number> {
@@ -129,7 +136,9 @@ export class Intake implements Target {
   async close(): Promise<void> {
     this.#letGo()
     await this.#tail?.close()
+    await this.#head?.close()
     this.#tail = null
+    this.#head = null
   }
 
   async #take(bytes: Buffer): Promise<void> {
@@ -191,7 +200,9 @@ export class Intake implements Target {
   }
 
   async #handOver(buffer: Buffer): Promise<void> {
-    await this.#options.uploaded.send(buffer, () => this.#returned(buffer))
+    const { uploaded, scratch } = this.#options
+    if (uploaded.end === 0) this.#head = await Head.keep(scratch, buffer)
+    await uploaded.send(buffer, () => this.#returned(buffer))
     this.#buffer = null
     this.#filled = 0
   }

@@ -90,8 +90,9 @@ export class S3Staging implements Staging {
     await this.#writer.settled()
     const sent = Math.min(bytes.length, uploaded.end)
     if (sent > 0) {
-      await uploaded.finish()
+      if (uploaded.readable < sent) await uploaded.finish()
       await uploaded.amend(bytes.subarray(0, sent))
+      await intake.head?.amend(bytes)
     }
     if (sent < bytes.length) await intake.overwrite(bytes.subarray(sent), sent)
   }
@@ -123,9 +124,14 @@ export class S3Staging implements Staging {
     const { uploaded, intake } = this.#parts
     await this.#writer.settled()
     const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - offset)))
-    if (offset < uploaded.end && bytes.length > 0)
-      await this.#uncover(offset + bytes.length, signal)
     signal.throwIfAborted()
+    if (intake.head?.has(offset + bytes.length)) {
+      await intake.head.fill(bytes, offset)
+      return bytes
+    }
+    if (offset < uploaded.end && bytes.length > 0) {
+      await this.#uncover(offset + bytes.length, signal)
+    }
     const sent = Math.max(0, Math.min(bytes.length, uploaded.end - offset))
     if (sent > 0) await uploaded.fill(bytes.subarray(0, sent), offset, signal)
     if (sent < bytes.length) await intake.fill(bytes.subarray(sent), offset + sent)

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import { basename } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { digestOf } from '../../src/image/digest.ts'
+import type { S3Store } from '../../src/store/s3/store.ts'
+import type { Store } from '../../src/store/store.ts'
+import { needsS3, startS3, type S3 } from '../support/s3.ts'
+import { bucketOn, openStoreOn, signOn } from '../support/s3-store.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+
+const mebibyte = 1024 * 1024
+const signal = new AbortController().signal
+/** A part and a bit, when the length is told. */
+const size = 8 * mebibyte + 1000
+
+let s3: S3
+
+beforeAll(async () => {
+  if (needsS3()) s3 = await startS3()
+})
+afterAll(() => s3?.[Symbol.asyncDispose]())
+
+async function put(store: Store, bytes: Buffer): Promise<void> {
+  await using staging = await store.stage({ size: bytes.length })
+  await staging.append([bytes], signal)
+  await staging.publish(digestOf(bytes))
+}
+
+/** What lies in the bucket below a kind of keys. */
+async function keysOf(folder: string, kind: string): Promise<readonly string[]> {
+  const found = await Array.fromAsync(bucketOn(s3, basename(folder)).list(`${kind}/`))
+  return found.map(({ key }) => key)
+}
+
+function linkedOn(folder: string): Promise<S3Store> {
+  return openStoreOn(s3, folder, { sign: signOn(s3, basename(folder)) })
+}
+
+describe.skipIf(!needsS3())('a store on S3', () => {
+  test('lays large blobs down once, under a key of their own', async () => {
+    await using folder = await temporaryFolder()
+    const store = await openStoreOn(s3, folder.path)
+    const bytes = randomBytes(size)
+    await put(store, bytes)
+    expect(await keysOf(folder.path, 'objects')).toHaveLength(1)
+    expect(await keysOf(folder.path, 'links')).toEqual([
+      `links/${digestOf(bytes).replace(':', '/')}`,
+    ])
+    expect(await keysOf(folder.path, 'blobs')).toEqual([])
+    expect(await keysOf(folder.path, 'staging')).toEqual([])
+    expect(await store.remove(digestOf(bytes))).toBe(true)
+    expect(await keysOf(folder.path, 'objects')).toEqual([])
+  })
+
+  test('keeps one piece although the start is looked at while the parts go out', async () => {
+    await using folder = await temporaryFolder()
+    const store = await linkedOn(folder.path)
+    const bytes = randomBytes(3 * size)
+    await using staging = await store.stage({ size: bytes.length })
+    await staging.append([bytes.subarray(0, 2 * size)], signal)
+    expect(await staging.read(1000, 5000, signal)).toEqual(bytes.subarray(1000, 6000))
+    await staging.append([bytes.subarray(2 * size)], signal)
+    await staging.seal(signal)
+    expect(await staging.read(size - 5, 5000, signal)).toEqual(
+      bytes.subarray(size - 5, size + 4995),
+    )
+    await staging.publish(digestOf(bytes))
+    expect(await keysOf(folder.path, 'objects')).toHaveLength(1)
+    const url = await store.link(digestOf(bytes), 60_000, signal)
+    const answer = await fetch(url ?? '', { headers: { range: 'bytes=7-9' } })
+    expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes.subarray(7, 10))
+  })
+
+  test.each([1000, size])(
+    'lets readers end who had opened %i bytes before they were removed',
+    async (length) => {
+      await using folder = await temporaryFolder()
+      const store = await openStoreOn(s3, folder.path)
+      const bytes = randomBytes(length)
+      await put(store, bytes)
+      const opened = await store.open(digestOf(bytes), null, signal)
+      expect(await store.remove(digestOf(bytes))).toBe(true)
+      expect(await store.stat(digestOf(bytes))).toBeNull()
+      await expect(store.open(digestOf(bytes), null, signal)).rejects.toMatchObject({
+        code: 'BLOB_UNKNOWN',
+      })
+      expect((await buffer(opened.stream())).equals(bytes)).toBe(true)
+      await store[Symbol.asyncDispose]()
+      expect([
+        ...(await keysOf(folder.path, 'objects')),
+        ...(await keysOf(folder.path, 'blobs')),
+      ]).toEqual([])
+    },
+  )
+
+  test('finds what was left behind, and nothing else', async () => {
+    await using folder = await temporaryFolder()
+    const store = await openStoreOn(s3, folder.path)
+    const bucket = bucketOn(s3, basename(folder.path))
+    await put(store, randomBytes(size))
+    await put(store, randomBytes(10))
+    await using kept = await store.stage({ size: 2 * size })
+    await kept.append([randomBytes(size)], signal)
+    await bucket.put('objects/left', randomBytes(10))
+    await bucket.put('blobs/sha256/none', randomBytes(10))
+    await bucket.begin('objects/forgotten')
+    const ever = Date.now() + 60_000
+    const found = await Array.fromAsync(store.strays(ever))
+    expect(found.map(({ name }) => name.split('/').slice(-2).join('/')).toSorted()).toEqual([
+      'objects/forgotten',
+      'objects/left',
+      'sha256/none',
+    ])
+    expect(await Array.fromAsync(store.strays(Date.now() - 3_600_000))).toEqual([])
+    for (const { remove } of found) await remove()
+    expect(await Array.fromAsync(store.strays(ever))).toEqual([])
+    await expect(store.staged()).resolves.toEqual([kept.id])
+  })
+
+  test('says which bucket is not there', async () => {
+    await using folder = await temporaryFolder()
+    const nowhere = { endpoint: s3.endpoint, bucket: 'nowhere' }
+    await expect(openStoreOn(nowhere, folder.path)).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: expect.stringContaining('there is no bucket "nowhere"'),
+    })
+  })
+})
