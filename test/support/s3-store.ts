@@ -3,8 +3,9 @@ import { basename, join } from 'node:path'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Bucket } from '../../src/store/s3/bucket.ts'
+import { connect } from '../../src/store/s3/connection.ts'
 import { S3Store, type S3Options } from '../../src/store/s3/store.ts'
-import { client, type S3 } from './s3.ts'
+import { client, s3Credentials, type S3 } from './s3.ts'
 import type { StoreKind } from './store-suite.ts'
 
 const mebibyte = 1024 * 1024
@@ -13,7 +14,14 @@ type Place = { readonly endpoint: string; readonly bucket: string }
 
 /** Below the prefix that is the folder's name. Connections are let go of when the process ends. */
 export function bucketOn(place: Place, prefix: string): Bucket {
-  return new Bucket(client(place.endpoint), place, `${prefix}/`)
+  const s3 = connect({
+    endpoint: place.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    caFile: null,
+    credentials: s3Credentials,
+  })
+  return new Bucket(s3, place, `${prefix}/`)
 }
 
 /** A store with its scratch in the folder and its keys below the folder's name. */

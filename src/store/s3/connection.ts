@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Agent as HttpsAgent } from 'node:https'
 import { getCACertificates } from 'node:tls'
 import { S3Client } from '@aws-sdk/client-s3'
+import { Retries } from './retries.ts'
 
 export type Connection = {
   /** Null for the provider's own. */
@@ -11,26 +12,27 @@ export type Connection = {
   readonly forcePathStyle: boolean
   /** A file with certificates (PEM) that are trusted beside the usual ones. */
   readonly caFile: string | null
+  /** Those that the SDK finds by itself, if none are given. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
-/** Nine tries over some 25 seconds, with jitter; SlowDown waits longer. */
-const attempts = 9
 const connectWithin = 10_000
 /** Milliseconds without a byte in either direction, the time that a server takes to complete an upload among it. */
 const idleWithin = 60_000
 /** Pulls of slow readers hold one each, for as long as they take. */
 const connections = 1024
 
-/** Credentials come from where the SDK looks by itself: environment, profiles, roles of the instance or the pod. */
-export function connect({ endpoint, region, forcePathStyle, caFile }: Connection): S3Client {
+/** The SDK looks for credentials in the environment, in profiles, and asks for roles of the instance or the pod. */
+export function connect(connection: Connection): S3Client {
+  const { endpoint, region, forcePathStyle, caFile, credentials } = connection
   const pool = { keepAlive: true, maxSockets: connections }
   const ca = caFile === null ? null : trusted(caFile)
   const client = new S3Client({
     region,
     forcePathStyle,
     ...(endpoint !== null && { endpoint }),
-    maxAttempts: attempts,
-    retryMode: 'standard',
+    ...(credentials && { credentials }),
+    retryStrategy: new Retries(),
     // Sums are sent as plain headers: trailers and the encoding that they need are not known everywhere.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -46,7 +48,7 @@ export function connect({ endpoint, region, forcePathStyle, caFile }: Connection
 }
 
 /** TLS and the sum of each part keep them whole; a further sha-256 would cost the event loop 10 ms for 16 MiB. */
-function leaveBodiesUnsigned(client: S3Client): void {
+export function leaveBodiesUnsigned(client: S3Client): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       if (hasHeaders(args.request)) {
