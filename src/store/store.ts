@@ -42,6 +42,16 @@ export interface Linker {
   link(digest: Digest, lifetime: number, signal: AbortSignal): Promise<URL | null>
 }
 
+/** An extra of stores that put bytes aside on this machine's disk, those of unknown length among them. Found by `isAside`. */
+export interface Aside {
+  /** The folder, for people, and the bytes that can still be written there. */
+  aside(): Promise<{ readonly folder: string; readonly free: number }>
+}
+
+export function isAside(store: object): store is Aside {
+  return 'aside' in store
+}
+
 export function isLinker(store: object): store is Linker {
   return 'link' in store
 }

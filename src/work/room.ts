@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { StagedBytes } from '../catalog/jobs.ts'
 import { Outage, Refusal } from '../errors.ts'
 import { formatSize } from '../image/size.ts'
-import type { Store } from '../store/store.ts'
+import { isAside, type Store } from '../store/store.ts'
 
 /** Kept free on the disk, so that the catalog can always be written and a deletion can always be recorded. */
 const reserve = 64 * 1024 * 1024
@@ -101,6 +101,8 @@ export class Room {
     const others = [...this.#claims].filter((one) => one !== claim)
     const freed = sum(staged.filter((one) => one.imageUid === dropped).map(bytesOf))
     await this.#checkFree(size, sum(others.map(left)), freed)
+    // Whose length is known goes to its place at once.
+    if (size === 0) await this.#checkAside(sum(others.map(({ ahead }) => ahead)))
     const resting = staged.filter(({ imageUid }) => ![goesOn, dropped].includes(imageUid))
     await this.#checkLimit(size + already, sum(others.map(whole)) + sum(resting.map(bytesOf)))
   }
@@ -158,6 +160,17 @@ export class Room {
     throw new Outage(
       'STORAGE_FULL',
       `the image needs ${formatSize(size)}, but the storage has only ${formatSize(rest)} left; delete images or enlarge the storage`,
+    )
+  }
+
+  async #checkAside(promised: number): Promise<void> {
+    if (!isAside(this.#store)) return
+    const { folder, free } = await this.#store.aside()
+    if (promised + reserve <= free) return
+    const rest = formatSize(Math.max(0, free - promised - reserve))
+    throw new Outage(
+      'STORAGE_FULL',
+      `bytes of unknown length are put aside in ${folder}, which has only ${rest} left; free space there, or set SLIPWAY_SCRATCH_DIR to a larger disk`,
     )
   }
 

@@ -144,7 +144,7 @@ export class UploadDoor {
     // A file that begins anew comes in the place of what is here of it.
     const instead = beginsAnew(announced) ? { instead: image.uid } : {}
     const rest = total === null ? length : total - (start ?? 0)
-    if (rest !== null) await room.check(rest, instead)
+    await room.check(rest ?? 0, instead)
   }
 }
 

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { Outage, Refusal } from '../../errors.ts'
 import type { Digest } from '../../image/digest.ts'
 import { makeFolders } from '../folders.ts'
 import type {
+  Aside,
   ByteRange,
   Linker,
   Listed,
@@ -47,7 +49,7 @@ export type S3Options = {
  * Blobs in a bucket. Few bytes lie under their digest; many are uploaded in parts under a random key while they come, and
  * `links/<algorithm>/<hex>` says where they lie: nothing is copied at the end.
  */
-export class S3Store implements Store, Linker, AsyncDisposable {
+export class S3Store implements Store, Linker, Aside, AsyncDisposable {
   readonly #options: S3Options
   readonly #shelf: Shelf
   readonly #pool: BufferPool
@@ -147,6 +149,12 @@ export class S3Store implements Store, Linker, AsyncDisposable {
   /** A bucket does not tell. */
   free(): Promise<null> {
     return Promise.resolve(null)
+  }
+
+  async aside() {
+    const { scratch: folder } = this.#options
+    const { bavail, bsize } = await statfs(folder)
+    return { folder, free: bavail * bsize }
   }
 
   async probe(signal: AbortSignal): Promise<void> {

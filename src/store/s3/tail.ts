@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { errno } from '../../errors.ts'
+import { dirname, join } from 'node:path'
+import { errno, Outage } from '../../errors.ts'
 import { DurableOffset } from '../durable-offset.ts'
 import { strayAt } from '../filesystem-strays.ts'
 import { makeFolders, syncFolder } from '../folders.ts'
@@ -71,11 +71,21 @@ export class Tail {
   /** Adds at the end. */
   async append(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const written = await this.#file.write([bytes.subarray(done)], this.#length)
+      const written = await this.#write(bytes.subarray(done))
       done += written
       this.#length += written
     }
     this.#durable.advance(this.#length)
+  }
+
+  async #write(bytes: Buffer): Promise<number> {
+    try {
+      return await this.#file.write([bytes], this.#length)
+    } catch (cause) {
+      if (!['ENOSPC', 'EDQUOT'].includes(errno(cause) ?? '')) throw cause
+      const message = `bytes are put aside in ${dirname(this.#folder)}, and its disk is full; free space there, or set SLIPWAY_SCRATCH_DIR to a larger disk`
+      throw new Outage('STORAGE_FULL', message, { cause })
+    }
   }
 
   async flush(): Promise<void> {

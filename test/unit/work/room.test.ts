@@ -54,6 +54,27 @@ describe('room', () => {
     await expect(on.room.check(0, { own: claim })).rejects.toMatchObject(full)
   })
 
+  test('is what the scratch folder has, for bytes of unknown length', async () => {
+    await using opened = await openCatalog()
+    const scratch = { folder: '/scratch', free: 180 * mebibyte }
+    const store = { free: () => Promise.resolve(null), aside: () => Promise.resolve(scratch) }
+    const room = new Room(opened.catalog, store, {
+      maxImageSize: 100 * mebibyte,
+      storageLimit: null,
+    })
+    using first = await room.claim(null)
+    using second = await room.claim(null)
+    await expect(room.claim(null)).rejects.toThrow(
+      'put aside in /scratch, which has only 0B left; free space there, or set SLIPWAY_SCRATCH_DIR',
+    )
+    using known = await room.claim(90 * mebibyte)
+    second[Symbol.dispose]()
+    await room.check(0)
+    scratch.free = 63 * mebibyte
+    await expect(room.check(0, { own: first })).rejects.toMatchObject(full)
+    expect(known.received).toBe(0)
+  })
+
   test('has none for a file larger than any may be', async () => {
     await using on = await rooms({})
     await expect(on.room.claim(101 * mebibyte)).rejects.toMatchObject({ code: 'TOO_LARGE' })
