@@ -72,8 +72,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const path = join(dataDir, 'catalog.sqlite')
   const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))
-  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
   await becomeOriginal(store)
+  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
   const soundness = resources.use(await UncleanStop.open({ catalog, path, log }))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 

@@ -6,8 +6,9 @@ import type { Settings } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
-import { openStore } from '../store/table.ts'
+import { openStore, storeName } from '../store/table.ts'
 import { Collector } from '../work/collect.ts'
+import { assertPair } from '../work/store-identity.ts'
 
 /** A data folder in the hands of a command: no service runs on it meanwhile. */
 export type Offline = AsyncDisposable & {
@@ -27,6 +28,7 @@ export async function openOffline(settings: Settings, log: Log): Promise<Offline
   const now = Date.now
   const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))
+  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
   const collector = new Collector(catalog, store, log)
   const held = resources.move()
   return { catalog, store, collector, now, [Symbol.asyncDispose]: () => held.disposeAsync() }

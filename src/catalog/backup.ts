@@ -5,6 +5,9 @@ import Sqlite from 'better-sqlite3'
 import { errno, Refusal } from '../errors.ts'
 import { closing, quickCheck, unlessDamaged } from './soundness.ts'
 
+/** The fact by which a catalog says that it is a copy of another time: what came since is unknown to it. */
+export const backupFact = 'backup-of'
+
 export type BackupOptions = {
   /** Of the catalog. */
   readonly path: string
@@ -43,12 +46,19 @@ async function copy(path: string, aside: string): Promise<void> {
   } catch (error) {
     throw unlessDamaged(error, path)
   }
+  markAsBackup(aside)
   const damage = quickCheck(aside)
   if (damage !== null) {
     throw new Refusal('UNSUPPORTED', `the backup is damaged (${damage}); try another disk`)
   }
   // SQLite leaves that to whoever asked for the file.
   await file.sync()
+}
+
+function markAsBackup(aside: string): void {
+  using database = closing(new Sqlite(aside, { fileMustExist: true }))
+  const statement = database.prepare('insert or replace into facts (name, value) values (?, ?)')
+  statement.run(backupFact, new Date().toISOString())
 }
 
 /** Unlike a rename this takes nobody's place. */

@@ -25,4 +25,8 @@ export class CatalogFacts {
       .onConflict((is) => is.column('name').doUpdateSet({ value }))
       .execute()
   }
+
+  async remove(name: string): Promise<void> {
+    await this.#db.deleteFrom('facts').where('name', '=', name).execute()
+  }
 }

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { backupFact } from '../catalog/backup.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { Refusal } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import { identityKey, ownRecords } from './copy-mark.ts'
 
-/** No repository has such a name. */
-const key = '_store/id'
-const folder = '_store/'
-
-/** Facts of a catalog: the store it belongs to, and the one it was about to take for its own. */
+/**
+ * Facts of a catalog: the store it belongs to, the one it was about to take for its own, and how often the two have been
+ * opened together.
+ */
 const fact = 'store'
 const offer = 'store-offered'
+const times = 'store-generation'
 
-const schema = z.object({ id: z.string().min(1) })
+const schema = z.object({ id: z.string().min(1), generation: z.int().default(0) })
 
 export type Pair = {
   readonly catalog: Catalog
@@ -21,20 +23,36 @@ export type Pair = {
   readonly where: { readonly catalog: string; readonly store: string }
 }
 
-type Ids = { readonly here: string | null; readonly there: string | null }
+type Ids = {
+  readonly here: string | null
+  readonly there: string | null
+  /** Of the store. */
+  readonly generation: number
+}
 
 /**
  * Holds a catalog and a store against each other, before anything is done with either: a catalog that knows nothing of what
- * the store has would have it collected. Two that are new, or older than this check, are told that they belong together.
- * @throws Refusal when they do not
+ * the store has, or not yet, would have it collected. Two that are new, or older than this check, are told that they belong
+ * together.
+ * @throws Refusal when they do not, or the catalog is an older one
  */
 export async function assertPair(pair: Pair): Promise<void> {
-  const { here, there } = await idsOf(pair)
-  if (here !== null && here === there) return
+  const ids = await idsOf(pair)
+  const { here, there } = ids
+  if (here !== null && here === there) return await renew(pair, here, ids.generation)
   if (here === null && (await mayJoin(pair, there))) return await join(pair, there ?? randomUUID())
   const isNew = there === null && !(await knowsAnything(pair.catalog)) && !(await hasAny(pair))
   if (here !== null && isNew) return await join(pair, here)
   throw here !== null && there === null ? emptied(pair) : foreign(pair)
+}
+
+/** The catalog first: after a crash between the two it is ahead, and never taken for an older one. */
+async function renew(pair: Pair, id: string, generation: number): Promise<void> {
+  const { facts } = pair.catalog.read
+  const own = Number((await facts.read(times)) ?? generation)
+  if (own < generation || (await facts.read(backupFact)) !== null) throw older(pair)
+  await pair.catalog.transaction((tables) => tables.facts.write(times, String(own + 1)))
+  await putId(pair, id, own + 1)
 }
 
 /** For a rebuild: whether the catalog is that of another store, and has to make room. */
@@ -46,19 +64,20 @@ export async function isForeign(pair: Pair): Promise<boolean> {
 /** Before a rebuild: the store has an id, so that no service takes a catalog that is made in part for its own. */
 export async function mark(pair: Pair): Promise<void> {
   const { here, there } = await idsOf(pair)
-  if (there === null) await putId(pair, here ?? randomUUID())
+  if (there === null) await putId(pair, here ?? randomUUID(), 1)
 }
 
 /** After a rebuild: the two belong together from now on. */
 export async function pairUp(pair: Pair): Promise<void> {
-  const { here, there } = await idsOf(pair)
-  await join(pair, there ?? here ?? randomUUID())
+  const { here, there, generation } = await idsOf(pair)
+  await join(pair, there ?? here ?? randomUUID(), generation + 1)
 }
 
 async function idsOf({ catalog, store }: Pair): Promise<Ids> {
-  const bytes = await store.records.read(key)
-  const there = bytes && schema.parse(JSON.parse(Buffer.from(bytes).toString())).id
-  return { here: await catalog.read.facts.read(fact), there }
+  const bytes = await store.records.read(identityKey)
+  const there = bytes && schema.parse(JSON.parse(Buffer.from(bytes).toString()))
+  const here = await catalog.read.facts.read(fact)
+  return { here, there: there?.id ?? null, generation: there?.generation ?? 0 }
 }
 
 /** Whether a catalog without an id may take this store for its own. */
@@ -70,15 +89,19 @@ async function mayJoin(pair: Pair, there: string | null): Promise<boolean> {
   return !(await knowsAnything(catalog)) && !(await hasAny(pair))
 }
 
-async function putId({ store }: Pair, id: string): Promise<void> {
-  await store.records.put(key, Buffer.from(JSON.stringify({ id })))
+async function putId({ store }: Pair, id: string, generation: number): Promise<void> {
+  await store.records.put(identityKey, Buffer.from(JSON.stringify({ id, generation })))
 }
 
-async function join(pair: Pair, id: string): Promise<void> {
+async function join(pair: Pair, id: string, generation = 1): Promise<void> {
   const { catalog } = pair
   await catalog.transaction(({ facts }) => facts.write(offer, id))
-  await putId(pair, id)
-  await catalog.transaction(({ facts }) => facts.write(fact, id))
+  await putId(pair, id, generation)
+  await catalog.transaction(async ({ facts }) => {
+    await facts.write(fact, id)
+    await facts.write(times, String(generation))
+    await facts.remove(backupFact)
+  })
 }
 
 async function knowsAnything({ read }: Catalog): Promise<boolean> {
@@ -88,7 +111,7 @@ async function knowsAnything({ read }: Catalog): Promise<boolean> {
 
 /** Whether the store has any image or manifest. */
 async function hasAny({ store }: Pair): Promise<boolean> {
-  for await (const found of store.records.list('')) if (!found.startsWith(folder)) return true
+  for await (const found of store.records.list('')) if (!found.startsWith(ownRecords)) return true
   return false
 }
 
@@ -96,6 +119,13 @@ function foreign({ where }: Pair): Refusal {
   return new Refusal(
     'UNSUPPORTED',
     `the catalog in ${where.catalog} does not belong to the images in ${where.store}; run "slipway rebuild", which makes a catalog from what is stored there, or set SLIPWAY_DATA_DIR and the storage to two that belong together`,
+  )
+}
+
+function older({ where }: Pair): Refusal {
+  return new Refusal(
+    'UNSUPPORTED',
+    `the catalog in ${where.catalog} is older than the images in ${where.store}, as one from a backup is; run "slipway rebuild", which adds what is missing, so that nothing of it is taken for garbage`,
   )
 }
 

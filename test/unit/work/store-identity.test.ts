@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { backupFact } from '../../../src/catalog/backup.ts'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
 import type { Records } from '../../../src/store/store.ts'
 import { assertPair, isForeign, mark, pairUp } from '../../../src/work/store-identity.ts'
@@ -106,3 +107,36 @@ test.each(['before', 'after'])(
     expect(await bench.catalog.read.facts.read('store')).not.toBeNull()
   },
 )
+
+test('a catalog of an earlier time is refused until a rebuild has added what came since', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  const before = await bench.catalog.read.facts.read('store-generation')
+  await assertPair(pair(bench.catalog, bench))
+  await makeReady('a', 'layer', bench)
+  await bench.catalog.transaction(({ facts }) => facts.write('store-generation', before ?? ''))
+  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow(
+    'the catalog in here is older than the images in there, as one from a backup is; run "slipway rebuild"',
+  )
+  await rebuildInto(bench.catalog, bench)
+  await pairUp(pair(bench.catalog, bench))
+  await assertPair(pair(bench.catalog, bench))
+})
+
+test('a catalog that says that it is a backup is refused, however new it is', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  await bench.catalog.transaction(({ facts }) => facts.write(backupFact, 'now'))
+  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow('is older than')
+  await pairUp(pair(bench.catalog, bench))
+  await assertPair(pair(bench.catalog, bench))
+})
+
+test('a crash between the two leaves the catalog ahead, which is no older one', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  const id = await bench.store.records.read(key)
+  await assertPair(pair(bench.catalog, bench))
+  if (id) await bench.store.records.put(key, id)
+  await assertPair(pair(bench.catalog, bench))
+})
