@@ -46,7 +46,7 @@ type Choice = { readonly verify: boolean; readonly replaces: boolean }
 
 async function copy(from: string, to: string, choice: Choice, output: Output): Promise<number> {
   const { openStoreAt } = await import('./store-at.ts')
-  const { ProgressLine } = await import('./progress-line.ts')
+  const { ProgressBar } = await import('./progress-bar.ts')
   const { copyStore } = await import('../work/copy-store.ts')
   await using source = await openStoreAt(from, 'read')
   await using target = await openStoreAt(to, 'write')
@@ -55,20 +55,20 @@ async function copy(from: string, to: string, choice: Choice, output: Output): P
   }
   const stopping = new AbortController()
   void signalled().then((signal) => stopping.abort(new Interrupted(signal)))
-  using line = new ProgressLine()
+  using bar = new ProgressBar()
   const options = {
     ...choice,
     from: source.store,
     to: target.store,
     place: source.place,
-    onProgress: (progress: CopyProgress) => line.show(shareOf(progress), textOfProgress(progress)),
-    onProblem: (problem: string) => line.say(problem),
+    onProgress: (progress: CopyProgress) => bar.show(shareOf(progress), textOfProgress(progress)),
+    onProblem: (problem: string) => bar.say(problem),
   }
   try {
     return tell(await copyStore(options, stopping.signal), output)
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
-    line[Symbol.dispose]()
+    bar[Symbol.dispose]()
     complain(`stopped by ${error.signal}; run the command again to go on`)
     return 1
   }

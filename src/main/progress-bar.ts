@@ -6,7 +6,7 @@ const barWidth = 30
 type Screen = Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean }
 
 /** Long work for people who wait: a bar on a terminal, a line now and then elsewhere. */
-export class ProgressLine implements Disposable {
+export class ProgressBar implements Disposable {
   readonly #screen: Screen
   readonly #now: () => number
   #shownAt: number
