@@ -65,7 +65,9 @@ async function copy(from: string, to: string, choice: Choice, output: Output): P
     onProblem: (problem: string) => bar.say(problem),
   }
   try {
-    return tell(await copyStore(options, stopping.signal), output)
+    const counts = await copyStore(options, stopping.signal)
+    bar[Symbol.dispose]()
+    return tell(counts, output)
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
     bar[Symbol.dispose]()

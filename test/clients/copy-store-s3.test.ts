@@ -38,7 +38,7 @@ const summarySchema = z.object({ copied: z.number(), present: z.number(), unread
 async function copy(from: string, to: string, data: string) {
   const { args, env } = commandOf(from, to, data)
   const { code, stdout, stderr } = await attempt(process.execPath, args, { env, limit: 100_000 })
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(code, stderr).toBe(0)
   return summarySchema.parse(JSON.parse(stdout))
 }
 

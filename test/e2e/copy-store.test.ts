@@ -45,7 +45,7 @@ describe('slipway copy-store', () => {
     const [one, two] = [disk(2 * mebibyte), disk(mebibyte, 1)]
     await upload(service, 'one', one)
     const first = await copyStore(service.folder, elsewhere.path)
-    expect(first).toMatchObject({ code: 0, stderr: '' })
+    expect(first.code, first.stderr).toBe(0)
     expect(summarySchema.parse(JSON.parse(first.stdout))).toMatchObject({ copied: 3, present: 0 })
     await upload(service, 'two', two)
     const used = await copyStore(elsewhere.path, service.folder)
@@ -98,8 +98,8 @@ describe('slipway copy-store', () => {
     const [ended, said] = [once(child, 'close'), text(child.stderr)]
     await within(20_000, 'the first blob', begun)
     child.kill('SIGINT')
-    expect(await within(10_000, 'the end', ended)).toEqual([1, null])
-    expect(await said).toBe('stopped by SIGINT; run the command again to go on\n')
+    expect(await within(60_000, 'the end', ended)).toEqual([1, null])
+    expect(await said).toMatch(/^stopped by SIGINT; run the command again to go on\n$/m)
     expect(await readdir(join(to, 'staging'))).toHaveLength(1)
   })
 
