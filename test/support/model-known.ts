@@ -46,6 +46,19 @@ export class Known {
     return [...this.manifests.values()].some(({ needs }) => needs.includes(digest))
   }
 
+  /** A change of its leases was cut: whether it is here is not known until it is pushed or deleted again. */
+  doubt(digest: string, leases: number): void {
+    this.#leases.set(digest, Math.min(leases, this.#leasesOf(digest)))
+    this.#deleted.delete(digest)
+  }
+
+  /** What lies here for certain: manifests, what they name, and what has leases. */
+  digests(): readonly string[] {
+    const leased = [...this.#leases.keys()].filter((digest) => this.#leasesOf(digest) > 0)
+    const needed = [...this.manifests.values()].flatMap(({ needs }) => needs)
+    return [...leased, ...this.manifests.keys(), ...needed]
+  }
+
   mustHave(digest: string): boolean {
     return this.#leasesOf(digest) > 0 || this.isNeeded(digest)
   }

@@ -16,6 +16,8 @@ export class OwnRepository {
   readonly #pool: readonly [Blob, ...Blob[]]
   readonly #others: readonly [string, ...string[]]
   readonly #known = new Known()
+  /** Finds out what a change has come to whose answer has not come. */
+  #look: (() => Promise<void>) | null = null
   #serial = 0
 
   constructor(
@@ -56,6 +58,24 @@ export class OwnRepository {
     await operations[random.below(operations.length)]?.()
   }
 
+  /** After a cut: what the last request has come to, which is certain from then on. */
+  async settle(): Promise<void> {
+    await this.#look?.()
+    this.#look = null
+  }
+
+  /** What the store has to hold of this repository; blobs that have leases may be more. */
+  expected() {
+    const { manifests, tags } = this.#known
+    return {
+      digests: this.#known.digests(),
+      records: [
+        ...[...manifests.keys()].map((digest) => `${this.repository}/_manifests/${digest}`),
+        ...[...tags.keys()].map((tag) => `${this.repository}/_tags/${tag}`),
+      ],
+    }
+  }
+
   /** Everything that must be there is, byte for byte, and nothing else is listed. */
   async check(): Promise<void> {
     for (const digest of this.#known.manifests.keys()) await this.#checkManifest(digest)
@@ -64,10 +84,7 @@ export class OwnRepository {
     for (const subject of new Set(subjects)) if (subject) await this.#checkReferrers(subject)
     const told = (await this.#client.tags(this.repository)) ?? []
     same('the tags', told, [...this.#known.tags.keys()].toSorted())
-    for (const [tag, digest] of this.#known.tags) {
-      const answer = await this.#client.manifest('HEAD', this.repository, tag)
-      same(`the tag ${tag}`, answer.headers.get('docker-content-digest'), digest)
-    }
+    await this.#checkTags()
   }
 
   /** Deletes everything, what uses others first. */
@@ -80,13 +97,19 @@ export class OwnRepository {
   }
 
   async #push(blob: Blob): Promise<void> {
-    await pushSomehow(this.#client, this.repository, blob, this.#random)
+    await this.#change(
+      async () => this.#known.doubt(blob.digest, Infinity),
+      () => pushSomehow(this.#client, this.repository, blob, this.#random),
+    )
     this.#known.lease(blob.digest)
   }
 
   async #mount(blob: Blob): Promise<void> {
     const from = this.#random.below(2) ? null : this.#random.pick(this.#others)
-    const answer = await this.#client.mount(this.repository, blob.digest, from)
+    const answer = await this.#change(
+      async () => this.#known.doubt(blob.digest, Infinity),
+      () => this.#client.mount(this.repository, blob.digest, from),
+    )
     await expectStatus(answer, 201, 202)
     if (answer.status === 201) return this.#known.lease(blob.digest)
     if (from === null && this.#known.mustHave(blob.digest))
@@ -153,8 +176,35 @@ export class OwnRepository {
     const [first] = tags
     const byTag = tags.length === 1 && first !== undefined && random.below(2) === 0
     const reference = byTag ? first : `${digest}?${tags.map((tag) => `tag=${tag}`).join('&')}`
-    await expectStatus(await this.#client.putManifest(this.repository, { ...kept, reference }), 201)
+    const answer = await this.#change(
+      () => this.#lookForManifest(digest, kept, tags),
+      () => this.#client.putManifest(this.repository, { ...kept, reference }),
+    )
+    await expectStatus(answer, 201)
     this.#known.put(digest, kept, tags)
+  }
+
+  /** It has come with all its tags, or with none of them. */
+  async #lookForManifest(digest: string, kept: Kept, tags: readonly string[]): Promise<void> {
+    const { status } = await this.#client.manifest('HEAD', this.repository, digest)
+    const before = this.#known.manifests.has(digest)
+    if (status === 404 && !before) return
+    same(`the manifest ${digest}`, status, 200)
+    const moved = tags.filter((tag) => this.#known.tags.get(tag) !== digest)
+    const targets = await Promise.all(moved.map((tag) => this.#targetOf(tag)))
+    if (!before || targets.includes(digest)) this.#known.put(digest, kept, tags)
+    await this.#checkTags()
+  }
+
+  async #targetOf(tag: string): Promise<string | null> {
+    const answer = await this.#client.manifest('HEAD', this.repository, tag)
+    return answer.headers.get('docker-content-digest')
+  }
+
+  async #checkTags(): Promise<void> {
+    for (const tag of tagNames) {
+      same(`the tag ${tag}`, await this.#targetOf(tag), this.#known.tags.get(tag) ?? null)
+    }
   }
 
   async #moveTag(): Promise<void> {
@@ -163,12 +213,23 @@ export class OwnRepository {
   }
 
   async #deleteTag(tag: string): Promise<void> {
-    const answer = await this.#client.manifest('DELETE', this.repository, tag)
+    const answer = await this.#change(
+      async () => {
+        if ((await this.#targetOf(tag)) === null) this.#known.tags.delete(tag)
+      },
+      () => this.#client.manifest('DELETE', this.repository, tag),
+    )
     await expectStatus(answer, this.#known.tags.delete(tag) ? 202 : 404)
   }
 
   async #deleteManifest(digest: string): Promise<void> {
-    const answer = await this.#client.manifest('DELETE', this.repository, digest)
+    const answer = await this.#change(
+      async () => {
+        const { status } = await this.#client.manifest('HEAD', this.repository, digest)
+        if (status === 404 && !this.#known.isNeeded(digest)) this.#known.remove(digest)
+      },
+      () => this.#client.manifest('DELETE', this.repository, digest),
+    )
     const status = this.#known.manifests.has(digest)
       ? this.#known.isNeeded(digest)
         ? 405
@@ -180,7 +241,10 @@ export class OwnRepository {
   }
 
   async #deleteBlob({ digest }: Blob): Promise<void> {
-    const answer = await this.#client.blob('DELETE', this.repository, digest)
+    const answer = await this.#change(
+      async () => this.#known.doubt(digest, 0),
+      () => this.#client.blob('DELETE', this.repository, digest),
+    )
     if (this.#known.isNeeded(digest)) {
       await expectStatus(answer, 405)
       return
@@ -188,6 +252,14 @@ export class OwnRepository {
     const possible = this.#known.mustNotHave(digest) ? [404] : [202, 404]
     await expectStatus(answer, ...(this.#known.mustHave(digest) ? [202] : possible))
     this.#known.removeBlob(digest)
+  }
+
+  /** @param look what is to be found out when the answer does not come */
+  async #change<Value>(look: () => Promise<void>, request: () => Promise<Value>): Promise<Value> {
+    this.#look = look
+    const answer = await request()
+    this.#look = null
+    return answer
   }
 
   async #cancel(): Promise<void> {

@@ -1,15 +1,10 @@
 import { digestOf } from '../../src/image/digest.ts'
+import { Cut, type CutClient } from './model-life.ts'
 import { pushSomehow, type Blob } from './model-pool.ts'
 import { same } from './model-own.ts'
 import { imageManifest } from './push-content.ts'
 import type { Random } from './random.ts'
-import {
-  bytesOf,
-  codeOf,
-  expectStatus,
-  type Bytes,
-  type RegistryClient,
-} from './registry-client.ts'
+import { bytesOf, codeOf, expectStatus, type Bytes } from './registry-client.ts'
 
 type Image = {
   readonly digest: string
@@ -21,6 +16,9 @@ type Image = {
 /** A thing that several clients change: what it may be, who is changing it, and how often that was begun. */
 type Uncertain = { readonly possible: Set<string>; writing: number; changes: number }
 
+/** What is known of a request: nobody else was at the same thing, somebody was, or its answer did not come. */
+type How = 'alone' | 'among others' | 'cut'
+
 const tagNames = ['one', 'two', 'three', 'four'] as const
 const none = 'none'
 const mostTries = 50
@@ -28,14 +26,14 @@ const mostTries = 50
 /** A repository in which all clients write: what is in flight is uncertain until it is answered. */
 export class SharedRepository {
   readonly repository: string
-  readonly #client: RegistryClient
+  readonly #client: CutClient
   readonly #images: readonly [Image, ...Image[]]
   readonly #pool: readonly Blob[]
   readonly #state = new Map<string, Uncertain>()
   /** How often a blob was gone before its manifest came. */
   retries = 0
 
-  constructor(repository: string, client: RegistryClient, pool: readonly [Blob, ...Blob[]]) {
+  constructor(repository: string, client: CutClient, pool: readonly [Blob, ...Blob[]]) {
     this.repository = repository
     this.#client = client
     this.#pool = pool
@@ -69,6 +67,19 @@ export class SharedRepository {
     same('the tags', (await this.#client.tags(this.repository)) ?? [], tags.toSorted())
   }
 
+  /** What the store has to hold of this repository, as it was checked last; blobs that have leases may be more. */
+  expected() {
+    const here = this.#images.filter(({ digest }) => this.#of(digest).possible.has('here'))
+    const tags = tagNames.filter((tag) => !this.#of(tag).possible.has(none))
+    return {
+      digests: here.flatMap((image) => [image.digest, ...image.blobs.map(({ digest }) => digest)]),
+      records: [
+        ...here.map(({ digest }) => `${this.repository}/_manifests/${digest}`),
+        ...tags.map((tag) => `${this.repository}/_tags/${tag}`),
+      ],
+    }
+  }
+
   async empty(): Promise<void> {
     for (const image of this.#images) await this.#remove(image)
     for (const { digest } of this.#pool) {
@@ -83,12 +94,13 @@ export class SharedRepository {
       [tag, image.digest],
       [image.digest, 'here'],
     ] as const
-    const change = this.#begin([tag, image.digest])
     for (const [key, value] of effects) this.#of(key).possible.add(value)
-    await this.#pushUntilTaken(tag, image, random)
-    const alone = change.end()
+    const how = await this.#change([tag, image.digest], () =>
+      this.#pushUntilTaken(tag, image, random),
+    )
+    if (how === 'cut') return
     for (const [key, value] of effects) {
-      if (alone) this.#of(key).possible.clear()
+      if (how === 'alone') this.#of(key).possible.clear()
       else this.#of(key).possible.add(none)
       this.#of(key).possible.add(value)
     }
@@ -108,21 +120,18 @@ export class SharedRepository {
   }
 
   async #untag(tag: string): Promise<void> {
-    const change = this.#begin([tag])
     this.#of(tag).possible.add(none)
-    await expectStatus(await this.#client.manifest('DELETE', this.repository, tag), 202, 404)
-    if (change.end()) this.#of(tag).possible.clear()
+    const how = await this.#change([tag], () => this.#delete(tag))
+    if (how === 'alone') this.#of(tag).possible.clear()
     this.#of(tag).possible.add(none)
   }
 
   /** With all its tags; whoever sets one of them to it meanwhile may lose it again. */
   async #remove({ digest }: Image): Promise<void> {
-    const change = this.#begin([digest, ...tagNames])
     this.#mayBeGone(digest)
-    await expectStatus(await this.#client.manifest('DELETE', this.repository, digest), 202, 404)
-    const alone = change.end()
+    const how = await this.#change([digest, ...tagNames], () => this.#delete(digest))
     this.#mayBeGone(digest)
-    if (!alone) return
+    if (how !== 'alone') return
     this.#of(digest).possible.delete('here')
     for (const tag of tagNames) this.#of(tag).possible.delete(digest)
   }
@@ -132,19 +141,34 @@ export class SharedRepository {
     for (const key of [digest, ...pointing]) this.#of(key).possible.add(none)
   }
 
-  /** `end` tells whether nobody else has changed one of these meanwhile. */
-  #begin(keys: readonly string[]) {
+  async #delete(reference: string): Promise<void> {
+    const answer = await this.#client.manifest('DELETE', this.repository, reference)
+    await expectStatus(answer, 202, 404)
+  }
+
+  /** Makes a request that changes these things, and tells whether nobody else has changed one of them meanwhile. */
+  async #change(keys: readonly string[], request: () => Promise<void>): Promise<How> {
     const isFree = keys.every((key) => this.#of(key).writing === 0)
     for (const key of keys) {
       this.#of(key).writing += 1
       this.#of(key).changes += 1
     }
     const before = keys.map((key) => this.#of(key).changes)
-    return {
-      end: (): boolean => {
-        for (const key of keys) this.#of(key).writing -= 1
-        return isFree && keys.every((key, index) => this.#of(key).changes === before[index])
-      },
+    const isAnswered = await this.#isAnswered(request)
+    for (const key of keys) this.#of(key).writing -= 1
+    if (!isAnswered) return 'cut'
+    const isAlone = keys.every((key, index) => this.#of(key).changes === before[index])
+    return isFree && isAlone ? 'alone' : 'among others'
+  }
+
+  async #isAnswered(request: () => Promise<void>): Promise<boolean> {
+    try {
+      await request()
+      return true
+    } catch (error) {
+      if (!(error instanceof Cut)) throw error
+      await this.#client.life.up()
+      return false
     }
   }
 
