@@ -41,6 +41,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('name', 'text', (column) => column.primaryKey())
     .addColumn('value', 'text', (column) => column.notNull())
     .execute()
+  // Records in the store that may be behind what is committed here.
+  await db.schema
+    .createTable('record_debts')
+    .addColumn('key', 'text', (column) => column.primaryKey())
+    .execute()
   // What is being deleted is read in pages by digest.
   await db.schema.dropIndex('blobs_by_state').execute()
   await db.schema.createIndex('blobs_by_state').on('blobs').columns(['state', 'digest']).execute()

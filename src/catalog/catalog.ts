@@ -16,6 +16,7 @@ import { reserveLog } from './log-reserve.ts'
 import { migrate } from './migrations.ts'
 import { OwnDialect } from './own-dialect.ts'
 import { PushSessions } from './push-sessions.ts'
+import { RecordDebts } from './record-debts.ts'
 import { Referrers } from './referrers.ts'
 import { Restoration } from './restoration.ts'
 import type { Schema } from './schema.ts'
@@ -40,6 +41,7 @@ export type Tables = {
   readonly events: Events
   readonly maintenance: MaintenanceRuns
   readonly facts: CatalogFacts
+  readonly recordDebts: RecordDebts
   readonly totals: Totals
   readonly restoration: Restoration
 }
@@ -220,6 +222,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     events,
     maintenance: new MaintenanceRuns(db, now),
     facts: new CatalogFacts(db),
+    recordDebts: new RecordDebts(db),
     totals: new Totals(db),
     restoration: new Restoration(db, now),
   }

@@ -20,6 +20,7 @@ export interface Schema {
   events: EventTable
   maintenance_runs: MaintenanceTable
   facts: FactTable
+  record_debts: RecordDebtTable
 }
 
 /** A column that is written once. */
@@ -185,6 +186,11 @@ export interface MaintenanceTable {
   message: string
   started_at: Fixed<number>
   finished_at: number | null
+}
+
+/** The key of a record in the store that may be behind the catalog. */
+export interface RecordDebtTable {
+  key: Fixed<string>
 }
 
 export interface FactTable {

@@ -7,6 +7,7 @@ import type { Intake } from './intake.ts'
 import { imageTag } from '../image/name.ts'
 import { leaseHolder } from './publish.ts'
 import { shelveAgain } from './shelve.ts'
+import { PushedRecords } from './pushed-records.ts'
 import type { Pushes } from './pushes.ts'
 import { tagKey } from './tag-record.ts'
 import type { Reception } from './upload.ts'
@@ -37,6 +38,7 @@ export async function recover({ catalog, store, idle, now }: Remains): Promise<v
   })
   await recoverUploads({ catalog, store, idle, now })
   await shelveAgain({ catalog, store })
+  await new PushedRecords({ catalog, store }).catchUp()
   const uploads = await catalog.read.uploads.inState('interrupted')
   await takeStock({ catalog, store })
   const uids = [...(await catalog.read.jobs.all()), ...uploads.map(({ imageUid }) => imageUid)]

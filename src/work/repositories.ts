@@ -11,7 +11,8 @@ import { assertNeeds } from './needs.ts'
 import { gone, put, reserve } from './publish.ts'
 import { leaseFor } from './shelve.ts'
 import { arrived } from './soundness.ts'
-import { manifestKey, pushedRecord, pushedTagKey } from './tag-record.ts'
+import { PushedRecords } from './pushed-records.ts'
+import { manifestKey, pushedTagKey } from './tag-record.ts'
 
 export type RepositoryOptions = {
   readonly catalog: Catalog
@@ -35,16 +36,18 @@ const most = 1000
 
 /**
  * What clients do to repositories. The catalog's transaction decides, the records follow it: what was answered is in both,
- * and after a crash between them a record may be behind what nobody was told of.
+ * and what a crash has left between them is made up for at the next start.
  */
 export class Repositories {
   readonly #options: RepositoryOptions
   readonly #inTurn = new InTurn()
   readonly #freed: Freed
+  readonly #records: PushedRecords
 
   constructor(options: RepositoryOptions) {
     this.#options = options
     this.#freed = new Freed(options.now)
+    this.#records = new PushedRecords(options)
   }
 
   /**
@@ -60,8 +63,12 @@ export class Repositories {
     try {
       await put(bytes, store, signal, digest)
       await this.#inTurn.run(repository, async () => {
-        await catalog.transaction((tables) => link(repository, pushed, holder, tables))
-        await this.#record(repository, pushed)
+        const keys = keysOf(repository, pushed)
+        await catalog.transaction(async (tables) => {
+          await link(repository, pushed, holder, tables)
+          await this.#records.announce(tables, keys)
+        })
+        await this.#records.follow(keys)
       })
     } catch (error) {
       await this.#options.collector.abandon(holder)
@@ -75,16 +82,19 @@ export class Repositories {
    * @throws Refusal IN_USE while an index of the repository lists it
    */
   async remove(repository: string, digest: Digest): Promise<boolean> {
-    const { catalog, store, collector } = this.#options
+    const { catalog, collector } = this.#options
     const removed = await this.#inTurn.run(repository, async () => {
-      const gone = await catalog.transaction(async ({ manifests }) => {
+      const gone = await catalog.transaction(async (tables) => {
+        const { manifests } = tables
         const user = await manifests.user(repository, digest)
         if (user) throw inUse(`the manifest ${digest}`, user)
-        return await manifests.remove(repository, digest)
+        const gone = await manifests.remove(repository, digest)
+        if (!gone) return null
+        const keys = keysOf(repository, { digest, tags: gone.tags })
+        await this.#records.announce(tables, keys)
+        return { needs: gone.needs, keys }
       })
-      if (!gone) return null
-      for (const tag of gone.tags) await store.records.remove(pushedTagKey(repository, tag))
-      await store.records.remove(manifestKey(repository, digest))
+      if (gone) await this.#records.follow(gone.keys)
       return gone
     })
     if (!removed) return false
@@ -95,12 +105,15 @@ export class Repositories {
 
   /** Removes a tag; the manifest stays. */
   async untag(repository: string, tag: string): Promise<boolean> {
-    const { catalog, store } = this.#options
+    const { catalog } = this.#options
+    const keys = [pushedTagKey(repository, tag)]
     return await this.#inTurn.run(repository, async () => {
-      const wasThere = await catalog.transaction(({ manifests }) =>
-        manifests.untag(repository, tag),
-      )
-      if (wasThere) await store.records.remove(pushedTagKey(repository, tag))
+      const wasThere = await catalog.transaction(async (tables) => {
+        const wasThere = await tables.manifests.untag(repository, tag)
+        if (wasThere) await this.#records.announce(tables, keys)
+        return wasThere
+      })
+      if (wasThere) await this.#records.follow(keys)
       return wasThere
     })
   }
@@ -165,13 +178,13 @@ export class Repositories {
       return true
     })
   }
+}
 
-  async #record(repository: string, { digest, bytes, document, tags }: Pushed): Promise<void> {
-    const { records } = this.#options.store
-    const record = pushedRecord({ digest, size: bytes.length, mediaType: document.mediaType })
-    await records.put(manifestKey(repository, digest), record)
-    for (const tag of tags) await records.put(pushedTagKey(repository, tag), record)
-  }
+function keysOf(
+  repository: string,
+  { digest, tags }: { readonly digest: Digest; readonly tags: readonly string[] },
+): readonly string[] {
+  return [manifestKey(repository, digest), ...tags.map((tag) => pushedTagKey(repository, tag))]
 }
 
 async function link(repository: string, pushed: Pushed, holder: string, tables: Tables) {
