@@ -30,8 +30,6 @@ export class SharedRepository {
   readonly #images: readonly [Image, ...Image[]]
   readonly #pool: readonly Blob[]
   readonly #state = new Map<string, Uncertain>()
-  /** How often a blob was gone before its manifest came. */
-  retries = 0
 
   constructor(repository: string, client: CutClient, pool: readonly [Blob, ...Blob[]]) {
     this.repository = repository
@@ -114,7 +112,6 @@ export class SharedRepository {
       const answer = await this.#client.putManifest(this.repository, { ...image, reference: tag })
       if (answer.status === 201) return
       same('the code', await codeOf(answer), 'MANIFEST_BLOB_UNKNOWN')
-      this.retries += 1
     }
     throw new Error(`${mostTries} times a blob was gone before its manifest came`)
   }

@@ -6,6 +6,9 @@ import { expect } from 'vitest'
 import { algorithmOf, type Digest } from '../../src/image/digest.ts'
 import type { Store } from '../../src/store/store.ts'
 
+/** Opens the store of a service that is not running. */
+export type Opening = () => Promise<Store & AsyncDisposable>
+
 export type Expected = { readonly digests: readonly string[]; readonly records: readonly string[] }
 
 /** What a store holds, by its own telling, while no service is at work. */

@@ -1,7 +1,9 @@
-import type { CutClient, Life } from './model-life.ts'
-import { Cut } from './model-life.ts'
+import { expect } from 'vitest'
+import { runSchema, runsSchema } from '../../src/serve/api/storage-schema.ts'
+import { Cut, type CutClient, type Life } from './model-life.ts'
 import type { Random } from './random.ts'
-import { expectStatus } from './registry-client.ts'
+import { expectStatus, RegistryClient } from './registry-client.ts'
+import type { Service } from './service.ts'
 
 /** What happens to a service beside its clients. */
 export type Deed = 'gc' | 'dry run' | 'scrub' | 'kill' | 'stop'
@@ -32,13 +34,35 @@ export class Upkeep {
 
   async #begin(deed: 'gc' | 'dry run' | 'scrub'): Promise<void> {
     const kind = deed === 'scrub' ? 'scrub' : 'gc'
-    const body = JSON.stringify(deed === 'dry run' ? { dryRun: true } : {})
-    const headers = { 'content-type': 'application/json' }
-    const path = `/api/v1/storage/${kind}`
     try {
-      await expectStatus(await this.#client.ask('POST', path, { body, headers }), 202)
+      await begin(this.#client, kind, deed === 'dry run' ? { dryRun: true } : {})
     } catch (error) {
       if (!(error instanceof Cut)) throw error
     }
   }
+}
+
+async function begin(client: RegistryClient, kind: 'gc' | 'scrub', options: object) {
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify(options)
+  const answer = await client.ask('POST', `/api/v1/storage/${kind}`, { body, headers })
+  return runSchema.parse(JSON.parse(await expectStatus(answer, 202)))
+}
+
+/** Runs a whole collection. */
+export async function collectAll(service: Service): Promise<void> {
+  const client = new RegistryClient(() => service.base)
+  const { id } = await begin(client, 'gc', {})
+  const look = async () => {
+    const answer = await client.ask('GET', `/api/v1/storage/runs/${id}`)
+    return runSchema.parse(await answer.json()).state
+  }
+  await expect.poll(look, { timeout: 60_000 }).toBe('done')
+}
+
+/** Runs that came to no end of their own, but for those that an end of the service has interrupted. */
+export async function failedRuns(service: Service) {
+  const answer = await new RegistryClient(() => service.base).ask('GET', '/api/v1/storage/runs')
+  const { items } = runsSchema.parse(await answer.json())
+  return items.filter(({ state }) => state === 'failed')
 }

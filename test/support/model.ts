@@ -36,20 +36,21 @@ type Lane = { readonly random: Random; readonly own: OwnRepository; readonly ima
  * Random operations of several clients at the same time against a model of what must be there. In the end everything is
  * deleted.
  */
-export async function runModel(options: ModelOptions): Promise<Record<string, number>> {
+export async function runModel(
+  options: ModelOptions,
+): Promise<{ readonly [deed in Deed]: number }> {
   await using neighbour = await startNeighbour()
   const client = new CutClient(new Life(options.service))
   const disks = await makeDisks(client, neighbour)
   const model = new Model(options, client, neighbour, disks)
   for (let done = 0; done < options.operations; done += options.between) await model.round()
   await model.empty()
-  return { ...model.upkeep.done, retries: model.shared.retries, cuts: model.cuts }
+  return model.upkeep.done
 }
 
 class Model {
   readonly shared: SharedRepository
   readonly upkeep: Upkeep
-  cuts = 0
   readonly #options: ModelOptions
   readonly #client: CutClient
   readonly #lanes: readonly Lane[]
@@ -117,7 +118,6 @@ class Model {
         await attempt()
       } catch (error) {
         if (!(error instanceof Cut)) throw error
-        this.cuts += 1
         await this.#client.life.up()
         next = async () => {
           await own.settle()
