@@ -59,7 +59,7 @@ test(
         throw error
       },
     })
-    const size = 8 * gibibyte + 5
+    const size = 120 * gibibyte + 5
     const signal = AbortSignal.timeout(patience)
     const began = performance.now()
     await using staging = await store.stage({ size })

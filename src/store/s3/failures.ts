@@ -1,5 +1,5 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
-import { Failure, Outage } from '../../errors.ts'
+import { errno, Failure, Outage } from '../../errors.ts'
 
 /** Where requests went, for people. */
 export type Addressed = { readonly bucket: string; readonly endpoint: string }
@@ -7,14 +7,15 @@ export type Addressed = { readonly bucket: string; readonly endpoint: string }
 const full =
   /Quota|StorageFull|InsufficientStorage|InsufficientCapacity|NoSpace|EntityTooLarge.*quota/i
 const denied =
-  /^(?:AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|CredentialsProviderError|RequestTimeTooSkewed)$/
+  /^(?:AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed)$/
 
 export function statusOf(error: unknown): number | null {
   return error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? null) : null
 }
 
 export function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : ''
+  if (!(error instanceof Error)) return ''
+  return error.name === 'Error' ? (errno(error) ?? error.message) : error.name
 }
 
 /** The object is not there, while the bucket is. */
@@ -41,6 +42,9 @@ export function failureOf(cause: unknown, at: Addressed): Failure {
 function told(name: string, status: number | null, { bucket, endpoint }: Addressed): string {
   if (name === 'NoSuchBucket') {
     return `there is no bucket "${bucket}" at ${endpoint}; create it, or correct SLIPWAY_S3_BUCKET or SLIPWAY_S3_ENDPOINT`
+  }
+  if (name === 'CredentialsProviderError') {
+    return `there are no credentials for the bucket "${bucket}" at ${endpoint}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role`
   }
   if (denied.test(name) || status === 401 || status === 403) {
     return `${endpoint} refused access to the bucket "${bucket}" (${name}); check the credentials, what they may do, and the clock`
