@@ -50,10 +50,11 @@ export class RunView {
   }
 }
 
-/** What of the whole is done, from 0 to 1; null when that is not known. */
-function shareOf({ progress: { looked, total } }: StorageRun): number | null {
-  if (typeof looked !== 'number' || typeof total !== 'number' || total === 0) return null
-  return Math.min(1, looked / total)
+/** What of the whole is done, from 0 to 1; null when that is not known. A scrub counts bytes. */
+function shareOf({ progress }: StorageRun): number | null {
+  const done = Number(progress['bytes'] ?? progress['looked']) + Number(progress['reading'] ?? 0)
+  const total = Number(progress['bytesInAll'] ?? progress['total'])
+  return total > 0 && done >= 0 ? Math.min(1, done / total) : null
 }
 
 function told({ progress }: StorageRun): string {
@@ -77,10 +78,10 @@ function wordsOf(name: string): string {
 }
 
 function shown(name: string, value: unknown): string {
-  if (!/bytes$/i.test(name)) return String(value)
+  if (!/bytes(?:InAll)?$|^reading$/i.test(name)) return String(value)
   return `${formatSize(Number(value))} (${String(value)} bytes)`
 }
 
 function hasDamage({ kind, progress }: StorageRun): boolean {
-  return kind === 'scrub' && Number(progress['errors'] ?? 0) > 0
+  return kind === 'scrub' && Number(progress['damaged'] ?? 0) > 0
 }

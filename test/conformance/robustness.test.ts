@@ -5,13 +5,14 @@ import { digestOf, hexOf } from '../../src/image/digest.ts'
 import { fresh } from '../support/conformance-documents.ts'
 import { expectRefusal } from '../support/conformance-refusal.ts'
 import { expected, Registry, serving } from '../support/conformance-registry.ts'
+import { blobFolder } from '../support/place.ts'
 import { close } from '../support/conformance-ways.ts'
 
 const at = serving()
 
 /** Where the bytes of a blob lie. */
 async function fileOf(digest: string): Promise<string> {
-  const blobs = join(at.service.folder, 'blobs')
+  const blobs = blobFolder(at.service.folder)
   const files = await readdir(blobs, { recursive: true })
   const found = files.find((path) => path.endsWith(digest.slice(digest.indexOf(':') + 1)))
   if (found === undefined) throw new Error(`no file of ${digest}`)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { forever, startNeighbour } from '../support/http-neighbour.ts'
-import { blobSizes, expectNothing, expectOnly, stagedIn } from '../support/leftovers.ts'
+import { blobSizes, expectNothing, expectOnly, expectStaged } from '../support/leftovers.ts'
 import { get, problemOf, send } from '../support/rest.ts'
 import { startService } from '../support/service.ts'
 import { request } from '../support/wire.ts'
@@ -16,7 +16,7 @@ describe('deleting', () => {
     const pause = { at: mebibyte, until: forever }
     await rest.createFrom('running', neighbour.serve('/image', { bytes, pause }))
     await rest.until('running', ({ status }) => status.receivedBytes === String(mebibyte))
-    expect(await stagedIn(service.folder)).not.toEqual([])
+    await expectStaged(service.folder)
     await rest.delete('running')
     await expectNothing(service.folder)
     await neighbour.idle()

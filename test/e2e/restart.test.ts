@@ -1,9 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { forever, startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
-import { expectNothing, expectOnly, stagedIn } from '../support/leftovers.ts'
+import { expectNothing, expectOnly, expectStaged } from '../support/leftovers.ts'
+import { openBeside } from '../support/place.ts'
 import { get, readiness, send, uploadUrl } from '../support/rest.ts'
 import { serveOn, startService, type Service } from '../support/service.ts'
 import { attempt } from '../support/shell.ts'
@@ -20,7 +20,7 @@ function halting(neighbour: Neighbour): string {
 
 async function untilHalfIsIn({ rest, folder }: Service, name: string): Promise<void> {
   await rest.until(name, ({ status }) => status.receivedBytes === String(half))
-  expect(await stagedIn(folder)).not.toEqual([])
+  await expectStaged(folder)
 }
 
 const pathOf = (url: string) => new URL(url).pathname
@@ -107,9 +107,11 @@ describe('over a restart', () => {
   test('what a crash left half-written is removed', async () => {
     await using service = await startService()
     await service.kill()
-    const stray = join(service.folder, 'staging', 'stray')
-    await mkdir(stray)
-    await writeFile(join(stray, 'data'), bytes)
+    await using store = await openBeside(service.folder)
+    const stray = await store.stage()
+    await stray.append([bytes], AbortSignal.timeout(20_000))
+    await stray.flush()
+    await stray.leave()
     await service.start()
     await expectNothing(service.folder)
   })

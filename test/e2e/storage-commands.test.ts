@@ -114,7 +114,7 @@ describe('a command that follows a run', () => {
   })
 
   test('ends with 1 when a scrub has found damage', async () => {
-    await using served = await serving({ kind: 'scrub', state: 'done', progress: { errors: 1 } })
+    await using served = await serving({ kind: 'scrub', state: 'done', progress: { damaged: 1 } })
     expect((await slipway(['scrub', '--rate', '1Mi'], served.variables)).code).toBe(1)
     expect(served.asked).toEqual(['POST /api/v1/storage/scrub'])
     const wrong = await slipway(['scrub', '--rate', 'fast'], served.variables)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { z } from 'zod'
 import { within } from './deadline.ts'
+import { placeVariables, type Place } from './place.ts'
 import { temporaryFolder } from './temporary.ts'
 
 declare module 'vitest' {
@@ -26,6 +27,14 @@ const error = 50
 
 /** Starting a service takes longer than what most files ask of it, so they share one. */
 export default async function share(project: TestProject): Promise<() => Promise<void>> {
+  return await shareService(project, null)
+}
+
+/** @param place where it stores its blobs, null for its folder */
+export async function shareService(
+  project: TestProject,
+  place: Place | null,
+): Promise<() => Promise<void>> {
   await using undo = new AsyncDisposableStack()
   const folder = undo.use(await temporaryFolder()).path
   const child = spawn(process.execPath, [program, 'serve'], {
@@ -34,6 +43,7 @@ export default async function share(project: TestProject): Promise<() => Promise
       SLIPWAY_DATA_DIR: folder,
       SLIPWAY_LISTEN: '127.0.0.1:0',
       SLIPWAY_LOG_FORMAT: 'json',
+      ...(place && placeVariables(folder, place)),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

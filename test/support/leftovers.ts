@@ -1,11 +1,13 @@
-import { readdir, stat } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { expect } from 'vitest'
+import { isInS3, openBeside } from './place.ts'
 
 /** What a data folder always holds, beside the folders whose content is counted here. */
 const fixtures = /^(?:catalog\.sqlite(?:-wal|-shm)?|lock(?:-journal)?|server\.key)$/
-const counted = new Set(['blobs', 'staging', 'repositories'])
+/** What the store keeps there, and what an S3 store puts aside. */
+const counted = new Set(['blobs', 'staging', 'repositories', 'scratch'])
 
 /**
  * Holds a data folder against the images that are in it and Ready: their tags, the blobs they need, and nothing else: no
@@ -17,9 +19,7 @@ export async function expectOnly(folder: string, names: readonly string[]): Prom
   const needed = catalog.column('select distinct digest from blob_references order by 1')
   expect({
     others: (await readdir(folder)).filter((name) => !counted.has(name) && !fixtures.test(name)),
-    staged: await readdir(join(folder, 'staging')),
-    records: (await filesBelow(join(folder, 'repositories'))).filter(isOfRepository),
-    blobs: (await filesBelow(join(folder, 'blobs'))).map((path) => `sha256:${basename(path)}`),
+    ...(await storedIn(folder)),
     images: catalog.column('select name from images order by name'),
     rows: catalog.column('select digest from blobs order by digest'),
     manifests: catalog.column('select repository from manifests order by repository'),
@@ -32,6 +32,7 @@ export async function expectOnly(folder: string, names: readonly string[]): Prom
   }).toEqual({
     others: [],
     staged: [],
+    strays: [],
     records: names.map((name) => `cvi/${name}/_tags/latest`),
     blobs: needed,
     images: names,
@@ -48,27 +49,36 @@ export async function expectNothing(folder: string): Promise<void> {
   await expectOnly(folder, [])
 }
 
-/** Files that are coming in. */
+async function storedIn(folder: string) {
+  await using store = await openBeside(folder)
+  const blobs = await Array.fromAsync(store.list())
+  const strays = await Array.fromAsync(store.strays(Date.now() + 1000))
+  // The store's own id is always there.
+  const records = await Array.fromAsync(store.records.list(''))
+  return {
+    staged: await store.staged(),
+    strays: strays.map(({ name }) => name),
+    records: records.filter((key) => key !== '_store/id').toSorted(),
+    blobs: blobs.map(({ digest }) => digest).toSorted(),
+  }
+}
+
+/** Ids of what is coming in. */
 export async function stagedIn(folder: string): Promise<readonly string[]> {
-  return await filesBelow(join(folder, 'staging'))
+  await using store = await openBeside(folder)
+  return await store.staged()
+}
+
+/** Some of what is coming in is stored; in S3 nothing is before the first part is full. */
+export async function expectStaged(folder: string): Promise<void> {
+  if (!isInS3()) expect(await stagedIn(folder)).not.toEqual([])
 }
 
 /** Bytes of each blob, the smallest first. */
 export async function blobSizes(folder: string): Promise<readonly number[]> {
-  const blobs = join(folder, 'blobs')
-  const found = await Promise.all((await filesBelow(blobs)).map((path) => stat(join(blobs, path))))
-  return found.map(({ size }) => size).sort((a, b) => a - b)
-}
-
-/** The store's own id is always there. */
-function isOfRepository(key: string): boolean {
-  return key !== '_store/id'
-}
-
-async function filesBelow(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
-  const files = entries.filter((entry) => entry.isFile())
-  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort()
+  await using store = await openBeside(folder)
+  const blobs = await Array.fromAsync(store.list())
+  return blobs.map(({ size }) => size).sort((a, b) => a - b)
 }
 
 /** Read beside the service, which is the only one that writes. */

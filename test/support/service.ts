@@ -6,6 +6,7 @@ import { beforeEach, expect } from 'vitest'
 import { z } from 'zod'
 import { within } from './deadline.ts'
 import { Logs } from './logs.ts'
+import { placeVariables } from './place.ts'
 import { Rest } from './rest.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -38,7 +39,11 @@ beforeEach(({ onTestFailed }) => {
 /** The service as people run it: a process of its own, on a data folder that goes with it. */
 export async function startService(variables: Variables = {}): Promise<Service> {
   const folder = await temporaryFolder()
-  const service = new Service(folder.path, { ...usual, ...variables })
+  const service = new Service(folder.path, {
+    ...usual,
+    ...placeVariables(folder.path),
+    ...variables,
+  })
   try {
     await service.start()
     return service
