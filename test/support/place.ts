@@ -42,7 +42,7 @@ export function blobFolder(folder: string): string {
 /** The store of the service on a folder, to look into beside it. */
 export async function openBeside(folder: string): Promise<Store & AsyncDisposable> {
   const place = inject('place')
-  if (!place) return await FilesystemStore.open(folder)
+  if (!place) return await FilesystemStore.beside(folder)
   const { direct: endpoint, bucket } = place
   return await openStoreOn({ endpoint, bucket }, folder, { scratch: join(folder, 'scratch') })
 }
