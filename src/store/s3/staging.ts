@@ -147,22 +147,15 @@ export class S3Staging implements Staging {
     }
     await this.#put(expected, signal)
     this.#closed = true
-    await this.#parts.uploaded.forget()
-    await this.#close()
-    await removeTails(this.#parts.scratch, this.id)
+    await this.#end(() => this.#parts.uploaded.forget())
     return sealed
   }
 
   async discard(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const { uploaded, shelf, scratch } = this.#parts
     await this.#writer.settle()
-    const isPut =
-      this.#publishing !== null && (await shelf.names(this.#publishing, uploaded.pieces))
-    await (isPut ? uploaded.forget() : uploaded.discard())
-    await this.#close()
-    await removeTails(scratch, this.id)
+    await this.#end(() => this.#drop())
   }
 
   async leave(): Promise<void> {
@@ -197,6 +190,24 @@ export class S3Staging implements Staging {
     if (end <= uploaded.readable) return
     if (this.#sealed) await intake.drain(signal)
     else await uploaded.finish()
+  }
+
+  /** A blob's pieces are kept, although nobody was told that they are a blob's. */
+  async #drop(): Promise<void> {
+    const { uploaded, shelf } = this.#parts
+    const { pieces } = uploaded
+    const isPut = this.#publishing !== null && (await shelf.names(this.#publishing, pieces))
+    await (isPut ? uploaded.forget() : uploaded.discard())
+  }
+
+  /** What is open here is closed, also when the bucket cannot be reached: then its note of this staging stays for later. */
+  async #end(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } finally {
+      await this.#close()
+      await removeTails(this.#parts.scratch, this.id)
+    }
   }
 
   async #close(): Promise<void> {
