@@ -24,6 +24,8 @@ export type Tap = AsyncDisposable & {
 }
 
 export type TapOptions = {
+  /** The address of loopback that it listens on; 127.0.0.1 unless said otherwise. */
+  readonly host?: string
   /** Of several ways to show credentials that the service offers, the client hears of this one alone. */
   readonly scheme?: string
   /** Told of each piece of an answer before it is passed on, which waits for it. */
@@ -32,18 +34,18 @@ export type TapOptions = {
 
 /** A way to the service that passes everything on, and keeps what was asked for. */
 export async function startTap(target: string, options: TapOptions = {}): Promise<Tap> {
-  const { scheme = '', onGiven = () => {} } = options
+  const { host = '127.0.0.1', scheme = '', onGiven = () => {} } = options
   const overheard: Overheard[] = []
   const hear = (seen: Overheard) => void overheard.push(seen)
   const server = createServer((incoming, outgoing) => {
     passOn({ target, scheme, hear, onGiven }, incoming, outgoing).catch(() => outgoing.destroy())
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, host)
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the tap has no port')
   return {
-    base: `http://127.0.0.1:${address.port}`,
+    base: `http://${host}:${address.port}`,
     overheard,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
