@@ -1,48 +1,18 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { disk, mebibyte } from '../support/disks.ts'
-import { forever, startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
-import { expectNothing, expectOnly, expectStaged } from '../support/leftovers.ts'
+import { forever, startNeighbour } from '../support/http-neighbour.ts'
+import { expectNothing } from '../support/leftovers.ts'
 import { openBeside } from '../support/place.ts'
-import { get, readiness, send, uploadUrl } from '../support/rest.ts'
-import { serveOn, startService, type Service } from '../support/service.ts'
+import { get } from '../support/rest.ts'
+import { serveOn, startService } from '../support/service.ts'
 import { attempt } from '../support/shell.ts'
+import { bytes, describeRestarts, half, untilHalfIsIn } from '../support/restarts.ts'
 import { request } from '../support/wire.ts'
 
-const bytes = disk(2 * mebibyte)
-const half = mebibyte
+describeRestarts('kill -9')
 
-/** A source that stops in the middle of its first answer, and gives everything the second time. */
-function halting(neighbour: Neighbour): string {
-  const pause = { at: half, until: forever }
-  return neighbour.serve('/image', (nth) => (nth === 1 ? { bytes, pause } : { bytes }))
-}
-
-async function untilHalfIsIn({ rest, folder }: Service, name: string): Promise<void> {
-  await rest.until(name, ({ status }) => status.receivedBytes === String(half))
-  await expectStaged(folder)
-}
-
-const pathOf = (url: string) => new URL(url).pathname
-
-describe('an import that was cut in the middle', () => {
-  test.each(['kill -9', 'SIGTERM'])('by %s gets Ready after the next start', async (how) => {
-    await using neighbour = await startNeighbour()
-    await using service = await startService()
-    const { rest } = service
-    await rest.createFrom('cut', halting(neighbour))
-    await untilHalfIsIn(service, 'cut')
-    await (how === 'SIGTERM' ? service.stop() : service.kill())
-    await service.start()
-    await rest.ready('cut')
-    const read = await get(rest.url('/cut/disk'))
-    expect(Buffer.from(await read.arrayBuffer()).equals(bytes)).toBe(true)
-    await expectOnly(service.folder, ['cut'])
-    await rest.delete('cut')
-    await expectNothing(service.folder)
-  })
-
-  test('is deleted as any other, once the service is back', async () => {
+describe('what a crash left', () => {
+  test('of an import is deleted as any other, once the service is back', async () => {
     await using neighbour = await startNeighbour()
     await using service = await startService()
     const url = neighbour.serve('/image', { bytes, pause: { at: half, until: forever } })
@@ -53,58 +23,8 @@ describe('an import that was cut in the middle', () => {
     await service.rest.delete('cut')
     await expectNothing(service.folder)
   })
-})
 
-describe('an upload that was cut in the middle', () => {
-  test.each(['kill -9', 'SIGTERM'])('by %s can be sent again to the same token', async (how) => {
-    await using service = await startService()
-    const { rest } = service
-    const before = await rest.createUpload('cut')
-    using wire = await request('PUT', before, { 'Content-Length': bytes.length })
-    await wire.send(bytes.subarray(0, half))
-    await untilHalfIsIn(service, 'cut')
-    wire.breakOff()
-    await (how === 'SIGTERM' ? service.stop() : service.kill())
-    await service.start()
-    const image = await rest.image('cut')
-    expect(image.status.phase).toBe('Provisioning')
-    expect(readiness(image)).toMatchObject({
-      reason: 'ProvisioningFailed',
-      message: expect.stringMatching(/send (?:the file again|the rest with .+) to the same URL/),
-    })
-    expect((await send(service.base + pathOf(before), bytes)).status).toBe(201)
-    await expectOnly(service.folder, ['cut'])
-  })
-})
-
-describe('over a restart', () => {
-  test.each(['kill -9', 'SIGTERM'])('by %s a waiting upload goes on waiting', async (how) => {
-    await using service = await startService()
-    const { rest } = service
-    const before = await rest.createUpload('waiting')
-    await (how === 'SIGTERM' ? service.stop() : service.kill())
-    await service.start()
-    const image = await rest.image('waiting')
-    expect(image.status.phase).toBe('WaitForUserUpload')
-    expect(pathOf(uploadUrl(image))).toBe(pathOf(before))
-    expect((await send(uploadUrl(image), bytes)).status).toBe(201)
-    await expectOnly(service.folder, ['waiting'])
-  })
-
-  test.each(['kill -9', 'SIGTERM'])('by %s a Ready image stays as it is', async (how) => {
-    await using service = await startService({ SLIPWAY_REGISTRY_HOST: 'registry.example' })
-    const { rest } = service
-    await send(await rest.createUpload('stays'), bytes)
-    const before = await rest.image('stays')
-    await (how === 'SIGTERM' ? service.stop() : service.kill())
-    await service.start()
-    expect(await rest.image('stays')).toEqual(before)
-    const read = await get(rest.url('/stays/disk'))
-    expect(Buffer.from(await read.arrayBuffer()).equals(bytes)).toBe(true)
-    await expectOnly(service.folder, ['stays'])
-  })
-
-  test('what a crash left half-written is removed', async () => {
+  test('half-written is removed', async () => {
     await using service = await startService()
     await service.kill()
     await using store = await openBeside(service.folder)
