@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Digest } from '../image/digest.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
-import { inParallel } from './in-parallel.ts'
+import { eachOf } from './each-of.ts'
 import { pagesOfUnkept } from './unkept.ts'
 
 /** How many are marked in one transaction: others wait for it. */
@@ -154,7 +154,7 @@ export class Collector {
   /** The row of a blob goes after its bytes, one transaction for several. One that fails holds up no other. */
   async #removeSome(some: readonly Blob[]): Promise<Freed> {
     const removed: Blob[] = []
-    await inParallel(some, width, async (blob) => {
+    await eachOf(some, width, async (blob) => {
       if (await this.#removeBytes(blob)) removed.push(blob)
     })
     const isForgotten = removed.length > 0 && (await this.#forget(removed))

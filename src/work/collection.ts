@@ -4,9 +4,9 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Facts } from '../catalog/maintenance-runs.ts'
 import { Outage } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Stray } from '../store/store.ts'
 import type { Collector, Freed } from './collect.ts'
-import { inParallel } from './in-parallel.ts'
+import { eachOf } from './each-of.ts'
 import type { Errand, Task } from './maintenance.ts'
 import { countUnknownRecords } from './unknown-records.ts'
 import type { Unowned } from './unowned.ts'
@@ -133,16 +133,11 @@ class Collection {
   async #collectStrays(): Promise<void> {
     this.#enter('strays')
     const { store, now } = this.#options
-    let some: (() => Promise<void>)[] = []
-    for await (const { name, size, remove } of store.strays(now() - youngest)) {
-      this.#signal.throwIfAborted()
-      some.push(() => this.#discard('strays', { name, size }, remove))
+    const discard = async ({ name, size, remove }: Stray) => {
+      await this.#discard('strays', { name, size }, remove)
       this.#look(1)
-      if (some.length < handful) continue
-      await inParallel(some, width, (discard) => discard())
-      some = []
     }
-    await inParallel(some, width, (discard) => discard())
+    await eachOf(store.strays(now() - youngest), width, discard, this.#signal)
   }
 
   async #collectStaged(): Promise<void> {

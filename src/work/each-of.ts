@@ -3,14 +3,15 @@
  * they have ended.
  */
 export async function eachOf<Item>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   places: number,
   work: (item: Item, signal: AbortSignal) => Promise<void>,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<void> {
   const failed = new AbortController()
-  const either = AbortSignal.any([signal, failed.signal])
-  const iterator = items[Symbol.asyncIterator]()
+  const either = AbortSignal.any(signal ? [signal, failed.signal] : [failed.signal])
+  const iterator =
+    Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   const one = async () => {
     try {
       for (;;) {
@@ -26,6 +27,6 @@ export async function eachOf<Item>(
   }
   await Promise.allSettled(Array.from({ length: places }, one))
   await iterator.return?.()
-  signal.throwIfAborted()
+  signal?.throwIfAborted()
   failed.signal.throwIfAborted()
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import { inParallel } from '../../src/work/in-parallel.ts'
+import { eachOf } from '../../src/work/each-of.ts'
 import { storedOf } from '../support/catalog.ts'
 
 /** Files that are written at the same time. */
@@ -20,7 +20,7 @@ export async function seedImages(folder: string, count: number): Promise<readonl
     return { name, blobs: ['layer', 'config', 'manifest'].map((part) => partOf(part, name)) }
   })
   writeRows(folder, images)
-  await inParallel(images, width, async ({ name, blobs }) => {
+  await eachOf(images, width, async ({ name, blobs }) => {
     for (const bytes of blobs) await write(blobPath(folder, bytes), bytes)
     const record = { manifest: { digest: digestOf(partOf('manifest', name)) } }
     await write(

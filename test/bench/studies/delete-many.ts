@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { inParallel } from '../../../src/work/in-parallel.ts'
+import { eachOf } from '../../../src/work/each-of.ts'
 import type { Bench } from '../bench.ts'
 import { startSlipway } from '../peers/slipway.ts'
 import { seedImages } from '../seed.ts'
@@ -49,7 +49,7 @@ async function deleteAll(folder: string, bench: Ground): Promise<readonly number
   const { base } = await startSlipway(folder, bench, resources)
   const start = performance.now()
   const times: number[] = []
-  await inParallel(names, clients, async (name) => {
+  await eachOf(names, clients, async (name) => {
     const signal = AbortSignal.any([AbortSignal.timeout(bench.within), bench.signal])
     const answer = await fetch(`${base}/api/v1/images/${name}`, { method: 'DELETE', signal })
     if (answer.status !== 202) throw new Error(`${name}: ${answer.status} ${await answer.text()}`)
