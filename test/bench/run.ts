@@ -10,6 +10,7 @@ import { pull } from './measure/pull.ts'
 import { push } from './measure/push.ts'
 import { registryPull } from './measure/registry-pull.ts'
 import { unwrapping } from './measure/unwrap.ts'
+import { s3Ingest } from './measure/s3-ingest.ts'
 import { upload } from './measure/upload.ts'
 import { readOptions, usage, type Options } from './options.ts'
 import { installCommand, missing, type Program } from './programs.ts'
@@ -28,6 +29,7 @@ import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
 
 const measurements: readonly Measurement[] = [
   upload,
+  s3Ingest,
   pull,
   ...push,
   ...registryPull,

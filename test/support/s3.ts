@@ -25,10 +25,13 @@ export type S3 = AsyncDisposable & {
   createBucket(name: string): Promise<void>
 }
 
-/** A versitygw on a free port of loopback and a folder that goes with it. */
-export async function startS3(): Promise<S3> {
+/**
+ * A versitygw on a free port of loopback and a folder that goes with it.
+ * @param within where that folder is made; with those of other tests unless said otherwise
+ */
+export async function startS3(within?: string): Promise<S3> {
   await using undo = new AsyncDisposableStack()
-  const root = undo.use(await temporaryFolder())
+  const root = undo.use(await temporaryFolder(within))
   const [data, sidecar] = [join(root.path, 'data'), join(root.path, 'sidecar')]
   await Promise.all([mkdir(data), mkdir(sidecar)])
   const port = await freePort()

@@ -23,19 +23,21 @@ type Variant = {
   readonly program: Program
   /** The only core that it may run on, null for all. */
   readonly core: number | null
+  /** Where it stores its bytes, and how they are removed; in its folder unless said otherwise. */
+  readonly elsewhere?: { readonly storage: object; readonly clear: () => Promise<void> }
 }
 
 export async function startDockerRegistry(
   folder: string,
   { signal }: Bench,
   resources: AsyncDisposableStack,
-  { program, core }: Variant = { program: dockerRegistry, core: null },
+  { program, core, elsewhere }: Variant = { program: dockerRegistry, core: null },
 ): Promise<DockerRegistry> {
   const address = `127.0.0.1:${await freePort()}`
   const storage = join(folder, 'storage')
   const config = join(folder, 'config.yml')
   await mkdir(storage, { recursive: true })
-  await writeFile(config, configuration(address, storage))
+  await writeFile(config, configuration(address, elsewhere?.storage ?? inFolder(storage)))
   const launch = {
     program: program.name,
     args: ['serve', config],
@@ -50,18 +52,23 @@ export async function startDockerRegistry(
     base: `http://${address}`,
     begin: (digest) => begin(`${repository}/blobs/uploads/`, digest, signal),
     blob: (digest) => `${repository}/blobs/${digest}`,
-    clear: () => rm(join(storage, 'docker'), { recursive: true, force: true }),
+    clear:
+      elsewhere?.clear ?? (() => rm(join(storage, 'docker'), { recursive: true, force: true })),
   }
 }
 
 /** YAML takes JSON. Without tracing and with its cache it has nothing to do but its work. */
-function configuration(addr: string, rootdirectory: string): string {
+function configuration(addr: string, storage: object): string {
   return JSON.stringify({
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory }, cache: { blobdescriptor: 'inmemory' } },
+    storage: { ...storage, cache: { blobdescriptor: 'inmemory' } },
     http: { addr },
   })
+}
+
+function inFolder(rootdirectory: string) {
+  return { filesystem: { rootdirectory } }
 }
 
 const answerWithin = 30_000

@@ -44,6 +44,7 @@ export async function startSlipway(
   bench: Pick<Bench, 'within' | 'signal'>,
   resources: AsyncDisposableStack,
   core: number | null = null,
+  variables: { readonly [variable: string]: string } = {},
 ): Promise<Slipway> {
   const { signal } = bench
   const listen = `127.0.0.1:${await freePort()}`
@@ -57,6 +58,7 @@ export async function startSlipway(
       SLIPWAY_LOG_LEVEL: 'warn',
       // Imports come from servers of this bench.
       SLIPWAY_SOURCE_ALLOW: '127.0.0.1',
+      ...variables,
     },
     ready: `${base}/readyz`,
     core,
