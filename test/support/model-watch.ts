@@ -33,8 +33,8 @@ export async function steadyImage(client: RegistryClient, name: string): Promise
   throw new Error(`${name} does not get on: ${seen}`)
 }
 
-/** An upload that broke off waits for the rest. */
+/** An upload that broke off waits for the rest, unless all of it is here: then it is finished by itself. */
 function isSteady({ status: { phase, upload } }: Image): boolean {
-  if (phase === 'Provisioning') return upload !== undefined
+  if (phase === 'Provisioning') return upload !== undefined && upload.offset !== upload.length
   return phase !== 'Pending' && phase !== 'Terminating'
 }
