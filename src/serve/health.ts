@@ -1,15 +1,20 @@
 import { Hono } from 'hono'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { Store } from '../store/store.ts'
 import type { Room } from '../work/room.ts'
 import type { Env, Routes } from './context.ts'
 
 export type HealthOptions = {
   readonly catalog: Catalog
+  readonly store: Pick<Store, 'probe'>
   readonly room: Room
   readonly closing: AbortSignal
   /** What is known to be wrong with the catalog, null for nothing. */
   readonly soundness: { readonly problem: string | null }
 }
+
+/** A storage that answers later is of no use at present, in milliseconds. */
+const probedWithin = 5000
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work (operations, "Behaviour"). */
 export function healthRoutes(options: HealthOptions): Routes {
@@ -24,6 +29,7 @@ export function healthRoutes(options: HealthOptions): Routes {
 
 async function problemsOf({
   catalog,
+  store,
   room,
   closing,
   soundness,
@@ -31,6 +37,7 @@ async function problemsOf({
   if (closing.aborted) return ['the service is shutting down']
   const checks = [
     ['the catalog cannot be written', catalog.probe()],
+    ['the storage is out of reach', store.probe(AbortSignal.timeout(probedWithin))],
     ['nothing can be stored', room.check(0)],
   ] as const
   const results = await Promise.all(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { get, send } from '../support/rest.ts'
-import { needsS3, startS3, type S3 } from '../support/s3.ts'
+import { needsS3, s3Variables, startS3, type S3 } from '../support/s3.ts'
+import { startFaultyS3 } from '../support/s3-faults.ts'
 import { startService, type Service } from '../support/service.ts'
 import { needsSmallDisk, SmallDisk } from '../support/small-disk.ts'
 import { request } from '../support/wire.ts'
@@ -22,6 +23,18 @@ async function untilReadiness({ base }: Service, status: number): Promise<string
     if (answer.status === status) return text
   }
 }
+
+describe.skipIf(!needsS3())('readiness with blobs in S3', () => {
+  test('ends while nobody reaches the bucket', async () => {
+    await using held = new AsyncDisposableStack()
+    const road = held.use(await startFaultyS3(s3.endpoint, { seed: 1, share: 0 }))
+    await using service = await startService(s3Variables(road.endpoint, s3.bucket, 'readiness'))
+    expect(await untilReadiness(service, 200)).toBe('ok\n')
+    await held.disposeAsync()
+    expect(await untilReadiness(service, 503)).toContain('the storage is out of reach')
+    expect((await get(`${service.base}/healthz`)).status).toBe(200)
+  })
+})
 
 describe.skipIf(!needsS3())('room with blobs in S3', () => {
   test('is what SLIPWAY_STORAGE_LIMIT says', async () => {
