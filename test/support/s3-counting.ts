@@ -75,6 +75,8 @@ async function complete(
   outgoing.end('<CompleteMultipartUploadResult><ETag>"all"</ETag></CompleteMultipartUploadResult>')
 }
 
+const missing = '<Error><Code>NoSuchKey</Code></Error>'
+
 async function object(
   incoming: IncomingMessage,
   key: string,
@@ -93,7 +95,7 @@ async function object(
   const size = bytes?.length ?? completed.get(key)
   outgoing.statusCode = size === undefined ? 404 : 200
   if (size !== undefined) outgoing.setHeader('content-length', size)
-  outgoing.end(incoming.method === 'HEAD' ? undefined : bytes)
+  outgoing.end(incoming.method === 'HEAD' ? undefined : (bytes ?? missing))
 }
 
 const server = createServer((incoming, outgoing) => void answer(incoming, outgoing))

@@ -16,7 +16,14 @@ import {
 } from '@aws-sdk/client-s3'
 import { Outage } from '../../errors.ts'
 import type { ByteRange } from '../store.ts'
-import { failureOf, isMissing, isUnknownThere, statusOf, type Addressed } from './failures.ts'
+import {
+  failureOf,
+  isMissing,
+  isPerhapsMissing,
+  isUnknownThere,
+  statusOf,
+  type Addressed,
+} from './failures.ts'
 import {
   crc32Of,
   md5Of,
@@ -57,7 +64,8 @@ export class Bucket implements Disposable {
 
   async head(key: string, signal?: AbortSignal): Promise<Found | null> {
     const command = new HeadObjectCommand(this.#object(key))
-    const found = await this.#orNull(this.#client.send(command, bound(signal)), signal)
+    const sent = this.#client.send(command, bound(signal))
+    const found = await this.#orNull(sent, signal, isPerhapsMissing)
     return (
       found && { key, size: found.ContentLength ?? 0, since: found.LastModified?.getTime() ?? 0 }
     )
@@ -269,11 +277,15 @@ export class Bucket implements Disposable {
   }
 
   /** Null for what is not there, or ends before what was asked for. */
-  async #orNull<Answer>(work: Promise<Answer>, signal?: AbortSignal): Promise<Answer | null> {
+  async #orNull<Answer>(
+    work: Promise<Answer>,
+    signal?: AbortSignal,
+    isNothing = isMissing,
+  ): Promise<Answer | null> {
     try {
       return await work
     } catch (error) {
-      if (isMissing(error) || statusOf(error) === 416) return null
+      if (isNothing(error) || statusOf(error) === 416) return null
       throw this.#failure(error, signal)
     }
   }

@@ -18,8 +18,16 @@ export function nameOf(error: unknown): string {
   return error.name === 'Error' ? (errno(error) ?? error.message) : error.name
 }
 
-/** The object is not there, while the bucket is. */
+/**
+ * The object or the upload is not there, while the bucket is. Something on the way that finds no server answers 404, too, and
+ * does not say what is missing.
+ */
 export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404 && /^NoSuch(?!Bucket)/.test(nameOf(error))
+}
+
+/** The same where an answer has no body: HEAD tells no more than 404. */
+export function isPerhapsMissing(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket'
 }
 

@@ -1,7 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
 import { Outage } from '../../../../src/errors.ts'
-import { failureOf } from '../../../../src/store/s3/failures.ts'
+import { failureOf, isMissing } from '../../../../src/store/s3/failures.ts'
 
 const at = { bucket: 'images', endpoint: 'http://s3.example.com' }
 
@@ -32,6 +32,17 @@ describe('what S3 says', () => {
     expect(failure.message).toContain(words)
     expect(failure.message).toContain('images')
     expect(failure.message).not.toContain('never shown')
+  })
+
+  test.each([
+    [said('NoSuchKey', 404), true],
+    [said('NoSuchUpload', 404), true],
+    [said('NoSuchBucket', 404), false],
+    // A road on which nobody knows the server, with an empty body.
+    [said('NotFound', 404), false],
+    [said('AccessDenied', 403), false],
+  ])('%s is no object: %s', (error, isNone) => {
+    expect(isMissing(error)).toBe(isNone)
   })
 
   test('is passed on where it is a failure of ours', () => {
