@@ -14,6 +14,9 @@ const signal = new AbortController().signal
 /** A part and a bit, when the length is told. */
 const size = 8 * mebibyte + 1000
 
+/** What a power cut leaves of a small object. */
+const nothing = Buffer.alloc(0)
+
 let s3: S3
 
 beforeAll(async () => {
@@ -116,6 +119,62 @@ describe.skipIf(!needsS3())('a store on S3', () => {
     for (const { remove } of found) await remove()
     expect(await Array.fromAsync(store.strays(ever))).toEqual([])
     await expect(store.staged()).resolves.toEqual([kept.id])
+  })
+
+  test('repairs what a damaged record named, and drops no object meanwhile', async () => {
+    await using folder = await temporaryFolder()
+    const [bytes, other] = [randomBytes(size), randomBytes(size)]
+    const digest = digestOf(bytes)
+    const before = await openStoreOn(s3, folder.path)
+    for (const each of [bytes, other]) await put(before, each)
+    await bucketOn(s3, basename(folder.path)).put(`links/${digest.replace(':', '/')}`, nothing)
+    const store = await openStoreOn(s3, folder.path)
+    expect(await store.stat(digest)).toEqual({ digest, size: 0 })
+    await expect(store.open(digest, null, signal)).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+    })
+    expect((await Array.fromAsync(store.list())).map(({ digest }) => digest).toSorted()).toEqual(
+      [digest, digestOf(other)].toSorted(),
+    )
+    const ever = Date.now() + 60_000
+    expect(await Array.fromAsync(store.strays(ever))).toEqual([])
+    await put(store, bytes)
+    expect(await store.stat(digest)).toEqual({ digest, size })
+    expect(await Array.fromAsync(store.strays(ever))).toHaveLength(1)
+    expect(await store.remove(digest)).toBe(true)
+  })
+
+  test('begins anew what a damaged note was of, and drops no object meanwhile', async () => {
+    await using folder = await temporaryFolder()
+    const bucket = bucketOn(s3, basename(folder.path))
+    const begun = await (await openStoreOn(s3, folder.path)).stage({ id: 'begun', size: 2 * size })
+    await begun.append([randomBytes(size)], signal)
+    await begun.leave()
+    await bucket.put('objects/left', randomBytes(10))
+    await bucket.put('staging/begun', nothing)
+    const store = await openStoreOn(s3, folder.path)
+    const ever = Date.now() + 60_000
+    expect(await Array.fromAsync(store.strays(ever))).toEqual([])
+    await using again = await store.resume('begun')
+    expect(again?.size).toBe(0)
+    await again?.discard()
+    await store.discard('begun')
+    expect(await store.staged()).toEqual([])
+    expect(await Array.fromAsync(store.strays(ever))).toHaveLength(2)
+  })
+
+  test('finds a forgotten upload under the key of an object that is in use', async () => {
+    await using folder = await temporaryFolder()
+    const store = await openStoreOn(s3, folder.path)
+    await put(store, randomBytes(size))
+    const [key = ''] = await keysOf(folder.path, 'objects')
+    await bucketOn(s3, basename(folder.path)).begin(key)
+    const ever = Date.now() + 60_000
+    const found = await Array.fromAsync(store.strays(ever))
+    expect(found).toHaveLength(1)
+    for (const { remove } of found) await remove()
+    expect(await Array.fromAsync(store.strays(ever))).toEqual([])
+    expect(await keysOf(folder.path, 'objects')).toEqual([key])
   })
 
   test('says which bucket is not there', async () => {

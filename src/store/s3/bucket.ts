@@ -37,10 +37,7 @@ import {
 /** A small object is read within so many milliseconds. */
 const smallWithin = 60_000
 
-/**
- * How often a put may meet another request (409): S3 says so of some, and servers on a filesystem of one that is to lie in a
- * folder which is removed at this moment, because it has become empty.
- */
+/** How often a put may meet another request (409), or, on a filesystem, the removal of the folder that it is to lie in. */
 const meetings = 10
 
 /**

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { Outage } from '../../errors.ts'
 import { algorithmOf, hexOf, isDigest, type Digest } from '../../image/digest.ts'
 import { InTurn } from '../in-turn.ts'
 import type { Stat } from '../store.ts'
 import type { Bucket } from './bucket.ts'
 import { Holds } from './holds.ts'
+import { parsedJson } from './parsed-json.ts'
 import { pieceSchema, sizeOf, type Piece } from './piece.ts'
 
 const linkSchema = z.object({ size: z.int().min(0), pieces: z.array(pieceSchema) })
@@ -40,7 +40,8 @@ export class Shelf {
 
   /** As the bucket says. */
   async look(digest: Digest): Promise<Place | null> {
-    const place = (await this.#pieced(digest)) ?? (await this.#whole(digest))
+    const pieced = await this.#pieced(digest)
+    const place = pieced?.pieces.length ? pieced : ((await this.#whole(digest)) ?? pieced)
     this.#remember(digest, place)
     return place
   }
@@ -101,7 +102,7 @@ export class Shelf {
 
   async #pieced(digest: Digest) {
     const bytes = await this.#bucket.read(linkKey(digest))
-    return bytes && { kind: 'pieces' as const, ...linkOf(bytes, linkKey(digest)) }
+    return bytes && { kind: 'pieces' as const, ...linkOf(bytes) }
   }
 
   async #whole(digest: Digest) {
@@ -143,14 +144,9 @@ export class Shelf {
 
 export type Link = Readonly<z.infer<typeof linkSchema>>
 
-/** @throws Outage STORAGE_UNAVAILABLE when it is no record */
-export function linkOf(bytes: Buffer, key: string): Link {
-  try {
-    return linkSchema.parse(JSON.parse(bytes.toString()))
-  } catch (cause) {
-    const message = `the record ${key} in the bucket cannot be read; remove it and create the image again`
-    throw new Outage('STORAGE_UNAVAILABLE', message, { cause })
-  }
+/** No pieces where it cannot be read: the blob is damaged then, and comes to its place again as any damaged one. */
+export function linkOf(bytes: Buffer): Link {
+  return linkSchema.safeParse(parsedJson(bytes)).data ?? { size: 0, pieces: [] }
 }
 
 /** Null for a key that is no digest's. */

@@ -229,6 +229,7 @@ export class S3Store implements Store, Linker, Aside, AsyncDisposable {
     range: ByteRange | null,
     signal: AbortSignal,
   ): Promise<Opened | null> {
+    if (place.kind === 'pieces' && place.pieces.length === 0) return null
     const keys = place.kind === 'whole' ? [place.key] : place.pieces.map(({ key }) => key)
     using undo = new DisposableStack()
     const close = undo.adopt(this.#shelf.holds.hold(keys), (letGo) => letGo())

@@ -5,18 +5,18 @@ import type { Holds } from './holds.ts'
 import type { Piece } from './piece.ts'
 import { digestOfKey, linkOf, linksPrefix, wholesPrefix } from './shelf.ts'
 import { sideBySide } from './side-by-side.ts'
-import { objectsPrefix, stateOf } from './staged-state.ts'
+import { objectsPrefix, stateOf, unreadable } from './staged-state.ts'
 
 /** Records that are read at the same time. */
 const readers = 16
 
 export type ListedLink = Found & { readonly size: number; readonly pieces: readonly Piece[] }
 
-/** All records of digests, as far as they can be read; `size` is the blob's. */
+/** All records of digests; `size` is the blob's. One that cannot be read names no pieces. */
 export async function* linksOf(bucket: Bucket): AsyncIterable<ListedLink> {
   const links = sideBySide(bucket.list(linksPrefix), readers, async (found) => {
     const bytes = digestOfKey(found.key) && (await bucket.read(found.key))
-    return bytes && { ...found, ...linkOf(bytes, found.key) }
+    return bytes && { ...found, ...linkOf(bytes) }
   })
   for await (const link of links) if (link) yield link
 }
@@ -36,11 +36,11 @@ export async function* straysIn(where: Where, before: number): AsyncIterable<Str
   const objects = await Array.fromAsync(older(bucket, objectsPrefix, before))
   const uploads = await Array.fromAsync(bucket.uploads(objectsPrefix))
   const owned = await owners(bucket)
-  for (const { key, size, since } of objects) {
-    if (!owned.has(key)) yield stray(where, { key, size, since })
+  for (const { key, size, since } of owned.isAll ? objects : []) {
+    if (!owned.keys.has(key)) yield stray(where, { key, size, since })
   }
-  for (const { key, id, since } of uploads) {
-    if (since >= before || owned.has(key)) continue
+  for (const { key, id, since } of owned.areAllUploads ? uploads : []) {
+    if (since >= before || owned.uploads.has(id)) continue
     yield { name: where.nameOf(key), size: 0, since, remove: () => bucket.abort({ key, id }) }
   }
 }
@@ -62,16 +62,26 @@ function stray({ holds, nameOf }: Where, { key, size, since }: Found): Stray {
   return { name: nameOf(key), size, since, remove: () => holds.remove(key) }
 }
 
-/** Keys of all objects that a staging or the record of a digest names. */
-async function owners(bucket: Bucket): Promise<ReadonlySet<string>> {
-  const owned = new Set<string>()
+/**
+ * Keys of all objects that a staging or the record of a digest names, and ids of the uploads that a staging goes on with. Where
+ * one of these cannot be read, nobody can tell whose the others are.
+ */
+async function owners(bucket: Bucket) {
+  const [keys, uploads] = [new Set<string>(), new Set<string>()]
+  let [areStates, areLinks] = [true, true]
   const states = sideBySide(bucket.list('staging/'), readers, ({ key }) =>
     stateOf(bucket, key.slice('staging/'.length)),
   )
   for await (const state of states) {
-    for (const { key } of state?.pieces ?? []) owned.add(key)
-    if (state?.open) owned.add(state.open.key)
+    if (state === unreadable) areStates = false
+    for (const { key } of state?.pieces ?? []) keys.add(key)
+    if (!state?.open) continue
+    keys.add(state.open.key)
+    uploads.add(state.open.id)
   }
-  for await (const { pieces } of linksOf(bucket)) for (const { key } of pieces) owned.add(key)
-  return owned
+  for await (const { pieces } of linksOf(bucket)) {
+    if (pieces.length === 0) areLinks = false
+    for (const { key } of pieces) keys.add(key)
+  }
+  return { keys, uploads, isAll: areStates && areLinks, areAllUploads: areStates }
 }
