@@ -17,6 +17,8 @@ export type Original = {
   readonly identity: string | null
 }
 
+const identitySchema = z.object({ id: z.string() })
+
 const markSchema = z.object({
   place: z.string(),
   identity: z.string().nullable(),
@@ -29,9 +31,18 @@ export async function originalAt(place: string, records: Records): Promise<Origi
   return { place, identity: await identityOf(records) }
 }
 
+/** How often it was opened is no part of it. */
 async function identityOf(records: Records): Promise<string | null> {
   const bytes = await records.read(identityKey)
-  return bytes && Buffer.from(bytes).toString('latin1')
+  return bytes && idIn(Buffer.from(bytes).toString('latin1'))
+}
+
+function idIn(text: string): string {
+  try {
+    return identitySchema.parse(JSON.parse(text)).id
+  } catch {
+    return text
+  }
 }
 
 /**

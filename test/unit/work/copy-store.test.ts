@@ -72,6 +72,26 @@ describe('copying a store', () => {
     expect(await on.to.stat(gone.layer)).not.toBeNull()
   })
 
+  test.each([false, true])(
+    'goes on after its source was started again, over a served copy: %s',
+    async (is) => {
+      await using on = await pair()
+      const generation = async (number: number) =>
+        await on.from.records.put(
+          '_store/id',
+          Buffer.from(JSON.stringify({ id: 'this one', generation: number })),
+        )
+      await generation(1)
+      await putImage(on.from, 'one')
+      await copied(on.from, on.to)
+      if (is) await becomeOriginal(on.to)
+      await generation(2)
+      await putImage(on.from, 'two')
+      expect(await copied(on.from, on.to, { replaces: is })).toMatchObject({ copied: 3 })
+      expect(await contentsOf(on.to)).toEqual(await contentsOf(on.from))
+    },
+  )
+
   test('leaves out what is damaged in the source, and its record, and says so', async () => {
     await using on = await pair()
     const bad = await putImage(on.from, 'bad')
