@@ -15,9 +15,11 @@ export type Original = {
   /** `filesystem:/data`, `s3://bucket/prefix`: for people, and to know it by where it has no identity. */
   readonly place: string
   readonly identity: string | null
+  /** How often it was opened. */
+  readonly generation: number
 }
 
-const identitySchema = z.object({ id: z.string() })
+const openingsSchema = z.object({ id: z.string(), generation: z.int().default(0) })
 
 const markSchema = z.object({
   place: z.string(),
@@ -28,21 +30,13 @@ type Mark = z.output<typeof markSchema>
 
 /** @param place as `Original` has it */
 export async function originalAt(place: string, records: Records): Promise<Original> {
-  return { place, identity: await identityOf(records) }
+  const own = await openingsOf(records)
+  return { place, identity: own?.id ?? null, generation: own?.generation ?? 0 }
 }
 
-/** How often it was opened is no part of it. */
-async function identityOf(records: Records): Promise<string | null> {
+async function openingsOf(records: Records) {
   const bytes = await records.read(identityKey)
-  return bytes && idIn(Buffer.from(bytes).toString('latin1'))
-}
-
-function idIn(text: string): string {
-  try {
-    return identitySchema.parse(JSON.parse(text)).id
-  } catch {
-    return text
-  }
+  return bytes && openingsSchema.parse(JSON.parse(Buffer.from(bytes).toString()))
 }
 
 /**
@@ -54,16 +48,16 @@ function idIn(text: string): string {
 export async function beginCopy(to: Store, original: Original, replaces: boolean): Promise<void> {
   const mark = await readMark(to.records)
   const isCopy = mark ? isSame(mark, original) : await isEmpty(to)
-  const isOlder = replaces && (await isSameStore(to.records, original))
+  const isOlder = replaces && (await isOlderState(to.records, original))
   if (!isCopy && !isOlder) throw foreign(mark, original)
-  await putMark(to.records, { ...original, isComplete: false })
+  await putMark(to.records, markOf(original, false))
 }
 
 /** From now on it can be served. */
 export async function endCopy(to: Store, original: Original, from: Store): Promise<void> {
   const identity = await from.records.read(identityKey)
   if (identity) await to.records.put(identityKey, identity)
-  await putMark(to.records, { ...original, isComplete: true })
+  await putMark(to.records, markOf(original, true))
 }
 
 /**
@@ -82,13 +76,19 @@ export async function becomeOriginal({ records }: Pick<Store, 'records'>): Promi
   await records.remove(markKey)
 }
 
+function markOf({ place, identity }: Original, isComplete: boolean): Mark {
+  return { place, identity, isComplete }
+}
+
 function isSame(mark: Mark, { place, identity }: Original): boolean {
   if (mark.identity !== null && identity !== null) return mark.identity === identity
   return mark.place === place
 }
 
-async function isSameStore(records: Records, { identity }: Original): Promise<boolean> {
-  return identity !== null && (await identityOf(records)) === identity
+/** One that was opened more often has images that the original does not have. */
+async function isOlderState(records: Records, original: Original): Promise<boolean> {
+  const own = await openingsOf(records)
+  return own !== null && own.id === original.identity && own.generation <= original.generation
 }
 
 async function isEmpty(store: Store): Promise<boolean> {

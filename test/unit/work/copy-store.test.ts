@@ -25,6 +25,11 @@ async function pair() {
   return { from, to, a, b, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
 }
 
+/** As a service does it that is started on the store. */
+async function identify(store: Store, id: string, generation: number) {
+  await store.records.put('_store/id', Buffer.from(JSON.stringify({ id, generation })))
+}
+
 /** The store, with one of its methods in other hands. */
 function changed(store: Store, changes: Partial<Store>): Store {
   return new Proxy(store, {
@@ -76,16 +81,11 @@ describe('copying a store', () => {
     'goes on after its source was started again, over a served copy: %s',
     async (is) => {
       await using on = await pair()
-      const generation = async (number: number) =>
-        await on.from.records.put(
-          '_store/id',
-          Buffer.from(JSON.stringify({ id: 'this one', generation: number })),
-        )
-      await generation(1)
+      await identify(on.from, 'this one', 1)
       await putImage(on.from, 'one')
       await copied(on.from, on.to)
       if (is) await becomeOriginal(on.to)
-      await generation(2)
+      await identify(on.from, 'this one', 2)
       await putImage(on.from, 'two')
       expect(await copied(on.from, on.to, { replaces: is })).toMatchObject({ copied: 3 })
       expect(await contentsOf(on.to)).toEqual(await contentsOf(on.from))
@@ -237,16 +237,19 @@ describe('the target', () => {
 
   test('is no copy any more once it is served, but may be replaced when it is the same storage', async () => {
     await using on = await pair()
-    await on.from.records.put('_store/id', Buffer.from('7'))
+    await identify(on.from, 'seven', 4)
     await putImage(on.from, 'one')
     await copied(on.from, on.to)
     await becomeOriginal(on.to)
+    await identify(on.to, 'seven', 5)
     await putImage(on.to, 'two')
     await expect(copied(on.from, on.to)).rejects.toThrow('has been served')
     await expect(copied(on.to, on.from)).rejects.toThrow('--replace')
+    // The target has what came since.
+    await expect(copied(on.from, on.to, { replaces: true })).rejects.toThrow('the target holds')
     await copied(on.to, on.from, { replaces: true })
     expect(await contentsOf(on.from)).toEqual(await contentsOf(on.to))
-    await on.to.records.put('_store/id', Buffer.from('8'))
+    await identify(on.to, 'eight', 9)
     await becomeOriginal(on.from)
     await expect(copied(on.to, on.from, { replaces: true })).rejects.toThrow('the target holds')
   })
