@@ -1,27 +1,31 @@
 import { randomUUID } from 'node:crypto'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { Bug, errno } from '../errors.ts'
 import { makeFolders, removeEmptyFolders, syncFolder } from './folders.ts'
 import { strayAt } from './filesystem-strays.ts'
 import type { Records, Stray } from './store.ts'
 
-/** A name that begins so is a record being written; the rename to its own name has not happened. */
-const unfinished = '.new-'
+/** Records being written lie in this folder: no key begins with a dot. */
+const unfinished = '.new'
+/** Earlier versions wrote them beside their places, under names that begin so. */
+const unfinishedBefore = '.new-'
 
 /** One small file a record: written aside, synced, renamed, its folder synced. */
 export class FilesystemRecords implements Records {
   readonly #folder: string
+  readonly #aside: string
 
   constructor(folder: string) {
     this.#folder = folder
+    this.#aside = join(folder, unfinished)
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(key)
-    const aside = await writeAside(dirname(path), bytes)
+    const aside = await writeAside(this.#aside, bytes)
     try {
-      await rename(aside, path)
+      await giveName(aside, path)
     } catch (error) {
       await rm(aside, { force: true })
       throw error
@@ -52,15 +56,15 @@ export class FilesystemRecords implements Records {
 
   async *list(prefix: string): AsyncIterable<string> {
     for await (const path of filesBelow(this.#path(prefix))) {
-      if (!basename(path).startsWith(unfinished)) yield relative(this.#folder, path)
+      const key = relative(this.#folder, path)
+      if (!isUnfinished(key)) yield key
     }
   }
 
   /** What was being written before a time and never got its name. */
   async *strays(before: number): AsyncIterable<Stray> {
-    for (const entry of await entriesBelow(this.#folder)) {
-      if (!entry.isFile() || !entry.name.startsWith(unfinished)) continue
-      const path = join(entry.parentPath, entry.name)
+    for await (const path of filesBelow(this.#folder)) {
+      if (!isUnfinished(relative(this.#folder, path))) continue
       const found = await statOrNull(path)
       if (found && found.mtimeMs < before) yield strayAt(path, found)
     }
@@ -68,11 +72,7 @@ export class FilesystemRecords implements Records {
 
   /** Removes what a crash left half-written. To be called before anything is put. */
   async sweep(): Promise<void> {
-    for (const entry of await entriesBelow(this.#folder)) {
-      if (!entry.isFile() || !entry.name.startsWith(unfinished)) continue
-      await rm(join(entry.parentPath, entry.name), { force: true })
-      await removeEmptyFolders(entry.parentPath, this.#folder)
-    }
+    await rm(this.#aside, { recursive: true, force: true })
   }
 
   /** Keys are made of checked repository names, tags and digests; a dot segment can only be our mistake. */
@@ -88,18 +88,30 @@ export class FilesystemRecords implements Records {
 const tries = 5
 
 async function writeAside(folder: string, bytes: Uint8Array): Promise<string> {
-  const path = join(folder, `${unfinished}${randomUUID()}`)
+  await makeFolders(folder)
+  const path = join(folder, randomUUID())
+  try {
+    await writeSynced(path, bytes)
+    return path
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  }
+}
+
+async function giveName(aside: string, path: string): Promise<void> {
   for (let left = tries; ; left -= 1) {
-    await makeFolders(folder)
     try {
-      await writeSynced(path, bytes)
-      return path
+      await makeFolders(dirname(path))
+      return await rename(aside, path)
     } catch (error) {
-      if (errno(error) === 'ENOENT' && left > 0) continue
-      await rm(path, { force: true })
-      throw error
+      if (errno(error) !== 'ENOENT' || left === 0) throw error
     }
   }
+}
+
+function isUnfinished(key: string): boolean {
+  return key.startsWith(`${unfinished}${sep}`) || basename(key).startsWith(unfinishedBefore)
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
@@ -120,18 +132,14 @@ async function statOrNull(path: string) {
 
 /** Folder by folder: of all records together there may be more than memory is for. */
 async function* filesBelow(folder: string): AsyncGenerator<string> {
-  const entries = await entriesOf(folder, false)
+  const entries = await entriesOf(folder)
   for (const entry of entries) if (entry.isFile()) yield join(folder, entry.name)
   for (const entry of entries) if (entry.isDirectory()) yield* filesBelow(join(folder, entry.name))
 }
 
-async function entriesBelow(folder: string) {
-  return await entriesOf(folder, true)
-}
-
-async function entriesOf(folder: string, recursive: boolean) {
+async function entriesOf(folder: string) {
   try {
-    return await readdir(folder, { recursive, withFileTypes: true })
+    return await readdir(folder, { withFileTypes: true })
   } catch (error) {
     if (errno(error) === 'ENOENT') return []
     throw error

@@ -33,4 +33,24 @@ describe('the filesystem store', () => {
     expect(again?.size).toBe(0)
     expect(await readFile(join(folder.path, 'staging', crashed.id, 'data'))).toHaveLength(0)
   })
+
+  test('drops records that a crash left half written, and looks at no others for that', async () => {
+    await using folder = await temporaryFolder()
+    const { records } = await FilesystemStore.open(folder.path)
+    await records.put('cvi/a/_tags/latest', Buffer.from('whole'))
+    await writeFile(join(folder.path, 'repositories', '.new', 'a'), 'ha')
+    const before = join(folder.path, 'repositories', 'cvi', 'a', '_tags', '.new-a')
+    await writeFile(before, 'of an earlier version')
+    expect(await Array.fromAsync(records.list(''))).toEqual(['cvi/a/_tags/latest'])
+    expect(await strayNames(folder.path)).toHaveLength(2)
+    await FilesystemStore.open(folder.path)
+    expect(await strayNames(folder.path)).toEqual([before])
+    expect(Buffer.from((await records.read('cvi/a/_tags/latest')) ?? []).toString()).toBe('whole')
+  })
 })
+
+async function strayNames(folder: string) {
+  const store = await FilesystemStore.beside(folder)
+  const strays = await Array.fromAsync(store.strays(Date.now() + 1000))
+  return strays.map(({ name }) => name)
+}
