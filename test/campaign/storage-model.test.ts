@@ -11,7 +11,7 @@ import { startService, type Service } from '../support/service.ts'
 /** CAMPAIGN_SEED=7 npm run campaign does other things. */
 const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_267)
 const inFiles = 20_000
-/** Each takes some three times as long there. */
+/** Each takes nearly twice as long there. */
 const inS3 = 10_000
 const deadline = 1_200_000
 
