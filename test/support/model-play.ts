@@ -26,7 +26,8 @@ export async function play({ operations, service, open, folder }: Ground): Promi
     seed,
     operations,
     between: Math.min(operations, 2000),
-    every: 250,
+    // Often enough for each deed to have its turns.
+    every: Math.min(250, Math.ceil(operations / 50)),
     deeds: ['gc', 'gc', 'dry run', 'scrub', 'kill', 'stop'],
     inspect: async (expected) => {
       // What a crash has left goes with the sweep after the start, which may not be over.
