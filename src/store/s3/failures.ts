@@ -9,6 +9,9 @@ const full =
 const denied =
   /^(?:AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed)$/
 
+/** What OpenSSL and Node say of a certificate that nobody has vouched for. */
+const untrusted = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_|CERT_|ERR_TLS_CERT_)/
+
 export function statusOf(error: unknown): number | null {
   return error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? null) : null
 }
@@ -59,6 +62,9 @@ function told(name: string, status: number | null, { bucket, endpoint }: Address
   }
   if (status !== null) {
     return `the storage at ${endpoint} failed for the bucket "${bucket}" (${name}, ${status}); try again, and look at it`
+  }
+  if (untrusted.test(name)) {
+    return `the certificate of the storage at ${endpoint} is not trusted (${name}); name a file with the certificate of its CA in SSL_CERT_FILE`
   }
   return `the storage at ${endpoint} with the bucket "${bucket}" cannot be reached (${name}); check SLIPWAY_S3_ENDPOINT and the network`
 }
