@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { basename } from 'node:path'
+import { readdir, rename, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/image/digest.ts'
@@ -34,6 +35,13 @@ async function put(store: Store, bytes: Buffer): Promise<void> {
 async function keysOf(folder: string, kind: string): Promise<readonly string[]> {
   const found = await Array.fromAsync(bucketOn(s3, basename(folder)).list(`${kind}/`))
   return found.map(({ key }) => key)
+}
+
+/** Bytes that lie in the scratch folder. */
+async function asideIn(folder: string): Promise<number> {
+  const tails = await readdir(folder)
+  const found = await Promise.all(tails.map((tail) => stat(join(folder, tail, 'data'))))
+  return found.reduce((sum, { size }) => sum + size, 0)
 }
 
 function linkedOn(folder: string): Promise<S3Store> {
@@ -175,6 +183,50 @@ describe.skipIf(!needsS3())('a store on S3', () => {
     for (const { remove } of found) await remove()
     expect(await Array.fromAsync(store.strays(ever))).toEqual([])
     expect(await keysOf(folder.path, 'objects')).toEqual([key])
+  })
+
+  test('keeps little aside once there is memory again', async () => {
+    await using folder = await temporaryFolder()
+    const store = await openStoreOn(s3, folder.path, { buffer: 16 * mebibyte })
+    const bytes = randomBytes(15 * size)
+    const first = await store.stage({ size })
+    await first.append([bytes.subarray(0, size - 2000)], signal)
+    await using staging = await store.stage({ size: bytes.length })
+    await staging.append([bytes.subarray(0, 4 * size)], signal)
+    expect(await asideIn(folder.path)).toBe(4 * size)
+    await first.discard()
+    for (let at = 4 * size; at < bytes.length; at += mebibyte) {
+      await staging.append([bytes.subarray(at, at + mebibyte)], signal)
+    }
+    await staging.flush()
+    expect(await asideIn(folder.path)).toBeLessThan(size)
+    await staging.publish(digestOf(bytes))
+    expect(await keysOf(folder.path, 'objects')).toHaveLength(1)
+    const opened = await store.open(digestOf(bytes), null, signal)
+    expect((await buffer(opened.stream())).equals(bytes)).toBe(true)
+  })
+
+  test('has its memory back when the bucket was away', async () => {
+    await using folder = await temporaryFolder()
+    await s3.createBucket('fickle')
+    const place = join(s3.folder, '..', 'fickle')
+    const fickle = { endpoint: s3.endpoint, bucket: 'fickle' }
+    const store = await openStoreOn(fickle, folder.path, { buffer: 16 * mebibyte })
+    const bytes = randomBytes(2 * size)
+    const publish = async () => {
+      await using staging = await store.stage({ amended: true })
+      await staging.append([bytes], signal)
+      return await staging.publish(digestOf(bytes))
+    }
+    await rename(place, `${place}-away`)
+    for (let tries = 0; tries < 3; tries += 1) {
+      await expect(publish()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+    }
+    await rename(`${place}-away`, place)
+    await expect(publish()).resolves.toEqual({
+      digest: digestOf(bytes),
+      size: 2 * size,
+    })
   })
 
   test('says which bucket is not there', async () => {

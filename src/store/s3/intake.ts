@@ -25,7 +25,7 @@ type Options = {
 
 /**
  * The bytes of a staging that are in no part yet. They fill a buffer, which goes off as a part when it is full, or, where no
- * buffer is to be had, a file in the scratch folder, which is uploaded when all of it is there.
+ * buffer is to be had, a file in the scratch folder, which is uploaded when there are buffers again, or all of it is there.
  */
 export class Intake implements Target {
   readonly #options: Options
@@ -34,7 +34,7 @@ export class Intake implements Target {
   #filled = 0
   #tail: Tail | null = null
   #head: Head | null = null
-  /** The rest goes to the tail, too. */
+  /** What comes next goes to the tail. */
   #aside: boolean
   #isWaiting = false
   #spare: Buffer | null = null
@@ -127,9 +127,12 @@ export class Intake implements Target {
     }
     if (this.#filled === 0) return { bytes: Buffer.alloc(0), [Symbol.dispose]: () => {} }
     const buffer = await pool.wait(Math.min(uploaded.partSize, roundedUp(this.#filled)), signal)
+    using undo = new DisposableStack()
+    undo.defer(() => pool.give(buffer))
     const bytes = buffer.subarray(0, this.#filled)
     await this.#tail?.fill(bytes, 0)
-    return { bytes, [Symbol.dispose]: () => pool.give(buffer) }
+    const held = undo.move()
+    return { bytes, [Symbol.dispose]: () => held.dispose() }
   }
 
   /** Leaves what is durable of the tail. */
@@ -160,11 +163,11 @@ export class Intake implements Target {
     const larger = await this.#obtain(this.#nextSize())
     if (!larger) return null
     if (buffer) buffer.copy(larger, 0, 0, this.#filled)
-    else if (this.#filled > 0) {
-      await this.#tail?.fill(larger.subarray(0, this.#filled), this.#options.uploaded.end)
-    }
     if (buffer) this.#options.pool.give(buffer)
     this.#buffer = larger
+    if (!buffer && this.#filled > 0) {
+      await this.#tail?.fill(larger.subarray(0, this.#filled), this.#options.uploaded.end)
+    }
     return larger
   }
 
@@ -204,7 +207,8 @@ export class Intake implements Target {
     if (uploaded.end === 0) this.#head = await Head.keep(scratch, buffer)
     await uploaded.send(buffer, () => this.#returned(buffer))
     this.#buffer = null
-    this.#filled = 0
+    this.#filled -= buffer.length
+    if (this.#tail && this.#tail.end <= uploaded.durable) await this.#dropTail()
   }
 
   #returned(buffer: Buffer): void {
@@ -219,6 +223,20 @@ export class Intake implements Target {
     this.#aside = true
     await this.#tail?.append(bytes)
     this.#filled += bytes.length
+    if (!this.#options.aside) await this.#catchUp()
+  }
+
+  /** What lies aside goes off as soon as there is memory for it: a few parts at a time, so that the sender is not kept waiting. */
+  async #catchUp(): Promise<void> {
+    const { uploaded } = this.#options
+    for (let sent = 0; this.#filled >= uploaded.partSize && sent < partsAtOnce; sent += 1) {
+      const buffer = await this.#obtain(uploaded.partSize)
+      if (!buffer) return
+      this.#buffer = buffer
+      await this.#tail?.fill(buffer, uploaded.end)
+      await this.#handOver(buffer)
+    }
+    this.#aside = this.#filled >= uploaded.partSize
   }
 
   /** The tail gets what it has not got yet of what is in no part. */
@@ -249,13 +267,16 @@ export class Intake implements Target {
     const buffer =
       this.#buffer ?? (await pool.wait(Math.min(roundedUp(size), uploaded.partSize), signal))
     const bytes = buffer.subarray(0, size)
-    if (!this.#buffer) await this.#tail?.fill(bytes, uploaded.end)
+    const isAside = this.#buffer === null
     this.#buffer = null
-    this.#filled -= size
     const give = () => pool.give(buffer)
-    if (uploaded.isOpen || this.#filled > 0) return await uploaded.send(bytes, give)
-    await uploaded.put(bytes)
-    give()
+    using undo = new DisposableStack()
+    undo.defer(give)
+    if (isAside) await this.#tail?.fill(bytes, uploaded.end)
+    this.#filled -= size
+    if (!uploaded.isOpen && this.#filled === 0) return await uploaded.put(bytes)
+    await uploaded.send(bytes, give)
+    undo.move()
   }
 
   async #dropTail(): Promise<void> {
