@@ -36,8 +36,7 @@ cannot be read.
 async function rebuildCatalog(settings: Settings): Promise<Findings> {
   const { mkdir } = await import('node:fs/promises')
   const { lockFolder } = await import('../catalog/lock.ts')
-  const { rebuild } = await import('../work/rebuild.ts')
-  const { mark, pairUp } = await import('../work/store-identity.ts')
+  const { rebuildPair } = await import('../work/rebuild-pair.ts')
   const { ProgressBar } = await import('./progress-bar.ts')
   const stopping = stoppedBySignal()
   await mkdir(settings.dataDir, { recursive: true })
@@ -46,12 +45,9 @@ async function rebuildCatalog(settings: Settings): Promise<Findings> {
   const store = resources.use(await openSettled(settings))
   const pair = await openPair(settings, store)
   resources.use(pair.catalog)
-  await mark(pair)
   const line = resources.use(new ProgressBar())
   const report = (findings: Findings) => line.show(null, summary(findings))
-  const findings = await rebuild({ ...pair, now: Date.now, report }, stopping)
-  await pairUp(pair)
-  return findings
+  return await rebuildPair(pair, { now: Date.now, report }, stopping)
 }
 
 function stoppedBySignal(): AbortSignal {

@@ -48,11 +48,23 @@ export async function assertPair(pair: Pair): Promise<void> {
 
 /** The catalog first: after a crash between the two it is ahead, and never taken for an older one. */
 async function renew(pair: Pair, id: string, generation: number): Promise<void> {
-  const { facts } = pair.catalog.read
-  const own = Number((await facts.read(times)) ?? generation)
-  if (own < generation || (await facts.read(backupFact)) !== null) throw older(pair)
+  const own = await ownGeneration(pair, generation)
+  if (own === null) throw older(pair)
   await pair.catalog.transaction((tables) => tables.facts.write(times, String(own + 1)))
   await putId(pair, id, own + 1)
+}
+
+/** How often this catalog was opened with the store; null when it is an older one. */
+async function ownGeneration({ catalog }: Pair, generation: number): Promise<number | null> {
+  const { facts } = catalog.read
+  const own = Number((await facts.read(times)) ?? generation)
+  return own < generation || (await facts.read(backupFact)) !== null ? null : own
+}
+
+/** For a rebuild: whether nobody knows better than the catalog what is in the store. */
+export async function isCurrent(pair: Pair): Promise<boolean> {
+  const { here, there, generation } = await idsOf(pair)
+  return here !== null && here === there && (await ownGeneration(pair, generation)) !== null
 }
 
 /** For a rebuild: whether the catalog is that of another store, and has to make room. */

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
+import { backupFact } from '../../../src/catalog/backup.ts'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
 import { parseDigest } from '../../../src/image/digest.ts'
+import { rebuildPair } from '../../../src/work/rebuild-pair.ts'
 import { rebuild } from '../../../src/work/rebuild.ts'
+import { Repositories } from '../../../src/work/repositories.ts'
+import { assertPair } from '../../../src/work/store-identity.ts'
 import { manifestKey, tagKey, tagRecord } from '../../../src/work/tag-record.ts'
 import {
   makeReady,
@@ -9,8 +13,10 @@ import {
   provision,
   pushManifest,
   rebuildInto,
+  type TestBench,
 } from '../../support/in-process-store.ts'
 
+const never = new AbortController().signal
 const nothing = { images: 0, manifests: 0, tags: 0, blobs: 0, references: 0 }
 
 async function phaseOf(name: string, catalog: Catalog) {
@@ -177,4 +183,43 @@ test('events go on above all that were given out before', async () => {
   const newest = (await fresh.read.events.newest()) ?? 0
   expect(newest).toBeGreaterThan(from)
   expect(await fresh.read.events.after(0, newest, 10)).toHaveLength(2)
+})
+
+const pairOf = ({ catalog, store }: TestBench) => ({
+  catalog,
+  store,
+  where: { catalog: 'here', store: 'there' },
+})
+
+/** A tag was moved and a manifest deleted, and the store did not take what it was told of that. */
+async function leaveBehind(bench: TestBench) {
+  const { store, catalog, shelf } = bench
+  await pushManifest('team/app', '1', bench)
+  const { digest } = await pushManifest('team/app', '2', bench)
+  await assertPair(pairOf(bench))
+  const fails = () => Promise.reject(new Error('the store is away'))
+  const records = Object.assign(Object.create(store.records), { put: fails, remove: fails })
+  const away = Object.assign(Object.create(store), { records })
+  const repositories = new Repositories({ ...shelf, catalog, store: away })
+  await expect(repositories.remove('team/app', digest)).rejects.toThrow('the store is away')
+  expect(await store.records.read('team/app/_tags/2')).not.toBeNull()
+  return digest
+}
+
+test('beside a sound catalog nothing comes back that was deleted while the store was away', async () => {
+  await using bench = await openBench()
+  const digest = await leaveBehind(bench)
+  const found = await rebuildPair(pairOf(bench), { now: Date.now, report: () => {} }, never)
+  expect(found.added).toEqual(nothing)
+  expect(await bench.catalog.read.manifests.tags('team/app', '', 10)).toEqual(['1'])
+  expect(await bench.store.records.read(manifestKey('team/app', digest))).toBeNull()
+})
+
+test('what an older catalog owes the store is not written there', async () => {
+  await using bench = await openBench()
+  const digest = await leaveBehind(bench)
+  await bench.catalog.transaction(({ facts }) => facts.write(backupFact, 'yesterday'))
+  await rebuildPair(pairOf(bench), { now: Date.now, report: () => {} }, never)
+  expect(await bench.store.records.read(manifestKey('team/app', digest))).not.toBeNull()
+  expect(await bench.catalog.read.manifests.tags('team/app', '', 10)).toEqual(['1', '2'])
 })
