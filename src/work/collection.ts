@@ -69,7 +69,7 @@ class Collection {
     await this.#collectUnknown()
     await this.#collectStrays()
     await this.#collectStaged()
-    this.#enter('done')
+    this.#end()
   }
 
   async #collectUnkept(): Promise<void> {
@@ -182,6 +182,13 @@ class Collection {
   #enter(phase: Phase): void {
     this.#phase = phase
     this.#looked = 0
+    this.#look(0)
+  }
+
+  /** What it came to is told of the blobs, not of the last phase. */
+  #end(): void {
+    this.#phase = 'done'
+    this.#looked = this.#total ?? 0
     this.#look(0)
   }
 

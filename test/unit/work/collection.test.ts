@@ -90,6 +90,8 @@ describe('a collection', () => {
     await forsake(bench, one, two)
     expect(await collectOnce(bench)).toMatchObject({
       phase: 'done',
+      looked: 5,
+      total: 5,
       removed: 2,
       freedBytes: one.size + two.size,
       failed: 0,
