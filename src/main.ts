@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module'
 import { inspect, parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { asFailure, Refusal } from './errors.ts'
+import { asFailure, errno, Refusal } from './errors.ts'
 import { complain, print, wrong, type Command } from './main/command.ts'
 
 // Bytes of transfers are short-lived: a young generation that stays small keeps them in the processor's cache, and the
@@ -81,11 +81,18 @@ function isMisuse(error: unknown): error is Error {
   )
 }
 
+/** A folder or a file that was named wrongly, or is not for this user. */
+function isMisnamed(error: unknown): error is Error {
+  const codes = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM']
+  return error instanceof Error && 'path' in error && codes.includes(errno(error) ?? '')
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   const failure = asFailure(error)
   if (isMisuse(error)) complain(`${error.message}\ntry slipway --help`)
+  else if (isMisnamed(error)) complain(`${error.message}; check the path, and who may use it`)
   else complain(failure.row.kind === 'bug' ? inspect(failure) : failure.message)
   process.exitCode = wrong
 }
