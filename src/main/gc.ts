@@ -8,7 +8,7 @@ written, the last two no younger than a day. With --dry-run it counts and remove
 without it, and the service does this once a day.
 
 Asks the service at SLIPWAY_URL, with the token in SLIPWAY_TOKEN. Without SLIPWAY_URL it works on SLIPWAY_DATA_DIR itself when no
-service runs on it, and else asks http://127.0.0.1:8080. Exit code 1 when it has not come to its end.
+service runs on it, and else asks the one at SLIPWAY_LISTEN. Exit code 1 when it has not come to its end.
 `,
   options: { 'dry-run': { type: 'boolean' } },
   async run(operands, values) {

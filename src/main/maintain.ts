@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beginRun, runById, type StorageRun } from '../client/storage-runs.ts'
 import { Rest } from '../client/rest.ts'
@@ -22,8 +23,12 @@ type Watched = AsyncDisposable & {
   readonly leave: () => Promise<string>
 }
 
-const usual = 'http://127.0.0.1:8080'
 const lookEvery = 1000
+/** Who listens on all addresses is asked at loopback. */
+const anyAddress = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
 
 /** Begins a collection or a scrub, in the service or on its folder, and follows it to its end. @returns the exit code */
 export async function maintain(errand: Errand, output: Output, settings: Settings) {
@@ -68,12 +73,12 @@ async function begin(errand: Errand, settings: Settings): Promise<Watched> {
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== 'FOLDER_IN_USE') throw error
   }
-  return await inUsualService(errand, settings)
+  return await inServiceHere(errand, settings)
 }
 
-async function inUsualService(errand: Errand, settings: Settings): Promise<Watched> {
+async function inServiceHere(errand: Errand, settings: Settings): Promise<Watched> {
   try {
-    return await inService(errand, settings, usual)
+    return await inService(errand, settings, listenerOf(settings))
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
     throw new Outage(
@@ -82,6 +87,12 @@ async function inUsualService(errand: Errand, settings: Settings): Promise<Watch
       { cause },
     )
   }
+}
+
+/** Where a service with these settings listens, seen from this machine. */
+function listenerOf({ listen: { host, port }, tlsCert }: Settings): string {
+  const name = anyAddress.get(host) ?? host
+  return `${tlsCert === null ? 'http' : 'https'}://${isIPv6(name) ? `[${name}]` : name}:${port}`
 }
 
 async function inService(errand: Errand, settings: Settings, base: string): Promise<Watched> {

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { runSchema } from '../../src/serve/api/storage-schema.ts'
+import { freePort } from '../bench/peers/server.ts'
 import { tokenOf, writeCallers } from '../support/callers.ts'
 import { within } from '../support/deadline.ts'
 import { disk, mebibyte } from '../support/disks.ts'
@@ -46,7 +47,8 @@ describe('slipway gc', () => {
     const rest = service.rest.as(tokenOf('admin'))
     expect((await send(await rest.createUpload('stays'), disk(mebibyte))).status).toBe(201)
     const left = await leaveBlob(service.folder)
-    const here = { SLIPWAY_DATA_DIR: service.folder }
+    const nobody = { SLIPWAY_LISTEN: `127.0.0.1:${await freePort()}` }
+    const here = { SLIPWAY_DATA_DIR: service.folder, ...nobody }
 
     const refused = await slipway(['gc'], here)
     expect(refused.code).toBe(2)
@@ -60,6 +62,9 @@ describe('slipway gc', () => {
     expect(denied).toMatchObject({ code: 2, stdout: '' })
     expect(denied.stderr).toContain('"editor" may not look after the storage')
     await access(left)
+    const beside = { ...here, SLIPWAY_LISTEN: new URL(service.base).host }
+    const found = await slipway(['gc', '--dry-run'], { ...there, ...beside, SLIPWAY_URL: '' })
+    expect(runOf(found.stdout).progress).toMatchObject({ removed: 1 })
 
     await service.stop()
     const done = await slipway(['gc', '--output', 'table'], here)
@@ -77,6 +82,12 @@ describe('slipway gc', () => {
     expect(code).toBe(2)
     expect(stderr).toMatch(/^there is no catalog in .*; set SLIPWAY_DATA_DIR .*, or SLIPWAY_URL/)
   })
+})
+
+test('a folder that cannot be made is told in one line', async () => {
+  const { code, stderr } = await slipway(['serve'], { SLIPWAY_DATA_DIR: join(program, 'data') })
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^ENOTDIR: .*main\.ts\/data'; check the path, and who may use it\n$/)
 })
 
 /** A service that has one run, in the state that it is told. */
