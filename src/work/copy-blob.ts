@@ -45,7 +45,7 @@ export async function copyBlob(
     return { kind: 'copied' }
   } catch (error) {
     signal.throwIfAborted()
-    return await understood(error, copying, signal)
+    return await understood(error, blob.digest, copying, signal)
   }
 }
 
@@ -59,6 +59,7 @@ class Unreadable extends Error {}
 
 async function understood(
   error: unknown,
+  digest: Digest,
   { from }: Copying,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -67,6 +68,8 @@ async function understood(
   if (!(error instanceof Unreadable)) throw error
   // When all of the source fails, going on would only call every blob unreadable.
   await from.probe(signal)
+  // Others may delete in a bucket what is being read here.
+  if (!(await from.stat(digest))) return { kind: 'gone' }
   return { kind: 'unreadable', reason: error.message }
 }
 

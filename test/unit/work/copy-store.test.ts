@@ -206,6 +206,21 @@ describe('copying a store that is served', () => {
     expect((await contentsOf(on.to)).records).toEqual([])
   })
 
+  test('takes no blob for damaged that is deleted while it is read', async () => {
+    await using on = await pair()
+    const image = await putImage(on.from, 'gone')
+    await putImage(on.from, 'kept')
+    const cut: Store['open'] = async (digest, range, within) => {
+      if (digest !== image.layer) return await on.from.open(digest, range, within)
+      await on.from.records.remove(pushedTagKey('team/app', image.tag))
+      await on.from.records.remove(`team/app/_manifests/${image.manifest}`)
+      await on.from.remove(digest)
+      throw new Error('the object is missing')
+    }
+    const from = changed(on.from, { open: cut })
+    expect(await copied(from, on.to)).toMatchObject({ gone: 1, unreadable: 0, problems: [] })
+  })
+
   test('brings the blobs of an image that came after they had been listed, before its record', async () => {
     await using on = await pair()
     await putImage(on.from, 'before')
