@@ -59,13 +59,15 @@ export class Bucket implements Disposable {
     this.#prefix = prefix
   }
 
-  async head(key: string, signal?: AbortSignal): Promise<Found | null> {
+  /** Null when it is not there. An answer to HEAD does not say what is missing, the bucket or all of the server; one to GET does. */
+  async head(key: string, signal?: AbortSignal): Promise<Pick<Found, 'key' | 'size'> | null> {
     const command = new HeadObjectCommand(this.#object(key))
     const sent = this.#client.send(command, bound(signal))
     const found = await this.#orNull(sent, signal, isPerhapsMissing)
-    return (
-      found && { key, size: found.ContentLength ?? 0, since: found.LastModified?.getTime() ?? 0 }
-    )
+    if (found) return { key, size: found.ContentLength ?? 0 }
+    const got = await this.get(key, { start: 0, end: 0 }, signal)
+    got?.body.destroy()
+    return got && { key, size: got.total }
   }
 
   /** The bytes as they come; `total` is the size of the whole object. Null when it is not there or ends before the range. */
