@@ -32,7 +32,7 @@ export class RunView {
     this.#drawn = false
   }
 
-  /** @returns the exit code: 1 when it did not come to its end, or has found damage */
+  /** @returns the exit code: 1 when it did not come to its end, or has found damage or what it could not read */
   tell(run: StorageRun, output: Output): number {
     this.end()
     if (output === 'json') print(`${JSON.stringify(run)}\n`)
@@ -83,5 +83,6 @@ function shown(name: string, value: unknown): string {
 }
 
 function hasDamage({ kind, progress }: StorageRun): boolean {
-  return kind === 'scrub' && Number(progress['damaged'] ?? 0) > 0
+  const { damaged = 0, unread = 0 } = progress
+  return kind === 'scrub' && Number(damaged) + Number(unread) > 0
 }

@@ -27,7 +27,7 @@ const mostUnread = 5
  *
  * Options: `rate`, bytes a second; without it as fast as the disk gives them. Progress: `after`, the digest it is done with;
  * `blobs` and `bytes` that were read, of `blobsInAll` and `bytesInAll`; `reading`, bytes of the blob at hand; `damaged` and
- * `mended`.
+ * `mended`; `unread`, blobs that the store has failed to give while it gave others, and a `warning` that names the last of them.
  */
 export function scrub(options: ScrubOptions): Task {
   return async (errand, signal) => await new Scrub(options, errand).run(signal)
@@ -39,13 +39,22 @@ class Scrub {
   readonly #options: ScrubOptions
   readonly #report: (progress: Facts) => void
   readonly #pass: Take
-  readonly #count: { blobs: number; bytes: number; damaged: number; mended: number }
+  readonly #count: {
+    blobs: number
+    bytes: number
+    damaged: number
+    mended: number
+    unread: number
+  }
   #after: string
   #inAll = { blobs: 0, bytes: 0 }
   #reading = 0
   /** Unread blobs, until another one shows that the disk can be read. */
   #held: Held[] = []
   #hasRead = false
+  /** What the store has failed with since it last gave a blob. */
+  #failures: Outage[] = []
+  #warning = ''
 
   constructor(options: ScrubOptions, { options: { rate }, before, report }: Errand) {
     this.#options = options
@@ -57,6 +66,7 @@ class Scrub {
       bytes: numberOf(before['bytes']),
       damaged: numberOf(before['damaged']),
       mended: numberOf(before['mended']),
+      unread: numberOf(before['unread']),
     }
   }
 
@@ -70,6 +80,8 @@ class Scrub {
       if (!last) break
       from = last.digest
     }
+    const [failure] = this.#hasRead ? [] : this.#failures
+    if (failure) throw failure
     // Not one blob could be read.
     if (this.#held.length > 0 && !this.#hasRead) throw inTrouble(this.#held)
     await this.#release()
@@ -77,7 +89,7 @@ class Scrub {
   }
 
   async #examine({ digest }: Examined, signal: AbortSignal): Promise<void> {
-    const found = await this.#verdict(digest, signal)
+    const found = await this.#verdictOrFailure(digest, signal)
     this.#reading = 0
     if (found) {
       const { blob, fault } = found
@@ -88,6 +100,21 @@ class Scrub {
     }
     if (this.#held.length === 0) this.#after = digest
     this.#tell()
+  }
+
+  /** Null, too, where the store is there and fails with this blob alone: that says nothing about it, and holds up no other. */
+  async #verdictOrFailure(digest: Digest, signal: AbortSignal) {
+    try {
+      return await this.#verdict(digest, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof Outage)) throw error
+      await this.#options.store.probe(signal)
+      if (this.#failures.push(error) >= mostUnread) throw error
+      this.#count.unread += 1
+      this.#warning = `${digest} could not be read: ${error.message}`
+      return null
+    }
   }
 
   /** A fault is looked for twice: the blob may have been deleted or pushed again while it was read. */
@@ -119,6 +146,7 @@ class Scrub {
     if (fault) return
     // One that was read to its end shows that the disk gives bytes.
     this.#hasRead = true
+    this.#failures = []
     await this.#release()
   }
 
@@ -143,6 +171,7 @@ class Scrub {
       blobsInAll: blobs,
       bytesInAll: bytes,
       reading: this.#reading,
+      ...(this.#warning !== '' && { warning: this.#warning }),
     })
   }
 }

@@ -157,6 +157,24 @@ describe('a store in trouble', () => {
     expect(await bench.phase('one')).toBe('Ready')
   })
 
+  test('by failing with one blob alone holds up no other, and the blob is no damage', async () => {
+    await using bench = await openHealthBench()
+    const stored = await bench.image('one', disk)
+    const { layer } = await bench.image('other', other)
+    await bench.flip(layer.digest)
+    const failing = storeWith(bench.store, {
+      async open(digest, range, signal) {
+        if (digest === stored.layer.digest) throw new Outage('STORAGE_UNAVAILABLE', 'no quorum')
+        return await bench.store.open(digest, range, signal)
+      },
+    })
+    const progress = await bench.scrub(failing)
+    expect(progress).toMatchObject({ unread: 1, damaged: 1 })
+    expect(progress['warning']).toContain(`${stored.layer.digest} could not be read: no quorum`)
+    expect(await bench.phase('one')).toBe('Ready')
+    expect(await bench.phase('other')).toBe('ImageLost')
+  })
+
   test('by one blob that the disk does not give loses its images', async () => {
     await using bench = await openHealthBench()
     const { layer } = await bench.image('one', disk)
