@@ -37,9 +37,9 @@ export interface Store {
 export interface Linker {
   /**
    * A URL that anyone may read the blob at, in ranges too, for so many milliseconds; null for a blob that does not lie in one
-   * piece or cannot be reached by clients.
+   * piece, has another size, or cannot be reached by clients.
    */
-  link(digest: Digest, lifetime: number, signal: AbortSignal): Promise<URL | null>
+  link(blob: Stat, lifetime: number, signal: AbortSignal): Promise<URL | null>
 }
 
 /** An extra of stores that put bytes aside on this machine's disk, those of unknown length among them. Found by `isAside`. */

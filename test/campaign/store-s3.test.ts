@@ -67,7 +67,9 @@ describe.skipIf(!needsS3())('a store on S3', () => {
     await staging.publish(digestOf(changed))
     await expectThere(store, changed)
     expect(await keysOf(folder.path, 'objects')).toHaveLength(3)
-    expect(await store.link(digestOf(changed), 60_000, signal)).toBeNull()
+    expect(
+      await store.link({ digest: digestOf(changed), size: changed.length }, 60_000, signal),
+    ).toBeNull()
     await store.remove(digestOf(changed))
     expect(await keysOf(folder.path, 'objects')).toEqual([])
   })

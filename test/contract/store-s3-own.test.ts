@@ -78,9 +78,24 @@ describe.skipIf(!needsS3())('a store on S3', () => {
     )
     await staging.publish(digestOf(bytes))
     expect(await keysOf(folder.path, 'objects')).toHaveLength(1)
-    const url = await store.link(digestOf(bytes), 60_000, signal)
+    const url = await store.link({ digest: digestOf(bytes), size: bytes.length }, 60_000, signal)
     const answer = await fetch(url ?? '', { headers: { range: 'bytes=7-9' } })
     expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes.subarray(7, 10))
+  })
+
+  test.each([
+    [1000, 'blobs'],
+    [size, 'objects'],
+  ])('sends nobody to %i bytes that were cut short', async (length, kind) => {
+    await using folder = await temporaryFolder()
+    const store = await linkedOn(folder.path)
+    const bytes = randomBytes(length)
+    await put(store, bytes)
+    const blob = { digest: digestOf(bytes), size: length }
+    expect(await store.link(blob, 60_000, signal)).not.toBeNull()
+    const [key = ''] = await keysOf(folder.path, kind)
+    await bucketOn(s3, basename(folder.path)).put(key, bytes.subarray(1))
+    expect(await store.link(blob, 60_000, signal)).toBeNull()
   })
 
   test.each([1000, size])(

@@ -35,7 +35,7 @@ export async function readBlob(
     'docker-distribution-api-version': 'registry/2.0',
   }
   const elsewhere = { ...headers, 'cache-control': 'no-store' }
-  const redirected = redirection && (await redirect(c, digest, elsewhere, redirection))
+  const redirected = redirection && (await redirect(c, { digest, size }, elsewhere, redirection))
   if (redirected) return redirected
   return await sendBytes(c, {
     size,

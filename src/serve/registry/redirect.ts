@@ -1,6 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { Digest } from '../../image/digest.ts'
-import type { Linker } from '../../store/store.ts'
+import type { Linker, Stat } from '../../store/store.ts'
 import type { Call } from '../context.ts'
 
 /** Blobs that clients fetch from where they lie. */
@@ -23,12 +22,12 @@ const linkFor = 20 * 60_000
  */
 export async function redirect(
   c: Call,
-  digest: Digest,
+  blob: Stat,
   headers: { readonly [name: string]: string },
   { linker, mode }: Redirection,
 ): Promise<Response | null> {
   if (c.req.method !== 'GET' || isForUs(c)) return null
-  const url = await linker.link(digest, linkFor, c.req.raw.signal)
+  const url = await linker.link(blob, linkFor, c.req.raw.signal)
   if (!url || (mode === 'auto' && isOwnHost(c, url))) return null
   c.env.outgoing.writeHead(307, { ...headers, location: url.href, 'content-length': '0' }).end()
   return RESPONSE_ALREADY_SENT

@@ -161,16 +161,15 @@ export class S3Store implements Store, Linker, Aside, AsyncDisposable {
     await this.#options.bucket.probe(signal)
   }
 
-  async link(digest: Digest, lifetime: number, signal: AbortSignal): Promise<URL | null> {
+  async link({ digest, size }: Stat, lifetime: number, signal: AbortSignal): Promise<URL | null> {
     const { sign, bucket } = this.#options
     const place = sign && (await this.#shelf.find(digest))
     if (!sign || !place) return null
     if (place.kind === 'pieces' && place.pieces.length !== 1) return null
-    const [piece] =
-      place.kind === 'pieces' ? place.pieces : [{ key: place.key, start: 0, size: null }]
-    // Others could be sent to an object that is gone, or is longer than the blob.
+    const [piece] = place.kind === 'pieces' ? place.pieces : [{ key: place.key, start: 0 }]
+    // Others could be sent to an object that is gone, was cut short, or is longer than the blob.
     const found = piece?.start === 0 ? await bucket.head(piece.key, signal) : null
-    if (!found || (piece?.size ?? found.size) !== found.size) return null
+    if (found?.size !== size) return null
     return await sign(found.key, lifetime)
   }
 
