@@ -1,8 +1,10 @@
-import { S3ServiceException } from '@aws-sdk/client-s3'
+import { z } from 'zod'
 import { errno, Failure, Outage } from '../../errors.ts'
 
 /** Where requests went, for people. */
 export type Addressed = { readonly bucket: string; readonly endpoint: string }
+
+const metadataSchema = z.object({ httpStatusCode: z.number().optional() })
 
 const full =
   /Quota|StorageFull|InsufficientStorage|InsufficientCapacity|NoSpace|EntityTooLarge.*quota/i
@@ -12,13 +14,16 @@ const denied =
 /** What OpenSSL and Node say of a certificate that nobody has vouched for. */
 const untrusted = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_|CERT_|ERR_TLS_CERT_)/
 
+/** Of an answer that is none of S3's, too: the SDK throws an error of its own for one that it cannot read. */
 export function statusOf(error: unknown): number | null {
-  return error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? null) : null
+  if (!(error instanceof Error) || !('$metadata' in error)) return null
+  return metadataSchema.safeParse(error.$metadata).data?.httpStatusCode ?? null
 }
 
 export function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
-  return error.name === 'Error' ? (errno(error) ?? error.message) : error.name
+  if (error.name !== 'Error') return error.name
+  return errno(error) ?? (statusOf(error) === null ? error.message : 'no answer of S3')
 }
 
 /**

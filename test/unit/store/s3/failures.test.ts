@@ -24,6 +24,11 @@ describe('what S3 says', () => {
       'STORAGE_UNAVAILABLE',
       'cannot be reached (ECONNREFUSED); check SLIPWAY_S3_ENDPOINT',
     ],
+    [
+      Object.assign(new Error('never shown'), { $metadata: { httpStatusCode: 502 } }),
+      'STORAGE_UNAVAILABLE',
+      '(no answer of S3, 502); try again',
+    ],
     [said('QuotaExceeded', 403), 'STORAGE_FULL', 'raise its quota'],
     [said('XMinioStorageFull', 507), 'STORAGE_FULL', 'takes no more bytes'],
   ])('%s is told as %s', (error, code, words) => {
