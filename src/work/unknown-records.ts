@@ -13,42 +13,45 @@ type Ground = { readonly catalog: Catalog; readonly store: Store }
 /**
  * How many manifests, of those that the store's records name and the store has, the catalog knows nothing of: none, unless it
  * was lost or is an old one. What a crash between catalog and records leaves does not count: its manifest is known, or gone.
+ * A tag that the catalog does not have, and whose record cannot be read, counts: nobody can tell what it needs.
  */
 export async function countUnknownRecords(
   catalog: Catalog,
   store: Store,
   signal: AbortSignal,
 ): Promise<number> {
-  const unknown = new Set<Digest>()
+  const unknown = new Set<string>()
   let looked = 0
   for await (const key of store.records.list('')) {
     signal.throwIfAborted()
-    const digest = await unknownManifest(key, { catalog, store })
-    if (digest) unknown.add(digest)
+    const found = await unknownOf(key, { catalog, store })
+    if (found !== null) unknown.add(found)
     looked += 1
     if (looked % handful === 0) await setImmediate()
   }
   return unknown.size
 }
 
-/** The manifest that a record names, null when the catalog knows it or it is not here. */
-async function unknownManifest(key: string, { catalog, store }: Ground): Promise<Digest | null> {
+/** The manifest that a record names, or its key when it does not say; null when the catalog knows it or it is not here. */
+async function unknownOf(key: string, { catalog, store }: Ground): Promise<string | null> {
   const record = recordOf(key)
   if (!record) return null
   const { manifests, blobs } = catalog.read
   if (record.tag !== null && (await manifests.byTag(record.repository, record.tag))) return null
-  const digest = record.digest ?? (await digestIn(key, store))
-  if (!digest || (await blobs.known([digest])).has(digest)) return null
+  const bytes = record.digest ? null : await store.records.read(key)
+  const digest = record.digest ?? (bytes && digestIn(bytes))
+  // Gone meanwhile, or damaged.
+  if (!digest) return bytes && key
+  if ((await blobs.known([digest])).has(digest)) return null
   return (await store.stat(digest)) ? digest : null
 }
 
 const named = z.object({ manifest: z.object({ digest: z.string().refine(isDigest) }) })
 
-/** Null when the record has gone meanwhile, or says nothing. */
-async function digestIn(key: string, { records }: Store): Promise<Digest | null> {
-  const bytes = await records.read(key)
-  const found = bytes && named.safeParse(parsed(bytes))
-  return found?.success ? found.data.manifest.digest : null
+/** Null when the record says nothing. */
+function digestIn(bytes: Uint8Array): Digest | null {
+  const found = named.safeParse(parsed(bytes))
+  return found.success ? found.data.manifest.digest : null
 }
 
 function parsed(bytes: Uint8Array): unknown {

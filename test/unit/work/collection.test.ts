@@ -186,6 +186,19 @@ describe('a collection', () => {
     for (const each of [one, manifest, config, layer]) expect(await isHere(old, each)).toBe(true)
   })
 
+  test('removes no unknown blob while a record cannot be read whose tag the catalog does not have', async () => {
+    await using bench = await openBench()
+    await pushImage(bench)
+    await leave(one, bench, 2 * day)
+    await bench.store.records.put('cvi/lost/_tags/latest', Buffer.from('{"manifest":{"dig'))
+    expect(await collectOnce(bench)).toMatchObject({ removed: 0, unknown: 1 })
+    expect(await isHere(bench, one)).toBe(true)
+    await bench.store.records.remove('cvi/lost/_tags/latest')
+    // The catalog has this tag.
+    await bench.store.records.put('a/b/_tags/1', Buffer.from('torn'))
+    expect(await collectOnce(bench)).toMatchObject({ removed: 1, unknown: 1 })
+  })
+
   test('is not held up by the record of a manifest that is gone', async () => {
     await using bench = await openBench()
     const record = pushedRecord({ ...two, mediaType: 'x' })
