@@ -41,7 +41,7 @@ import { recover, tidy } from './work/recover.ts'
 import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
-import { assertPair } from './work/store-identity.ts'
+import { assertPair, outdateCopies } from './work/store-identity.ts'
 import { UncleanStop } from './work/unclean-stop.ts'
 import { Upkeep } from './work/upkeep.ts'
 import { UploadDoor } from './work/upload-door.ts'
@@ -73,7 +73,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))
   await becomeOriginal(store)
-  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
+  const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
+  await assertPair(pair)
   const soundness = resources.use(await UncleanStop.open({ catalog, path, log }))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
@@ -130,7 +131,8 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   deadlines.look()
   const tidying = (thorough: boolean, signal: AbortSignal) =>
     tidy({ catalog, intake, reception, collector, pushes, log, thorough, signal })
-  const rounds = new Rounds({ catalog, maintenance, tidy: tidying, now, log })
+  const outdate = () => outdateCopies(pair)
+  const rounds = new Rounds({ catalog, maintenance, tidy: tidying, outdate, now, log })
   rounds.start(
     pushes.takeStock().catch((error: unknown) => {
       log.error({ err: error }, 'pushes that an earlier process left could not be looked at')

@@ -8,6 +8,8 @@ export type RoundsOptions = {
   readonly maintenance: Maintenance
   /** @param thorough whether all that a crash can leave is looked for */
   readonly tidy: (thorough: boolean, signal: AbortSignal) => Promise<void>
+  /** Makes copies of the catalog older than it, so that none of them is ever taken for it. */
+  readonly outdate: () => Promise<void>
   readonly now: () => number
   readonly log: Log
 }
@@ -33,7 +35,7 @@ export class Rounds {
   start(first: Promise<void>): void {
     this.#tidying = first
     this.#tidy(true)
-    this.#timers.push(setInterval(() => this.#tidy(false), sweepEvery).unref())
+    this.#timers.push(setInterval(() => this.#look(), sweepEvery).unref())
     this.#timers.push(setInterval(() => void this.#collectIfDue(), lookEvery).unref())
   }
 
@@ -41,6 +43,12 @@ export class Rounds {
     for (const timer of this.#timers) clearInterval(timer)
     this.#stopping.abort()
     await this.#tidying
+  }
+
+  #look(): void {
+    const outdate = () => this.#orTell(this.#options.outdate(), 'copies of the catalog look new')
+    this.#tidying = this.#tidying.then(outdate)
+    this.#tidy(false)
   }
 
   #tidy(thorough: boolean): void {
@@ -54,14 +62,15 @@ export class Rounds {
         const isTime = await isDue('gc', collectEvery, catalog.read.maintenance, now())
         if (isTime) await maintenance.start('gc')
       })(),
+      'the collection could not begin',
     )
   }
 
-  async #orTell(work: Promise<unknown>): Promise<void> {
+  async #orTell(work: Promise<unknown>, what: string): Promise<void> {
     try {
       await work
     } catch (error) {
-      this.#options.log.error({ err: error }, 'the collection could not begin')
+      this.#options.log.error({ err: error }, what)
     }
   }
 }

@@ -8,7 +8,7 @@ import { identityKey, ownRecords } from './copy-mark.ts'
 
 /**
  * Facts of a catalog: the store it belongs to, the one it was about to take for its own, and how often the two have been
- * opened together.
+ * opened together, or were known to be so.
  */
 const fact = 'store'
 const offer = 'store-offered'
@@ -52,6 +52,17 @@ async function renew(pair: Pair, id: string, generation: number): Promise<void> 
   if (own === null) throw older(pair)
   await pair.catalog.transaction((tables) => tables.facts.write(times, String(own + 1)))
   await putId(pair, id, own + 1)
+}
+
+/**
+ * To be called again and again while a service runs: a catalog of before is an older one from then on, however its copy was
+ * made.
+ * @throws Refusal when another service has opened the store meanwhile, or it was emptied
+ */
+export async function outdateCopies(pair: Pair): Promise<void> {
+  const { here, there, generation } = await idsOf(pair)
+  if (here === null || here !== there) throw emptied(pair)
+  await renew(pair, here, generation)
 }
 
 /** How often this catalog was opened with the store; null when it is an older one. */

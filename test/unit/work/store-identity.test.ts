@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { backupFact } from '../../../src/catalog/backup.ts'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
 import type { Records } from '../../../src/store/store.ts'
-import { assertPair, isForeign, mark, pairUp } from '../../../src/work/store-identity.ts'
+import {
+  assertPair,
+  isForeign,
+  mark,
+  outdateCopies,
+  pairUp,
+} from '../../../src/work/store-identity.ts'
 import { newImage } from '../../support/catalog.ts'
 import {
   makeReady,
@@ -139,4 +145,25 @@ test('a crash between the two leaves the catalog ahead, which is no older one', 
   await assertPair(pair(bench.catalog, bench))
   if (id) await bench.store.records.put(key, id)
   await assertPair(pair(bench.catalog, bench))
+})
+
+test('a copy of the files of a catalog is an older one, without a start in between, too', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  await outdateCopies(pair(bench.catalog, bench))
+  const { facts } = bench.catalog.read
+  const copied = (await facts.read('store-generation')) ?? ''
+  await outdateCopies(pair(bench.catalog, bench))
+  await assertPair(pair(bench.catalog, bench))
+  await bench.catalog.transaction((tables) => tables.facts.write('store-generation', copied))
+  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow('is older than the images')
+  await expect(outdateCopies(pair(bench.catalog, bench))).rejects.toThrow('is older than')
+})
+
+test('a store that is emptied while it is served is not marked anew', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  await bench.store.records.remove(key)
+  await expect(outdateCopies(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, or/)
+  expect(await bench.store.records.read(key)).toBeNull()
 })
