@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { backupFact } from '../catalog/backup.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import { Refusal } from '../errors.ts'
+import { asFailure, Refusal } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import { identityKey, ownRecords } from './copy-mark.ts'
 
@@ -51,7 +51,12 @@ async function renew(pair: Pair, id: string, generation: number): Promise<void> 
   const own = await ownGeneration(pair, generation)
   if (own === null) throw older(pair)
   await pair.catalog.transaction((tables) => tables.facts.write(times, String(own + 1)))
-  await putId(pair, id, own + 1)
+  try {
+    await putId(pair, id, own + 1)
+  } catch (error) {
+    // A full disk keeps nobody from starting and making room: the store stays behind, which is safe.
+    if (asFailure(error).code !== 'STORAGE_FULL') throw error
+  }
 }
 
 /**

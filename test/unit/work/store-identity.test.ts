@@ -167,3 +167,23 @@ test('a store that is emptied while it is served is not marked anew', async () =
   await expect(outdateCopies(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, or/)
   expect(await bench.store.records.read(key)).toBeNull()
 })
+
+test.each([
+  ['ENOSPC', null],
+  ['EIO', 'cannot be written'],
+])('a store that does not take its id anew for %s', async (code, refused) => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  const { records: own } = bench.store
+  const records: Records = {
+    read: (name) => own.read(name),
+    remove: (name) => own.remove(name),
+    list: (prefix) => own.list(prefix),
+    put: () => Promise.reject(Object.assign(new Error('cannot be written'), { code })),
+  }
+  const full = { catalog: bench.catalog, store: { records }, where }
+  const opened = assertPair(full)
+  await (refused === null ? opened : expect(opened).rejects.toThrow(refused))
+  // The catalog is ahead, which is not older.
+  await assertPair(pair(bench.catalog, bench))
+})
