@@ -147,6 +147,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       closing.abort()
       const closed = listener.close(grace)
       pushes.drain()
+      collector.hurry()
       const transfers = writers.stopAll('shutdown').then(() => active.stopAll('shutdown'))
       const upkept = upkeep.stop().then(() => maintenance.stop())
       await Promise.all([deadlines.stop(), transfers, queue.stop(), upkept, checkup.stop()])

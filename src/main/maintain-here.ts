@@ -46,6 +46,7 @@ export async function beginHere({ kind, options }: Errand, settings: Settings) {
       return await look()
     },
     async leave() {
+      offline.collector.hurry()
       await maintenance.stop()
       return 'interrupted; run it again to finish it'
     },

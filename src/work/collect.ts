@@ -37,6 +37,7 @@ export class Collector {
   #running: Promise<unknown> = Promise.resolve()
   #next: Batch | null = null
   readonly #left = new Set<Digest>()
+  #isHurried = false
 
   /** @param onFreed is told of every removal */
   constructor(
@@ -94,7 +95,7 @@ export class Collector {
     for (let after: string | null = ''; after !== null;) {
       const page: Page = await this.#inTurn(() => this.#finishSome(after ?? ''))
       freed = plus(freed, page.freed)
-      after = page.last
+      after = this.#isHurried ? null : page.last
     }
     return freed
   }
@@ -109,6 +110,11 @@ export class Collector {
       if (signal.aborted) return
       if (unkept.length > 0) await this.free(unkept.map(({ digest }) => digest))
     }
+  }
+
+  /** From now on each removal ends after a few blobs; what is left waits for the next start. */
+  hurry(): void {
+    this.#isHurried = true
   }
 
   /** Resolves when no removal is under way. */
@@ -129,6 +135,7 @@ export class Collector {
       await this.#removeAll(await this.#leftBefore())
       for (const some of slices([...candidates], handful)) {
         await this.#removeAll(await this.#condemn(some))
+        if (this.#isHurried) return
       }
     })
     return { candidates, done }
@@ -147,7 +154,10 @@ export class Collector {
 
   async #removeAll(condemned: readonly Blob[]): Promise<Freed> {
     let freed = nothingFreed
-    for (const some of slices(condemned, fewer)) freed = plus(freed, await this.#removeSome(some))
+    for (const some of slices(condemned, fewer)) {
+      freed = plus(freed, await this.#removeSome(some))
+      if (this.#isHurried) break
+    }
     return freed
   }
 

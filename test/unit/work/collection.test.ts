@@ -262,6 +262,26 @@ describe('a collection', () => {
 })
 
 describe('the collector', () => {
+  test('holds up no stop with all that there is to remove, and the next start does the rest', async () => {
+    await using bench = await openBench()
+    const blobs = Array.from({ length: 450 }, (_, index) => blobOf(`number ${index}`))
+    await bench.catalog.transaction(async (tables) => {
+      for (const blob of blobs) await tables.blobs.reserve(part(blob), 'somebody', 1)
+    })
+    bench.clock.advance(hour)
+    let removed = 0
+    const remove = () => Promise.resolve((removed += 1) > 0)
+    const collector = new Collector(bench.catalog, but(bench.store, { remove }), log)
+    collector.hurry()
+    await collector.collect(blobs.map(({ digest }) => digest))
+    await collector.finish()
+    expect(removed).toBeLessThanOrEqual(100)
+    const next = new Collector(bench.catalog, but(bench.store, { remove }), log)
+    await next.sweep(never)
+    expect(removed).toBe(450)
+    expect(await bench.catalog.read.blobs.total()).toBe(0)
+  })
+
   test('removes what several ask for in one turn', async () => {
     await using bench = await openBench()
     const blobs = Array.from({ length: 30 }, (_, index) => blobOf(`blob ${index}`))
