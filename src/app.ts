@@ -130,7 +130,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   queue.start()
   deadlines.look()
   const tidying = (thorough: boolean, signal: AbortSignal) =>
-    tidy({ catalog, intake, reception, collector, pushes, log, thorough, signal })
+    tidy({ catalog, intake, reception, collector, pushes, repositories, log, thorough, signal })
   const outdate = () => outdateCopies(pair)
   const rounds = new Rounds({ catalog, maintenance, tidy: tidying, outdate, now, log })
   rounds.start(

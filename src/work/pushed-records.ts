@@ -36,6 +36,12 @@ export class PushedRecords {
     }
   }
 
+  /** Some of the keys that could not follow when they should have, or are about to. */
+  async behind(): Promise<readonly string[]> {
+    const keys = await this.#ground.catalog.read.recordDebts.some(handful)
+    return keys.filter((key) => !this.#inStep.has(key))
+  }
+
   /** After a crash, before anything else runs. */
   async catchUp(): Promise<void> {
     const { catalog } = this.#ground

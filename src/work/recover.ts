@@ -9,6 +9,7 @@ import { leaseHolder } from './publish.ts'
 import { shelveAgain } from './shelve.ts'
 import { PushedRecords } from './pushed-records.ts'
 import type { Pushes } from './pushes.ts'
+import type { Repositories } from './repositories.ts'
 import { tagKey } from './tag-record.ts'
 import type { Reception } from './upload.ts'
 import { wayOn } from './upload-words.ts'
@@ -88,6 +89,7 @@ export async function tidy({
   reception,
   collector,
   pushes,
+  repositories,
   log,
   thorough,
   signal,
@@ -97,6 +99,7 @@ export async function tidy({
   reception: Reception
   collector: Collector
   pushes: Pushes
+  repositories: Repositories
   log: Log
   /** After a start: whatever a crash has left is looked for among all blobs. */
   thorough: boolean
@@ -118,6 +121,7 @@ export async function tidy({
   await each({}, reception.reclaim())
   await each({}, catalog.finishErasing())
   await each({}, pushes.sweep())
+  await each({}, repositories.catchUp())
   const over = async () => {
     await collector.collect(await catalog.transaction(({ leases }) => leases.prune()))
   }

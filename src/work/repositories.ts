@@ -12,7 +12,7 @@ import { gone, put, reserve } from './publish.ts'
 import { leaseFor } from './shelve.ts'
 import { arrived } from './soundness.ts'
 import { PushedRecords } from './pushed-records.ts'
-import { manifestKey, pushedTagKey } from './tag-record.ts'
+import { manifestKey, pushedTagKey, recordOf } from './tag-record.ts'
 
 export type RepositoryOptions = {
   readonly catalog: Catalog
@@ -101,6 +101,14 @@ export class Repositories {
     this.#freed.add(repository, removed.needs)
     await collector.collect(removed.needs)
     return true
+  }
+
+  /** Lets records follow the catalog that the store did not take at their time. */
+  async catchUp(): Promise<void> {
+    for (const key of await this.#records.behind()) {
+      const repository = recordOf(key)?.repository ?? key
+      await this.#inTurn.run(repository, () => this.#records.follow([key]))
+    }
   }
 
   /** Removes a tag; the manifest stays. */

@@ -49,6 +49,7 @@ async function openDying() {
     ...dying,
     recorded,
     die: () => (state.isDead = true),
+    revive: () => (state.isDead = false),
     [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),
   }
 }
@@ -74,6 +75,22 @@ describe('records of what was pushed', () => {
     await expect(repositories.remove(repository, digest)).rejects.toThrow('killed')
     await bench.restart()
     expect(await recorded()).toEqual([])
+  })
+
+  test('come later when the store was away, without a start in between', async () => {
+    await using dying = await openDying()
+    const { repositories, recorded, die, revive } = dying
+    await repositories.put(repository, manifest(), never)
+    die()
+    await expect(repositories.untag(repository, 'two')).rejects.toThrow('killed')
+    await expect(repositories.catchUp()).rejects.toThrow('killed')
+    revive()
+    await repositories.catchUp()
+    expect((await recorded()).toSorted()).toEqual(keys.slice(0, 2))
+    await expect(repositories.remove(repository, digest)).resolves.toBe(true)
+    die()
+    // Nothing is left to do.
+    await repositories.catchUp()
   })
 
   test('are looked at once after a start, and no more', async () => {
