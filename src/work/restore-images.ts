@@ -75,8 +75,10 @@ export async function loseImages(after: string, { images, restoration }: Tables)
 function compare(before: Image, record: StatedImage, missing: string | null) {
   const { phase } = before
   if (before.uid !== record.uid) return 'newer'
-  if (phase === 'Ready' || phase === 'ImageLost') return 'same'
   const attempt = record.status?.attempt ?? 1
+  // Of an older catalog: the image was lost and imported again since.
+  if (attempt > before.attempt) return 'newer'
+  if (phase === 'Ready' || phase === 'ImageLost') return 'same'
   if (phase === 'Terminating' || attempt < before.attempt || missing !== null) return 'apart'
   return 'newer'
 }

@@ -223,3 +223,21 @@ test('what an older catalog owes the store is not written there', async () => {
   expect(await bench.store.records.read(manifestKey('team/app', digest))).not.toBeNull()
   expect(await bench.catalog.read.manifests.tags('team/app', '', 10)).toEqual(['1', '2'])
 })
+
+test('an image that was imported again after the backup is not lost with its first bytes', async () => {
+  await using bench = await openBench()
+  const { catalog, store } = bench
+  const before = await makeReady('a', 'first', bench)
+  const { stored } = await makeReady('b', 'second', bench)
+  if (!before.stored || !stored) throw new Error('both are Ready')
+  const again = { ...before, attempt: 2 }
+  await store.records.put(tagKey('a', 'latest'), tagRecord(again, stored))
+  await store.remove(parseDigest(before.stored.layer.digest))
+  expect((await rebuildInto(catalog, bench)).lost).toBe(0)
+  expect(await catalog.read.images.byName('a')).toMatchObject({
+    phase: 'Ready',
+    attempt: 2,
+    stored,
+  })
+  expect((await rebuildInto(catalog, bench)).added).toEqual(nothing)
+})
