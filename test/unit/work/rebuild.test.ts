@@ -6,7 +6,7 @@ import { rebuildPair } from '../../../src/work/rebuild-pair.ts'
 import { rebuild } from '../../../src/work/rebuild.ts'
 import { Repositories } from '../../../src/work/repositories.ts'
 import { assertPair } from '../../../src/work/store-identity.ts'
-import { manifestKey, tagKey, tagRecord } from '../../../src/work/tag-record.ts'
+import { manifestKey, readTagRecord, tagKey, tagRecord } from '../../../src/work/tag-record.ts'
 import {
   makeReady,
   openBench,
@@ -240,4 +240,23 @@ test('an image that was imported again after the backup is not lost with its fir
     stored,
   })
   expect((await rebuildInto(catalog, bench)).added).toEqual(nothing)
+})
+
+test('an image of a backup whose bytes are all here is written down again', async () => {
+  await using bench = await openBench()
+  await assertPair(pairOf(bench))
+  await makeReady('a', 'shared', bench)
+  const { store, catalog } = bench
+  const key = tagKey('a', 'latest')
+  const record = async () => readTagRecord((await store.records.read(key)) ?? Buffer.alloc(0))
+  const before = await record()
+  await store.records.remove(key)
+  await rebuildPair(pairOf(bench), { now: Date.now, report: () => {} }, never)
+  // The newest catalog has its records.
+  expect(await record()).toBeNull()
+  await catalog.transaction(({ facts }) => facts.write(backupFact, 'yesterday'))
+  await rebuildPair(pairOf(bench), { now: Date.now, report: () => {} }, never)
+  expect(before).not.toBeNull()
+  expect(await record()).toEqual(before)
+  expect(await phaseOf('a', catalog)).toBe('Ready')
 })
