@@ -159,7 +159,7 @@ export class Room {
     const rest = Math.max(0, free + freed - promised - reserve)
     throw new Outage(
       'STORAGE_FULL',
-      `the image needs ${formatSize(size)}, but the storage has only ${formatSize(rest)} left; delete images or enlarge the storage`,
+      `the image needs ${formatSize(size)}, but the storage has only ${formatSize(rest)} left, beside ${formatSize(reserve)} that stay free; delete images or enlarge the storage`,
     )
   }
 
