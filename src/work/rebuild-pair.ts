@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { imageTag } from '../image/name.ts'
 import type { Store } from '../store/store.ts'
-import { inParallel } from './in-parallel.ts'
+import { eachOf } from './each-of.ts'
 import { PushedRecords } from './pushed-records.ts'
 import { rebuild, type Findings, type Ground } from './rebuild.ts'
 import { isCurrent, mark, pairUp, type Pair } from './store-identity.ts'
@@ -40,7 +40,7 @@ async function recordImages(
     signal.throwIfAborted()
     const filter = { limit: page, after, phase: 'Ready', format: null, cdrom: null } as const
     const ready = await images.list(filter)
-    await inParallel(ready, width, async (image) => {
+    await eachOf(ready, width, async (image) => {
       const key = tagKey(image.name, imageTag)
       if (!image.stored || (await store.records.read(key))) return
       await store.records.put(key, tagRecord(image, image.stored))
