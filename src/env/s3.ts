@@ -5,6 +5,9 @@ import { aSize, baseUrl, by, file, size } from './texts.ts'
 const anEndpoint = 'an http or https URL without query or user-info'
 const flag = by(z.enum(['true', 'false']).transform((text) => text === 'true'))
 
+/** Servers that keep files take no others. */
+const staysBelow = (path: string) => !path.split('/').some((part) => part === '.' || part === '..')
+
 /** Where blobs lie with `SLIPWAY_STORAGE=s3`. Credentials are found as by every program of AWS. */
 export const s3Settings = {
   s3Endpoint: optional(
@@ -30,7 +33,12 @@ export const s3Settings = {
     'SLIPWAY_S3_PREFIX',
     'folders such as images or team/images',
     'what the keys of all objects begin with; another one, another store',
-    by(z.string().regex(/^[\w.-]+(?:\/[\w.-]+)*\/?$/)),
+    by(
+      z
+        .string()
+        .regex(/^[\w.-]+(?:\/[\w.-]+)*\/?$/)
+        .refine(staysBelow),
+    ),
   ),
   s3ForcePathStyle: optional(
     'SLIPWAY_S3_FORCE_PATH_STYLE',

@@ -74,6 +74,8 @@ describe('settings', () => {
     ['SLIPWAY_S3_BUCKET', 'Images'],
     ['SLIPWAY_S3_ENDPOINT', 's3.example.com'],
     ['SLIPWAY_S3_PREFIX', '/images'],
+    ['SLIPWAY_S3_PREFIX', '../images'],
+    ['SLIPWAY_S3_PREFIX', 'images/..'],
     ['SLIPWAY_S3_REDIRECT', 'yes'],
     ['SLIPWAY_S3_BUFFER', '1G'],
     ['SLIPWAY_SCRUB_SCHEDULE', 'monthly'],

@@ -11,6 +11,9 @@ const full =
 const denied =
   /^(?:AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed)$/
 
+/** Of the requests that are refused, these may be taken later. */
+const passing = new Set([408, 409, 429])
+
 /** What OpenSSL and Node say of a certificate that nobody has vouched for. */
 const untrusted = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_|CERT_|ERR_TLS_CERT_)/
 
@@ -64,6 +67,9 @@ function told(name: string, status: number | null, { bucket, endpoint }: Address
   }
   if (denied.test(name) || status === 401 || status === 403) {
     return `${endpoint} refused access to the bucket "${bucket}" (${name}); check the credentials, what they may do, and the clock`
+  }
+  if (status !== null && status < 500 && !passing.has(status)) {
+    return `${endpoint} refused a request for the bucket "${bucket}" (${name}, ${status}); check SLIPWAY_S3_ENDPOINT, the bucket, the prefix and the credentials`
   }
   if (status !== null) {
     return `the storage at ${endpoint} failed for the bucket "${bucket}" (${name}, ${status}); try again, and look at it`

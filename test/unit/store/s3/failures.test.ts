@@ -18,6 +18,8 @@ describe('what S3 says', () => {
     [said('NoSuchBucket', 404), 'STORAGE_UNAVAILABLE', 'there is no bucket "images"'],
     [said('SignatureDoesNotMatch', 403), 'STORAGE_UNAVAILABLE', 'check the credentials'],
     [named('CredentialsProviderError'), 'STORAGE_UNAVAILABLE', 'there are no credentials'],
+    [said('UserNotFound', 404), 'STORAGE_UNAVAILABLE', '(UserNotFound, 404); check SLIPWAY_S3_END'],
+    [said('TooManyRequests', 429), 'STORAGE_UNAVAILABLE', '(TooManyRequests, 429); try again'],
     [said('SlowDown', 503), 'STORAGE_UNAVAILABLE', '(SlowDown, 503); try again'],
     [
       Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }),
