@@ -26,7 +26,8 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
 
   slipway COMMAND --help            more about a command
 
-Settings are environment variables; slipway config lists them.
+Settings are environment variables; slipway config lists them. What comes out is a table on a terminal and JSON elsewhere,
+unless --output says otherwise. Exit code 2 when a command could not begin or the service refused it.
 `
 
 /** Each is loaded when it is asked for. */

@@ -99,12 +99,14 @@ async function keepAside(path: string, why: 'damaged' | 'other', is: string): Pr
 
 function summary({ blobs, images, manifests, tags, added }: Findings): string {
   const sum = added.images + added.manifests + added.tags
-  return `${blobs} blobs, ${images} images, ${manifests} manifests, ${tags} tags found; ${sum} added`
+  return `${blobs} blobs, ${images} images, ${manifests} pushed manifests, ${tags} pushed tags found; ${sum} added`
 }
 
 function tell(findings: Findings): void {
   const { blobs, images, manifests, tags, added, lost, missing, unreadable, examples } = findings
-  print(`found  ${blobs} blobs, ${images} images, ${manifests} manifests, ${tags} tags\n`)
+  print(
+    `found  ${blobs} blobs, ${images} images, ${manifests} pushed manifests, ${tags} pushed tags\n`,
+  )
   print(
     `added  ${added.blobs} blobs, ${added.images} images, ${added.manifests} manifests, ${added.tags} tags\n`,
   )
