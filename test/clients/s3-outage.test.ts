@@ -26,7 +26,8 @@ async function startGate(target: URL) {
     if (closed) {
       incoming.resume()
       const [status, body] = closed
-      return void outgoing.writeHead(status).end(incoming.method === 'HEAD' ? '' : body)
+      outgoing.writeHead(status).end(incoming.method === 'HEAD' ? '' : body)
+      return
     }
     const { method, url: path, headers } = incoming
     const { hostname, port } = target
