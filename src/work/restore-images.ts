@@ -3,6 +3,7 @@ import type { Image } from '../catalog/images.ts'
 import { parseDigest } from '../image/digest.ts'
 import type { Stored } from '../image/stored.ts'
 import { leaseHolder } from './publish.ts'
+import { lostMessage } from './soundness.ts'
 import type { Stated, StatedImage } from './stored-records.ts'
 
 type Sizes = ReadonlyMap<string, number>
@@ -30,7 +31,7 @@ export async function restoreImages(
     const { image: record } = each
     if (!record) continue
     const problem = problemOf(each, sizes)
-    const missing = problem && sentence(problem)
+    const missing = problem && lostMessage(problem, { ...record, secrets: null })
     const before = await tables.images.byName(record.name)
     const verdict = before === null ? 'absent' : compare(before, record, missing)
     if (verdict === 'apart') apart.add(record.name)
@@ -58,10 +59,11 @@ export async function loseImages(after: string, { images, restoration }: Tables)
   const parts = found.flatMap(({ stored }) => (stored ? partsOf(stored) : []))
   const sizes = await restoration.sizes(parts.map(({ digest }) => parseDigest(digest)))
   let lost = 0
-  for (const { uid, stored } of found) {
+  for (const image of found) {
+    const { uid, stored } = image
     const problem = stored && missingOf(partsOf(stored), sizes)
     if (problem === null) continue
-    const message = sentence(problem)
+    const message = lostMessage(problem, image)
     await images.change(uid, { phase: 'ImageLost', ready: { reason: 'ImageLost', message } })
     lost += 1
   }
@@ -93,11 +95,12 @@ async function makeRoom(before: Image, repository: string, tables: Tables): Prom
 
 type Part = { readonly what: string; readonly digest: string; readonly size: number }
 
+/** In the order in which `soundness` looks at them, so that the same is told. */
 function partsOf({ manifest, layer, config }: Stored): readonly Part[] {
   return [
-    { ...manifest, what: 'manifest' },
     { ...layer, what: 'layer' },
-    { ...config, what: 'configuration' },
+    { ...config, what: 'config' },
+    { ...manifest, what: 'manifest' },
   ]
 }
 
@@ -107,23 +110,19 @@ function problemOf({ manifest, image }: Stated, sizes: Sizes): string | null {
   if (stored) return missingOf(partsOf(stored), sizes)
   return (
     missingOf([{ ...manifest, what: 'manifest' }], sizes) ??
-    `the manifest ${manifest.digest} is damaged`
+    `the manifest ${manifest.digest} of the image is damaged`
   )
 }
 
 function missingOf(parts: readonly Part[], sizes: Sizes): string | null {
   for (const { what, digest, size } of parts) {
     const here = sizes.get(digest)
-    if (here === undefined) return `the ${what} ${digest} is missing from the storage`
+    if (here === undefined) return `the ${what} ${digest} of the image is missing`
     if (here !== size) {
-      return `the ${what} ${digest} has ${here} bytes in the storage instead of ${size}`
+      return `the ${what} ${digest} of the image is damaged: it has ${here} bytes where ${size} were stored`
     }
   }
   return null
-}
-
-function sentence(problem: string): string {
-  return `${problem}; start the image again, or delete it`
 }
 
 function imageOf(record: StatedImage, missing: string | null, now: number): Image {

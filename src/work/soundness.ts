@@ -88,15 +88,19 @@ async function settleOne(
     // Images that refer to this one need not wait for their next attempt.
     return await jobs.hurryReferring(image.name)
   }
-  const message = `${fault}; ${wayOut(image)}`
+  const message = lostMessage(fault, image)
   if (image.phase === 'ImageLost' && image.ready.message === message) return
   await images.change(image.uid, { phase: 'ImageLost', ready: { reason: 'ImageLost', message } })
 }
 
-function wayOut({ hadSecrets, secrets }: Image): string {
+/** What is told of an image that is lost, with the way out. */
+export function lostMessage(
+  fault: string,
+  { hadSecrets, secrets }: Pick<Image, 'hadSecrets' | 'secrets'>,
+): string {
   const again =
     hadSecrets && !secrets
       ? 'delete the image and create it again with its credentials'
       : 'import it again with retry'
-  return `${again}, or push the same bytes`
+  return `${fault}; ${again}, or push the same bytes`
 }

@@ -32,7 +32,7 @@ describe('of an image whose bytes are missing', () => {
     const after = await rest.image('lost')
     expect(after.status.phase).toBe('ImageLost')
     expect(readiness(after).message).toBe(
-      `the layer ${layer.digest} is missing from the storage; start the image again, or delete it`,
+      `the layer ${layer.digest} of the image is missing; import it again with retry, or push the same bytes`,
     )
     expect(after.status.size).toEqual(before.status.size)
     expect((await rest.image('whole')).status.phase).toBe('Ready')

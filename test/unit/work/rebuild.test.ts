@@ -88,7 +88,7 @@ test('an image whose layer is missing is ImageLost, wherever it is known', async
       phase: 'ImageLost',
       ready: {
         reason: 'ImageLost',
-        message: `the layer ${layer} is missing from the storage; start the image again, or delete it`,
+        message: `the layer ${layer} of the image is missing; import it again with retry, or push the same bytes`,
       },
     })
     expect(await rebuildInto(catalog, bench)).toMatchObject({ lost: 0, added: nothing })
