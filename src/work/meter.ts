@@ -28,6 +28,16 @@ export class Meter {
       await this.count(chunk.length)
       yield chunk
     }
+    await this.end()
+  }
+
+  /**
+   * All bytes have come: the last of those that nobody announced may be the ones that do not fit.
+   * @throws Outage STORAGE_FULL
+   */
+  async end(): Promise<void> {
+    const isUnannounced = this.#claim !== null && this.#incoming.size === null
+    if (isUnannounced && this.received > this.#asked) await this.#ask(this.#claim)
   }
 
   /**
@@ -41,7 +51,11 @@ export class Meter {
     if (!this.#claim) return null
     this.#claim.received = this.received
     if (this.#incoming.size !== null || this.received - this.#asked < askEvery) return null
+    return this.#ask(this.#claim)
+  }
+
+  #ask(own: Claim | null): Promise<void> {
     this.#asked = this.received
-    return this.#room.check(0, { own: this.#claim })
+    return this.#room.check(0, own ? { own } : {})
   }
 }

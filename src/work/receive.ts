@@ -46,6 +46,7 @@ export async function receive(
   }
   try {
     await staging.append(body, watched.signal, [], tap)
+    await meter.end()
   } catch (error) {
     throw explained(error, watched.signal)
   } finally {
