@@ -5,7 +5,7 @@ import { needsS3 } from './support/s3.ts'
 const real = 120_000
 
 const program = 'test/conformance/oci-program.test.ts'
-const mainJob = ['journey', 'uploads', 'reading', 'restart', 'delete', 'short-cuts']
+const mainJob = ['journey', 'uploads', 'reading', 'restart', 'restart-kill', 'delete', 'short-cuts']
 
 /** Nothing is run where there is no S3 server. */
 const isHere = needsS3()

@@ -6,10 +6,8 @@ import { openBeside } from '../support/place.ts'
 import { get } from '../support/rest.ts'
 import { serveOn, startService } from '../support/service.ts'
 import { attempt } from '../support/shell.ts'
-import { bytes, describeRestarts, half, untilHalfIsIn } from '../support/restarts.ts'
+import { bytes, half, untilHalfIsIn } from '../support/restarts.ts'
 import { request } from '../support/wire.ts'
-
-describeRestarts('kill -9')
 
 describe('what a crash left', () => {
   test('of an import is deleted as any other, once the service is back', async () => {

@@ -1,0 +1,3 @@
+import { describeRestarts } from '../support/restarts.ts'
+
+describeRestarts('kill -9')
