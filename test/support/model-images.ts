@@ -156,7 +156,6 @@ export class OwnImages {
     const path = `/${name}-${(this.#serial += 1)}.img`
     const spec: Spec = { type: 'HTTP', http: { url: this.#neighbour.serve(path, { status: 404 }) } }
     await this.#create(name, spec, { phase: 'Failed', spec, disk })
-    this.#neighbour.serve(path, { bytes: Buffer.from(disk.bytes), ranges: 'honest' })
   }
 
   async #refer(name: string): Promise<void> {
@@ -185,6 +184,11 @@ export class OwnImages {
 
   async #retry(name: string, { spec, disk }: Failed): Promise<void> {
     const source = disk && { sha256: disk.sha256, bytes: disk.bytes.length }
+    // Not before: a create that was cut may be tried at any time.
+    if (disk && spec.type === 'HTTP') {
+      const { pathname } = new URL(spec.http.url)
+      this.#neighbour.serve(pathname, { bytes: Buffer.from(disk.bytes), ranges: 'honest' })
+    }
     const again = (): State => {
       if (spec.type === 'Upload') return waiting()
       return disk ? { phase: 'Ready', spec, disk, source } : { phase: 'Failed', spec, disk }
