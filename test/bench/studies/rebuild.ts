@@ -69,8 +69,8 @@ const told = z.object({ added: z.object({ images: z.number(), manifests: z.numbe
 const usage = z.object({ userCPUTime: z.number(), systemCPUTime: z.number(), maxRSS: z.number() })
 
 /** The command tells at its end what it has used. */
-const hook = `data:text/javascript,import { writeFileSync } from 'node:fs'
-process.on('exit', () => writeFileSync(process.env.USAGE, JSON.stringify(process.resourceUsage())))`
+const hook = `data:text/javascript,${encodeURIComponent(`import { writeFileSync } from 'node:fs'
+process.on('exit', () => writeFileSync(process.env.USAGE, JSON.stringify(process.resourceUsage())))`)}`
 
 /** One rebuild, which has to add so many manifests. */
 async function timed(folder: string, expected: number, bench: Ground): Promise<Ran> {
