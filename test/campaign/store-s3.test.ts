@@ -7,7 +7,7 @@ import { digestOf } from '../../src/image/digest.ts'
 import type { S3Store } from '../../src/store/s3/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { needsS3, startS3, type S3 } from '../support/s3.ts'
-import { bucketOn, openStoreOn, s3Kind, signOn } from '../support/s3-store.ts'
+import { bucketOn, openStoreOn, put, s3Kind, signOn } from '../support/s3-store.ts'
 import { describeStore, whole } from '../support/store-suite.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -22,12 +22,6 @@ beforeAll(async () => {
   if (needsS3()) s3 = await startS3()
 })
 afterAll(() => s3?.[Symbol.asyncDispose]())
-
-async function put(store: Store, bytes: Buffer): Promise<void> {
-  await using staging = await store.stage({ size: bytes.length })
-  await staging.append([bytes], signal)
-  await staging.publish(digestOf(bytes))
-}
 
 async function read(store: Store, bytes: Buffer): Promise<Buffer> {
   return await buffer((await store.open(digestOf(bytes), null, signal)).stream())

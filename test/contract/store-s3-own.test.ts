@@ -5,9 +5,8 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/image/digest.ts'
 import type { S3Store } from '../../src/store/s3/store.ts'
-import type { Store } from '../../src/store/store.ts'
 import { needsS3, startS3, type S3 } from '../support/s3.ts'
-import { bucketOn, openStoreOn, signOn } from '../support/s3-store.ts'
+import { bucketOn, openStoreOn, put, signOn } from '../support/s3-store.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
 const mebibyte = 1024 * 1024
@@ -24,12 +23,6 @@ beforeAll(async () => {
   if (needsS3()) s3 = await startS3()
 })
 afterAll(() => s3?.[Symbol.asyncDispose]())
-
-async function put(store: Store, bytes: Buffer): Promise<void> {
-  await using staging = await store.stage({ size: bytes.length })
-  await staging.append([bytes], signal)
-  await staging.publish(digestOf(bytes))
-}
 
 /** What lies in the bucket below a kind of keys. */
 async function keysOf(folder: string, kind: string): Promise<readonly string[]> {

@@ -2,9 +2,11 @@ import { truncate } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { digestOf } from '../../src/image/digest.ts'
 import { Bucket } from '../../src/store/s3/bucket.ts'
 import { connect } from '../../src/store/s3/connection.ts'
 import { S3Store, type S3Options } from '../../src/store/s3/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { client, s3Credentials, type S3 } from './s3.ts'
 import type { StoreKind } from './store-suite.ts'
 
@@ -65,4 +67,11 @@ export function s3Kind(
     },
     knowsRoom: false,
   }
+}
+
+/** Stores a blob whose size is told. */
+export async function put(store: Store, bytes: Buffer): Promise<void> {
+  await using staging = await store.stage({ size: bytes.length })
+  await staging.append([bytes], new AbortController().signal)
+  await staging.publish(digestOf(bytes))
 }

@@ -5,10 +5,10 @@ import { DeleteObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { client, s3Credentials, startS3, type S3 } from '../../support/s3.ts'
 import type { Bench, Contender, Measurement } from '../bench.ts'
-import { assertDigest, send } from '../client.ts'
 import { distribution, startDockerRegistry } from '../peers/docker-registry.ts'
 import { startSlipway } from '../peers/slipway.ts'
 import { curl, type Program } from '../programs.ts'
+import { pushesTo, uploadsTo } from './upload.ts'
 
 const versitygw: Program = { name: 'versitygw', package: null, builtBy: '.ci/tools' }
 const byItself = 'lib-storage'
@@ -34,24 +34,8 @@ export const s3Ingest: Measurement = {
 }
 
 async function bySlipway(s3: S3, bench: Bench, resources: AsyncDisposableStack) {
-  const { folder, file } = bench
-  const home = join(folder, 's3-slipway')
-  const slipway = await startSlipway(home, bench, resources, null, s3.variables('slipway'))
-  const name = 'bench'
-  return {
-    name: 'slipway',
-    pid: slipway.pid,
-    begin: async () => {
-      const url = await slipway.create(name)
-      return {
-        run: () => send(file.path, url, bench),
-        end: async () => {
-          await assertDigest(slipway.disk(name), file.sha256, bench)
-          await slipway.remove(name)
-        },
-      }
-    },
-  }
+  const home = join(bench.folder, 's3-slipway')
+  return uploadsTo(await startSlipway(home, bench, resources, null, s3.variables('slipway')), bench)
 }
 
 /** With its own defaults: four parts of 5 MiB at a time, or larger ones where there would be too many. */
@@ -71,8 +55,7 @@ function bySdk({ endpoint, bucket: Bucket }: S3, { file, signal }: Bench): Conte
 }
 
 async function byDistribution(s3: S3, bench: Bench, resources: AsyncDisposableStack) {
-  const { folder, file } = bench
-  const registry = await startDockerRegistry(join(folder, 's3-registry'), bench, resources, {
+  const registry = await startDockerRegistry(join(bench.folder, 's3-registry'), bench, resources, {
     program: distribution,
     core: null,
     elsewhere: {
@@ -81,21 +64,7 @@ async function byDistribution(s3: S3, bench: Bench, resources: AsyncDisposableSt
       clear: () => rm(join(s3.folder, 'docker'), { recursive: true, force: true }),
     },
   })
-  const digest = `sha256:${file.sha256}`
-  return {
-    name: 'distribution',
-    pid: registry.pid,
-    begin: async () => {
-      const url = await registry.begin(digest)
-      return {
-        run: () => send(file.path, url, bench),
-        end: async () => {
-          await assertDigest(registry.blob(digest), file.sha256, bench)
-          await registry.clear()
-        },
-      }
-    },
-  }
+  return pushesTo(registry, 'distribution', bench)
 }
 
 function distributionS3({ endpoint, bucket }: S3) {

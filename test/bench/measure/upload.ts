@@ -1,9 +1,13 @@
 import { join } from 'node:path'
 import type { Bench, Contender, Measurement } from '../bench.ts'
 import { assertDigest, send } from '../client.ts'
-import { dockerRegistry, startDockerRegistry } from '../peers/docker-registry.ts'
+import {
+  dockerRegistry,
+  startDockerRegistry,
+  type DockerRegistry,
+} from '../peers/docker-registry.ts'
 import { copyAndHash } from '../peers/limit.ts'
-import { startSlipway } from '../peers/slipway.ts'
+import { startSlipway, type Slipway } from '../peers/slipway.ts'
 import { curl, openssl } from '../programs.ts'
 
 /** From the first byte that a client sends to the answer that all of them are safe. */
@@ -26,8 +30,13 @@ export const upload: Measurement = {
 }
 
 async function toSlipway(bench: Bench, resources: AsyncDisposableStack): Promise<Contender> {
-  const { folder, file } = bench
-  const slipway = await startSlipway(join(folder, 'upload-slipway'), bench, resources)
+  const home = join(bench.folder, 'upload-slipway')
+  return uploadsTo(await startSlipway(home, bench, resources), bench)
+}
+
+/** The file as an image, which is looked at and removed after each round. */
+export function uploadsTo(slipway: Slipway, bench: Bench): Contender {
+  const { file } = bench
   const name = 'bench'
   return {
     name: 'slipway',
@@ -46,11 +55,16 @@ async function toSlipway(bench: Bench, resources: AsyncDisposableStack): Promise
 }
 
 async function toDockerRegistry(bench: Bench, resources: AsyncDisposableStack): Promise<Contender> {
-  const { folder, file } = bench
-  const registry = await startDockerRegistry(join(folder, 'upload-registry'), bench, resources)
+  const home = join(bench.folder, 'upload-registry')
+  return pushesTo(await startDockerRegistry(home, bench, resources), dockerRegistry.name, bench)
+}
+
+/** The file as a blob, which is looked at and removed after each round. */
+export function pushesTo(registry: DockerRegistry, name: string, bench: Bench): Contender {
+  const { file } = bench
   const digest = `sha256:${file.sha256}`
   return {
-    name: dockerRegistry.name,
+    name,
     pid: registry.pid,
     begin: async () => {
       const url = await registry.begin(digest)

@@ -13,6 +13,7 @@ import { manifestKey, pushedRecord } from '../../../src/work/tag-record.ts'
 import { Unowned } from '../../../src/work/unowned.ts'
 import { blobOf, chunk, hour, never, openBench } from '../../support/push-bench.ts'
 import { imageManifest } from '../../support/push-content.ts'
+import { storeWith } from '../../support/store-with.ts'
 
 const log = pino({ level: 'silent' })
 const day = 24 * hour
@@ -141,7 +142,7 @@ describe('a collection', () => {
       await reserve('a push', [part(one)], bench)
       yield* records.list(prefix)
     }
-    const meanwhile = but(bench.store, {
+    const meanwhile = storeWith(bench.store, {
       records: {
         put: (key, bytes) => records.put(key, bytes),
         read: (key) => records.read(key),
@@ -164,7 +165,7 @@ describe('a collection', () => {
       )
       return await bench.store.remove(digest)
     }
-    await collectOnce(bench, {}, but(bench.store, { remove }))
+    await collectOnce(bench, {}, storeWith(bench.store, { remove }))
     expect(states).toEqual([false])
     await bench.pushes.whole('a/b', one.digest, chunk(one.bytes), never)
     expect(await isHere(bench, one)).toBe(true)
@@ -215,7 +216,7 @@ describe('a collection', () => {
       if (digest === one.digest) throw new Error('this one is stuck')
       return await bench.store.remove(digest)
     }
-    const stuck = but(bench.store, { remove })
+    const stuck = storeWith(bench.store, { remove })
     expect(await collectOnce(bench, {}, stuck)).toMatchObject({ removed: 1, failed: 1 })
     expect(await isHere(bench, two)).toBe(false)
     expect(await collectOnce(bench)).toMatchObject({ removed: 1, failed: 0 })
@@ -226,7 +227,7 @@ describe('a collection', () => {
     await using bench = await openBench()
     await forsake(bench, ...Array.from({ length: 120 }, (_, index) => blobOf(`blob ${index}`)))
     const remove = () => Promise.reject(new Error('down'))
-    await expect(collectOnce(bench, {}, but(bench.store, { remove }))).rejects.toMatchObject({
+    await expect(collectOnce(bench, {}, storeWith(bench.store, { remove }))).rejects.toMatchObject({
       code: 'STORAGE_UNAVAILABLE',
     })
   })
@@ -271,12 +272,12 @@ describe('the collector', () => {
     bench.clock.advance(hour)
     let removed = 0
     const remove = () => Promise.resolve((removed += 1) > 0)
-    const collector = new Collector(bench.catalog, but(bench.store, { remove }), log)
+    const collector = new Collector(bench.catalog, storeWith(bench.store, { remove }), log)
     collector.hurry()
     await collector.collect(blobs.map(({ digest }) => digest))
     await collector.finish()
     expect(removed).toBeLessThanOrEqual(100)
-    const next = new Collector(bench.catalog, but(bench.store, { remove }), log)
+    const next = new Collector(bench.catalog, storeWith(bench.store, { remove }), log)
     await next.sweep(never)
     expect(removed).toBe(450)
     expect(await bench.catalog.read.blobs.total()).toBe(0)
@@ -303,7 +304,7 @@ describe('the collector', () => {
       if (isStuck) throw new Error('stuck')
       return await bench.store.remove(digest)
     }
-    const collector = new Collector(bench.catalog, but(bench.store, { remove }), log)
+    const collector = new Collector(bench.catalog, storeWith(bench.store, { remove }), log)
     await collector.collect([one.digest])
     expect(await isHere(bench, one)).toBe(true)
     isStuck = false
@@ -320,22 +321,3 @@ describe('the collector', () => {
     for (const gone of [manifest, config, layer]) expect(await isHere(bench, gone)).toBe(false)
   })
 })
-
-/** A store of which some things are done in another way. */
-function but(store: Store, changes: Partial<Store>): Store {
-  return {
-    stat: (digest) => store.stat(digest),
-    open: (digest, range, signal) => store.open(digest, range, signal),
-    stage: (options) => store.stage(options),
-    resume: (id, options) => store.resume(id, options),
-    staged: () => store.staged(),
-    discard: (id) => store.discard(id),
-    remove: (digest) => store.remove(digest),
-    list: () => store.list(),
-    strays: (before) => store.strays(before),
-    free: () => store.free(),
-    probe: (signal) => store.probe(signal),
-    records: store.records,
-    ...changes,
-  }
-}

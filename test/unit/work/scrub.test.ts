@@ -4,13 +4,8 @@ import { parseDigest, type Digest } from '../../../src/image/digest.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { Maintenance } from '../../../src/work/maintenance.ts'
 import { scrub } from '../../../src/work/scrub.ts'
-import {
-  layerOf,
-  log,
-  openHealthBench,
-  storeWith,
-  type HealthBench,
-} from '../../support/health-bench.ts'
+import { layerOf, log, openHealthBench, type HealthBench } from '../../support/health-bench.ts'
+import { storeWith } from '../../support/store-with.ts'
 import { chunk, never } from '../../support/push-bench.ts'
 
 const disk = Buffer.alloc(20_000, 'a disk ')

@@ -4,7 +4,8 @@ import type { Store } from '../../../src/store/store.ts'
 import { lookOver } from '../../../src/work/presence.ts'
 import { within } from '../../support/deadline.ts'
 import { openHealth } from '../../support/health.ts'
-import { log, openHealthBench, storeWith, type HealthBench } from '../../support/health-bench.ts'
+import { log, openHealthBench, type HealthBench } from '../../support/health-bench.ts'
+import { storeWith } from '../../support/store-with.ts'
 import { hour, never } from '../../support/push-bench.ts'
 
 const disk = Buffer.alloc(20_000, 'a disk ')
