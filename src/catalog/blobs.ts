@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
+import { isReferenced } from './referenced.ts'
 import type { Schema } from './schema.ts'
 
 /** `size` is bytes. */
@@ -211,14 +212,10 @@ function blobOf({ digest, size }: { digest: string; size: number }): Blob {
 
 /** Neither a manifest nor a running lease needs the blob of the row. */
 function isUnkept(is: ExpressionBuilder<Schema, 'blobs'>, now: number) {
-  const references = is
-    .selectFrom('blob_references')
-    .select('blob_references.digest')
-    .whereRef('blob_references.digest', '=', 'blobs.digest')
   const leases = is
     .selectFrom('leases')
     .select('leases.digest')
     .whereRef('leases.digest', '=', 'blobs.digest')
     .where('leases.expires_at', '>', now)
-  return is.and([is.not(is.exists(references)), is.not(is.exists(leases))])
+  return is.and([is.not(isReferenced(is)), is.not(is.exists(leases))])
 }

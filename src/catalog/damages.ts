@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
+import { isReferenced } from './referenced.ts'
 import type { Schema } from './schema.ts'
 
 /** A blob whose bytes are looked at. `damage` ends a sentence about it ("is missing"); null for a sound one. */
@@ -169,14 +170,10 @@ function fromRow(row: Omit<Examined, 'digest'> & { readonly digest: string }): E
 
 /** What is only announced has no bytes yet, and is not missing them. */
 function isUsed(is: ExpressionBuilder<Schema, 'blobs'>) {
-  const references = is
-    .selectFrom('blob_references')
-    .select('blob_references.digest')
-    .whereRef('blob_references.digest', '=', 'blobs.digest')
   const leases = is
     .selectFrom('leases')
     .select('leases.digest')
     .whereRef('leases.digest', '=', 'blobs.digest')
     .where('leases.repository', 'is not', null)
-  return is.or([is.exists(references), is.exists(leases)])
+  return is.or([isReferenced(is), is.exists(leases)])
 }
