@@ -69,6 +69,11 @@ const table = {
   TOO_MANY_REQUESTS: refusal(429, 'TOOMANYREQUESTS'),
   SOURCE_FORBIDDEN: refusal(422),
   SOURCE_REFUSED: refusal(422),
+  CLUSTER_CONFLICT: refusal(409),
+  CLUSTER_EXISTS: refusal(409),
+  CLUSTER_NOT_FOUND: refusal(404),
+  CLUSTER_EXPIRED: refusal(410),
+  CLUSTER_REFUSED: refusal(403),
 
   CHECKSUM_MISMATCH: flaw(400),
   SIZE_MISMATCH: flaw(422),
@@ -92,6 +97,7 @@ const table = {
   PUSH_INTERRUPTED: { ...outage(400, false), oci: 'BLOB_UPLOAD_INVALID' },
   SHUTTING_DOWN: outage(503, true),
   SERVICE_UNREACHABLE: outage(503, false),
+  CLUSTER_UNAVAILABLE: outage(503, true),
 
   INTERNAL: bug(),
 } as const satisfies Record<string, Row>

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { imageSchema } from '../../src/serve/api/schema.ts'
+import { imageSchema } from '../../src/image/status.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { EventStream, Mirror, type Told } from '../support/event-source.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'

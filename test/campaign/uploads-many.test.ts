@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { imageSchema } from '../../src/serve/api/schema.ts'
+import { imageSchema } from '../../src/image/status.ts'
 import { mebibyte } from '../support/disks.ts'
 import { content } from '../support/http-neighbour.ts'
 import { expectOnly } from '../support/leftovers.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { imageSchema } from '../../src/serve/api/schema.ts'
+import { imageSchema } from '../../src/image/status.ts'
 import { within } from './deadline.ts'
 import type { Image } from './rest.ts'
 

@@ -1,4 +1,4 @@
-import { imageSchema } from '../../src/serve/api/schema.ts'
+import { imageSchema } from '../../src/image/status.ts'
 import { expectStatus, type RegistryClient } from './registry-client.ts'
 import type { Image } from './rest.ts'
 

@@ -1,7 +1,8 @@
 import type { z } from 'zod'
 import type { dataSourceSchema } from '../../src/image/data-source.ts'
 import type { Phase } from '../../src/image/phase.ts'
-import { imageSchema, listSchema, problemSchema } from '../../src/serve/api/schema.ts'
+import { imageSchema } from '../../src/image/status.ts'
+import { listSchema, problemSchema } from '../../src/serve/api/schema.ts'
 
 export type Image = z.output<typeof imageSchema>
 export type Problem = z.output<typeof problemSchema>

@@ -1,11 +1,11 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
+import { imageSchema } from '../../image/status.ts'
 import { failure, json, refused } from './document-answers.ts'
 import {
   createSchema,
   eventsQuery,
   getQuery,
-  imageSchema,
   listQuery,
   listSchema,
   probeRequest,

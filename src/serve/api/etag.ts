@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ImageBody } from './schema.ts'
+import type { ImageBody } from '../../image/status.ts'
 
 /** What an image's ETag says of it: the state that only events change, and how far its transfer is. */
 export type ImageTag = {

@@ -8,7 +8,7 @@ import type { Progress, Snapshot } from '../../work/progress.ts'
 import { splitSecrets } from '../../work/secrets.ts'
 import type { ServerKey } from '../../work/server-key.ts'
 import type { PublicNames } from '../public-names.ts'
-import type { ImageBody } from './schema.ts'
+import type { ImageBody } from '../../image/status.ts'
 
 export type PresenterOptions = {
   readonly catalog: Catalog

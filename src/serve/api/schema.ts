@@ -4,6 +4,7 @@ import { parseDuration } from '../../image/duration.ts'
 import { formats } from '../../image/format.ts'
 import { nameProblem } from '../../image/name.ts'
 import { phases } from '../../image/phase.ts'
+import { bytesSchema, imageSchema, sourceFacts } from '../../image/status.ts'
 
 /** The shapes of REST: they validate requests and make the OpenAPI document (http-api, "REST"). */
 
@@ -67,90 +68,6 @@ export const eventsQuery = z.strictObject({
   }),
 })
 
-const bytes = z.string().meta({ description: 'bytes, decimal' })
-
-const condition = z.object({
-  type: z.enum(['DatasourceReady', 'Ready']),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string(),
-  message: z.string(),
-  lastTransitionTime: z.string(),
-  observedGeneration: z.int(),
-})
-
-const sourceFacts = {
-  url: z.string().optional().meta({ description: 'After redirects' }),
-  etag: z.string().optional(),
-  lastModified: z.string().optional(),
-  image: z.string().optional().meta({ description: 'The container image, in full' }),
-  digest: z.string().optional().meta({ description: 'What the image reference resolved to' }),
-  platform: z.string().optional().meta({ description: 'What the container image is for' }),
-}
-
-export const statusSchema = z
-  .object({
-    phase: z.enum(phases),
-    progress: z.string().optional(),
-    receivedBytes: bytes.optional(),
-    downloadSpeed: z
-      .object({ avg: z.string(), avgBytes: bytes, current: z.string(), currentBytes: bytes })
-      .optional(),
-    remaining: z.string().optional().meta({
-      description: 'What the rest takes at the current speed, where that is known',
-      example: '1m20s',
-    }),
-    remainingSeconds: z.int().optional(),
-    format: z.enum(formats).optional(),
-    cdrom: z.boolean().optional(),
-    bootable: z.string().optional(),
-    architecture: z.string().optional(),
-    size: z
-      .object({
-        stored: z.string(),
-        storedBytes: bytes,
-        unpacked: z.string(),
-        unpackedBytes: bytes,
-      })
-      .optional(),
-    allocatedBytes: bytes.optional(),
-    target: z.object({ registryURL: z.string(), digest: z.string().optional() }),
-    uploadCommand: z.string().optional(),
-    imageUploadURLs: z.object({ external: z.string(), inCluster: z.string() }).optional(),
-    upload: z
-      .object({
-        offset: bytes,
-        length: bytes.optional(),
-        expiresAt: z.string().optional(),
-        resumeCommand: z.string(),
-      })
-      .optional(),
-    source: z
-      .object({
-        ...sourceFacts,
-        bytes,
-        sha256: z.string(),
-      })
-      .optional(),
-    details: z.record(z.string(), z.unknown()).optional(),
-    retries: z.int().optional(),
-    nextRetryAt: z.string().optional(),
-    conditions: z.array(condition),
-  })
-  .meta({ id: 'ImageStatus' })
-
-export const imageSchema = z
-  .object({
-    name: z.string(),
-    uid: z.string(),
-    generation: z.int(),
-    createdAt: z.string(),
-    owner: z.object({ uid: z.string() }).optional(),
-    dataSource: dataSourceSchema,
-    status: statusSchema,
-  })
-  .meta({ id: 'Image' })
-export type ImageBody = z.input<typeof imageSchema>
-
 export const listSchema = z
   .object({ items: z.array(imageSchema), continue: z.string().optional() })
   .meta({ id: 'ImageList' })
@@ -161,7 +78,7 @@ const part = z.object({
   mediaType: z.string(),
   digest: z.string(),
   size: z.string(),
-  sizeBytes: bytes,
+  sizeBytes: bytesSchema,
 })
 
 export const probeSchema = z
@@ -179,9 +96,9 @@ export const probeSchema = z
     wrapping: z.array(z.string()).meta({ description: 'Compressions, the outermost first' }),
     size: z.object({
       source: z.string().optional(),
-      sourceBytes: bytes.optional(),
+      sourceBytes: bytesSchema.optional(),
       unpacked: z.string().optional(),
-      unpackedBytes: bytes.optional(),
+      unpackedBytes: bytesSchema.optional(),
     }),
     ranges: z.boolean().optional().meta({ description: 'Whether the source gives parts of it' }),
     revalidation: z.enum(['etag', 'lastModified', 'digest', 'none']),

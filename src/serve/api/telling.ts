@@ -1,5 +1,5 @@
 import { frame } from './sse.ts'
-import type { ImageBody } from './schema.ts'
+import type { ImageBody } from '../../image/status.ts'
 import { withoutUpload } from './visible.ts'
 
 /** An image as it is told to many: written out once for those who may write, and once for those who may only look. */

@@ -1,7 +1,7 @@
 import type { ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
 import { failure, json } from './document-answers.ts'
-import { imageSchema } from './schema.ts'
+import { imageSchema } from '../../image/status.ts'
 
 const token = z.object({ token: z.string().regex(/^[A-Za-z0-9]{32}$/) })
 const state = z.object({

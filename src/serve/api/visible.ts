@@ -1,6 +1,6 @@
 import { callerReaches } from '../auth/access.ts'
 import type { Caller } from '../auth/caller.ts'
-import type { ImageBody } from './schema.ts'
+import type { ImageBody } from '../../image/status.ts'
 
 /** Who holds an upload's URL may write that image: it is not for those who may only look. */
 export function visible(caller: Caller, body: ImageBody): ImageBody {
