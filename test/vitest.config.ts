@@ -36,6 +36,8 @@ export default defineConfig({
       project('e2e', real),
       // Real clients against the registry: `npm run clients`.
       project('clients', real),
+      // A real API server: `npm run cluster`.
+      project('cluster', real),
       // Each test has repositories of its own, and most of its time is the disk's.
       project('conformance', unit, {
         exclude: [program],

@@ -26,7 +26,8 @@ export function needsRoot(name: string): boolean {
   return allows(process.getuid?.() === 0, `${name} is run by root alone`, 'sudo npm run clients')
 }
 
-function allows(isSo: boolean, otherwise: string, remedy: string): boolean {
+/** @throws Error when it is not so and CI is set; else one line says how to make it so */
+export function allows(isSo: boolean, otherwise: string, remedy: string): boolean {
   if (isSo) return true
   const line = `${otherwise}, so the tests that need it are skipped; to run them: ${remedy}`
   if (process.env['CI']) throw new Error(line)

@@ -14,17 +14,19 @@ export type RunOptions = {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
   readonly limit?: number
+  /** Its standard input, which is empty otherwise. */
+  readonly input?: string
 }
 
 /** Runs a program to its end, however it ends. After `limit` milliseconds it is killed, and its code is null. */
 export async function attempt(
   program: string,
   args: readonly string[],
-  { cwd, env = process.env, limit = usually }: RunOptions = {},
+  { cwd, env = process.env, limit = usually, input = '' }: RunOptions = {},
 ): Promise<Ended> {
   const child = spawn(program, args, {
     env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     timeout: limit,
     killSignal: 'SIGKILL',
     ...(cwd === undefined ? {} : { cwd }),
@@ -32,6 +34,8 @@ export async function attempt(
   const code = new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve).once('error', reject)
   })
+  // A program may end without reading it.
+  child.stdin.on('error', () => undefined).end(input)
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   return { code: await code, stdout, stderr }
 }
