@@ -16,7 +16,7 @@ const endsWithin = 20_000
 const complaintLength = 8192
 
 /** Waits until the test that holds its input is gone, however that ends, and kills the group then. */
-const watch = 'cat >/dev/null; kill -KILL -- "-$0"'
+const watch = 'cat >/dev/null; kill -s KILL -- "-$0"'
 
 /** A program in a process group of its own, which never outlives the process of the test. */
 export class Child implements AsyncDisposable {
