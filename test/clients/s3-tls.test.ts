@@ -1,8 +1,5 @@
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { createServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { needs } from '../support/programs.ts'
@@ -11,6 +8,7 @@ import { needsS3, s3Variables, startS3, type S3 } from '../support/s3.ts'
 import { serveOn, startService } from '../support/service.ts'
 import { attempt } from '../support/shell.ts'
 import { temporaryFolder } from '../support/temporary.ts'
+import { startTlsFront } from '../support/tls-front.ts'
 import { certify, type Certificates } from '../unit/source/certificates.ts'
 
 const able = [needsS3(), needs('openssl', 'apt-get install openssl')].every(Boolean)
@@ -24,34 +22,18 @@ beforeAll(async () => {
 afterAll(() => s3?.[Symbol.asyncDispose]())
 
 /** The S3 server behind TLS of a private CA. */
-async function startTls(target: string) {
-  const open = new Set<TLSSocket>()
-  const server = createServer({ cert: certificates.cert, key: certificates.key }, (socket) => {
-    const { hostname, port } = new URL(target)
-    const behind = connect(Number(port), hostname)
-    open.add(socket)
-    socket.on('error', () => behind.destroy()).once('close', () => open.delete(socket))
-    behind.on('error', () => socket.destroy())
-    socket.pipe(behind).pipe(socket)
-  })
-  // A client that does not trust the certificate breaks off.
-  server.on('tlsClientError', () => {})
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : 0
+async function startTls() {
+  const front = await startTlsFront(certificates, () => s3.endpoint)
   return {
-    endpoint: `https://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy()
-      await new Promise((closed) => server.close(closed))
-    },
+    endpoint: `https://127.0.0.1:${front.port}`,
+    [Symbol.asyncDispose]: () => front[Symbol.asyncDispose](),
   }
 }
 
 describe.skipIf(!able)('an S3 server behind TLS of a private CA', () => {
   test('is trusted by SSL_CERT_FILE, and takes and gives back an image', async () => {
     await using held = new AsyncDisposableStack()
-    const { endpoint } = held.use(await startTls(s3.endpoint))
+    const { endpoint } = held.use(await startTls())
     const folder = held.use(await temporaryFolder())
     const ca = join(folder.path, 'ca.crt')
     await writeFile(ca, certificates.ca)
@@ -65,7 +47,7 @@ describe.skipIf(!able)('an S3 server behind TLS of a private CA', () => {
 
   test('stops the start with one line where it is not trusted', async () => {
     await using held = new AsyncDisposableStack()
-    const { endpoint } = held.use(await startTls(s3.endpoint))
+    const { endpoint } = held.use(await startTls())
     const folder = held.use(await temporaryFolder())
     const { args, env } = serveOn(folder.path, s3Variables(endpoint, s3.bucket, 'tls'))
     const { code, stderr } = await attempt(process.execPath, args, { env })

@@ -100,21 +100,22 @@ function grown({ bytes }: Script): Buffer {
   return Buffer.concat([bytes ?? Buffer.alloc(0), Buffer.alloc(1)])
 }
 
-const repository = 'team/image'
-
 /** A real server on loopback that speaks the distribution protocol as far as pulling goes, honestly where nothing else is said. */
 export async function startHostileRegistry(
   options: NeighbourOptions = {},
+  repository = 'team/image',
 ): Promise<HostileRegistry> {
-  return new HostileRegistry(await startNeighbour(options))
+  return new HostileRegistry(await startNeighbour(options), repository)
 }
 
 export class HostileRegistry implements AsyncDisposable {
   readonly neighbour: Neighbour
+  readonly #repository: string
   #guard: (request: IncomingMessage) => Script | null = () => null
 
-  constructor(neighbour: Neighbour) {
+  constructor(neighbour: Neighbour, repository: string) {
     this.neighbour = neighbour
+    this.#repository = repository
     neighbour.serve('/v2/', (_, request) => this.#guard(request) ?? json({}))
   }
 
@@ -134,7 +135,7 @@ export class HostileRegistry implements AsyncDisposable {
   }
 
   reference(tag = 'latest'): string {
-    return `${this.host}/${repository}:${tag}`
+    return `${this.host}/${this.#repository}:${tag}`
   }
 
   blob(bytes: Buffer, lie: Lie = (honest) => honest): Descriptor {
@@ -202,7 +203,7 @@ export class HostileRegistry implements AsyncDisposable {
   /** A script hears of the requests alone that came past the guard. */
   #serve(path: string, play: Play): void {
     let nth = 0
-    this.neighbour.serve(`/v2/${repository}/${path}`, (_, request) => {
+    this.neighbour.serve(`/v2/${this.#repository}/${path}`, (_, request) => {
       const denied = this.#guard(request)
       if (denied) return denied
       nth += 1

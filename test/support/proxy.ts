@@ -16,6 +16,8 @@ export type ProxyOptions = {
   readonly refuse?: number | null
   /** What is done with a CONNECT instead of answering it. */
   readonly onConnect?: (socket: Socket) => void
+  /** Where on this machine a `host:port` is; the same port unless said otherwise. */
+  readonly port?: (target: string) => number
 }
 
 export type Asked = {
@@ -104,7 +106,7 @@ export class Proxy implements AsyncDisposable {
       {
         agent: false,
         host: '127.0.0.1',
-        port: url.port || 80,
+        port: this.#port(`${url.hostname}:${url.port || 80}`),
         path: `${url.pathname}${url.search}`,
         headers,
       },
@@ -123,13 +125,15 @@ export class Proxy implements AsyncDisposable {
     const { refuse, onConnect } = this.#options
     if (onConnect) return onConnect(socket.on('end', () => socket.end()).resume())
     if (refuse) return void socket.end(`HTTP/1.1 ${refuse} No\r\n\r\nsecret page`)
-    const port = Number(/:(\d+)$/.exec(request.url ?? '')?.[1])
-    const onward = connect(port, '127.0.0.1', () => {
+    const onward = connect(this.#port(request.url ?? ''), '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
       onward.pipe(socket).pipe(onward)
     })
     this.#keep(onward)
     onward.on('close', () => socket.destroy())
     socket.on('close', () => onward.destroy())
+  }
+  #port(target: string): number {
+    return this.#options.port?.(target) ?? Number(/:(\d+)$/.exec(target)?.[1])
   }
 }

@@ -2,11 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { within } from '../deadline.ts'
+import type { Logs } from '../logs.ts'
 
 export type Launch = {
   readonly program: string
   readonly args: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** What it says goes there, too. */
+  readonly logs?: Logs
 }
 
 /** From the command to the first good answer, and from the signal to the end, in milliseconds. */
@@ -23,10 +26,10 @@ export class Child implements AsyncDisposable {
   readonly #name: string
   readonly #process: ChildProcess
   readonly #watcher: ChildProcess
-  readonly #ended: Promise<void>
+  readonly #ended: Promise<number | null>
   #complaint = ''
 
-  constructor({ program, args, env = process.env }: Launch) {
+  constructor({ program, args, env = process.env, logs }: Launch) {
     this.#name = program
     this.#process = spawn(program, args, {
       env,
@@ -37,8 +40,13 @@ export class Child implements AsyncDisposable {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     })
-    this.#ended = once(this.#process, 'close').then(() => void this.#watcher.kill('SIGKILL'))
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+    this.#ended = once(this.#process, 'close').then(() => {
+      this.#watcher.kill('SIGKILL')
+      return this.#process.exitCode
+    })
+    const { stdout, stderr } = this.#process
+    if (logs && stdout && stderr) logs.follow(stdout, stderr)
+    for (const stream of [stdout, stderr]) {
       stream?.on('data', (text: Buffer) => {
         this.#complaint = (this.#complaint + text.toString()).slice(-complaintLength)
       })
@@ -64,10 +72,13 @@ export class Child implements AsyncDisposable {
     throw new Error(`${this.#name} is not ready: ${this.#complaint.trim()}`)
   }
 
-  /** Resolves when all of its group has been told and it has ended. */
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  /**
+   * Tells its whole group, and resolves when it has ended.
+   * @returns its exit code; null after a signal
+   */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     if (this.isRunning) process.kill(-this.pid, signal)
-    await within(endsWithin, `the end of ${this.#name}`, this.#ended)
+    return await within(endsWithin, `the end of ${this.#name}`, this.#ended)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
