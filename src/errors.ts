@@ -29,6 +29,7 @@ const table = {
   UNSUPPORTED_SOURCE: refusal(422),
   SPEC_DIFFERS: refusal(409),
   OWNER_DIFFERS: refusal(409),
+  UID_DIFFERS: refusal(409),
   BEING_DELETED: refusal(409),
   NOT_RETRYABLE: refusal(409),
   SECRETS_ERASED: refusal(409),
@@ -160,6 +161,20 @@ export class Bug extends Failure {
   constructor(message: string, cause?: unknown) {
     super('INTERNAL', message, cause === undefined ? {} : { cause })
   }
+}
+
+const rows: ReadonlyMap<string, Row> = new Map(Object.entries(table))
+
+/** The failure that another process told by its code (problem+json); null for a code that is none of ours, or our own mistake. */
+export function toldFailure(code: string, message: string, detail: Detail = {}): Failure | null {
+  if (isOf('refusal', code)) return new Refusal(code, message, detail)
+  if (isOf('flaw', code)) return new Flaw(code, message, detail)
+  if (isOf('outage', code)) return new Outage(code, message, detail)
+  return null
+}
+
+function isOf<Kind extends Row['kind']>(kind: Kind, code: string): code is CodeOf<Kind> {
+  return rows.get(code)?.kind === kind
 }
 
 /** Any thrown value as a Failure: what is none of the four classes is a bug. */

@@ -1,6 +1,6 @@
-import { request } from 'undici'
+import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { errno, Outage, Refusal } from '../errors.ts'
+import { errno, Outage, Refusal, toldFailure, type Failure } from '../errors.ts'
 
 export type RestOptions = {
   /** Where the service is, without a slash at the end. */
@@ -15,9 +15,15 @@ const patience = 60_000
 /** Characters of an answer that is no JSON, for the message. */
 const shown = 200
 
-const problem = z.object({ detail: z.string() })
+const problem = z.object({ detail: z.string(), code: z.string().optional() })
 
-/** The service's REST interface (http-api, "REST"), as its commands and the companion use it. */
+type Headers = Readonly<Record<string, string>>
+
+/**
+ * The service's REST interface (http-api, "REST"), as its commands and the companion use it. A refusal comes back as what
+ * the service threw. All of it throws Outage SERVICE_UNREACHABLE when nobody answers, or what stands before the service
+ * does, and Refusal UNSUPPORTED where something answers that is no Slipway.
+ */
 export class Rest {
   readonly #options: RestOptions
 
@@ -25,10 +31,7 @@ export class Rest {
     this.#options = options
   }
 
-  /**
-   * @param path with its leading slash
-   * @throws Outage SERVICE_UNREACHABLE when nobody answers; Refusal UNSUPPORTED with what the service says
-   */
+  /** @param path with its leading slash */
   async get<Value>(path: string, schema: z.ZodType<Value>, signal: AbortSignal): Promise<Value> {
     return this.#checked(schema, await this.#ask('GET', path, null, signal))
   }
@@ -43,18 +46,60 @@ export class Rest {
     return this.#checked(schema, await this.#ask('POST', path, JSON.stringify(body), signal))
   }
 
+  async delete(path: string, signal: AbortSignal): Promise<void> {
+    await this.#ask('DELETE', path, null, signal)
+  }
+
+  /**
+   * An answer that goes on for as long as both sides want it to.
+   * @param silence milliseconds without a byte after which the connection counts as dead
+   */
+  async open(
+    path: string,
+    headers: Headers,
+    silence: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const asked = {
+      method: 'GET',
+      headers: { ...this.#headers(null), ...headers },
+      signal,
+    } as const
+    const times = { headersTimeout: silence, bodyTimeout: silence }
+    const answer = await this.#send(path, { ...asked, ...times }, signal)
+    if (answer.statusCode !== 200) {
+      throw failure(await this.#text(answer, signal), answer.statusCode, this.#options.base)
+    }
+    return this.#pieces(answer, signal)
+  }
+
   async #ask(
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'DELETE',
     path: string,
     body: string | null,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const { base } = this.#options
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(patience)])
     const asked = { method, headers: this.#headers(body), body, signal: bounded } as const
-    const answer = await this.#reach(() => request(base + path, asked), signal)
-    const text = await this.#reach(() => answer.body.text(), signal)
-    return read(text, answer.statusCode, base)
+    const answer = await this.#send(path, asked, signal)
+    const text = await this.#text(answer, signal)
+    return read(text, answer.statusCode, this.#options.base)
+  }
+
+  async #send(path: string, asked: Asked, signal: AbortSignal): Promise<Answer> {
+    return await this.#reach(() => request(this.#options.base + path, asked), signal)
+  }
+
+  async #text({ body }: Answer, signal: AbortSignal): Promise<string> {
+    return await this.#reach(() => body.text(), signal)
+  }
+
+  async *#pieces({ body }: Answer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of body) if (piece instanceof Uint8Array) yield piece
+    } catch (cause) {
+      throw this.#unreachable(cause, signal)
+    }
   }
 
   #checked<Value>(schema: z.ZodType<Value>, value: unknown): Value {
@@ -80,20 +125,45 @@ export class Rest {
     try {
       return await work()
     } catch (cause) {
-      signal.throwIfAborted()
-      const { base } = this.#options
-      const why = errno(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
-      throw new Outage('SERVICE_UNREACHABLE', `${base} does not answer (${why})`, { cause })
+      throw this.#unreachable(cause, signal)
     }
+  }
+
+  #unreachable(cause: unknown, signal: AbortSignal): Outage {
+    signal.throwIfAborted()
+    const why = errno(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
+    return unreachable(`${this.#options.base} does not answer (${why})`, cause)
   }
 }
 
+type Asked = NonNullable<Parameters<typeof request>[1]>
+type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'body'>
+
 function read(text: string, status: number, base: string): unknown {
+  const isFine = status >= 200 && status < 300
+  if (isFine && text === '') return null
   const value = parsed(text)
-  if (status >= 200 && status < 300 && value !== undefined) return value
-  const told = problem.safeParse(value)
-  const said = told.success ? told.data.detail : text.slice(0, shown).trim()
-  throw new Refusal('UNSUPPORTED', `${base} answered ${status}: ${said}`)
+  if (isFine && value !== undefined) return value
+  throw failure(text, status, base)
+}
+
+function failure(text: string, status: number, base: string): Failure {
+  const told = problem.safeParse(parsed(text)).data
+  const known = told?.code === undefined ? null : toldFailure(told.code, told.detail)
+  if (known && (known instanceof Outage || !isOutage(status))) return known
+  const said = `${base} answered ${status}: ${told?.detail ?? text.slice(0, shown).trim()}`
+  if (isOutage(status)) return unreachable(said)
+  if (status === 401) return new Refusal('UNAUTHORIZED', said)
+  return status === 403 ? new Refusal('DENIED', said) : new Refusal('UNSUPPORTED', said)
+}
+
+/** What may be over soon, whoever said it. */
+function isOutage(status: number): boolean {
+  return status >= 500 || status === 429
+}
+
+function unreachable(message: string, cause?: unknown): Outage {
+  return new Outage('SERVICE_UNREACHABLE', message, { cause })
 }
 
 function parsed(text: string): unknown {

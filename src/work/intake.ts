@@ -114,12 +114,14 @@ export class Intake {
 
   /**
    * Resolves when nothing of the image is left; its transfer, if it has one, is stopped first.
-   * @throws Refusal IMAGE_NOT_FOUND
+   * @param uid of the image that is meant, null for whichever has the name
+   * @throws Refusal IMAGE_NOT_FOUND, UID_DIFFERS
    */
-  async remove(name: string): Promise<void> {
+  async remove(name: string, uid: string | null): Promise<void> {
     const image = await this.#options.catalog.transaction(async ({ images }) => {
       const before = await images.byName(name)
       if (!before) throw unknownImage(name)
+      if (uid !== null && uid !== before.uid) throw anotherImage(before)
       return await images.change(before.uid, {
         phase: 'Terminating',
         ready: { reason: before.ready.reason, message: 'the image is being deleted' },
@@ -244,6 +246,10 @@ function assertRetryable(image: Image): void {
       `the credentials of the image "${image.name}" were erased when it ended; delete it and create it again with them`,
     )
   }
+}
+
+function anotherImage({ name, uid }: Image): Refusal {
+  return new Refusal('UID_DIFFERS', `the image "${name}" is another one, with the uid ${uid}`)
 }
 
 export function unknownImage(name: string): Refusal {

@@ -75,6 +75,22 @@ describe('deleting', () => {
     await expectOnly(service.folder, ['gone'])
   })
 
+  test('touches no image but the one with the uid that is asked for', async () => {
+    await using service = await startService()
+    const { rest } = service
+    await rest.createUpload('held')
+    const { uid } = await rest.image('held')
+    const asked = async (query: string) =>
+      await fetch(rest.url(`/held?${query}`), { method: 'DELETE' })
+    const refused = await asked('uid=another')
+    expect(refused.status).toBe(409)
+    expect(await problemOf(refused)).toMatchObject({ code: 'UID_DIFFERS' })
+    expect((await asked('uuid=another')).status).toBe(422)
+    expect((await rest.image('held')).uid).toBe(uid)
+    expect((await asked(`uid=${uid}`)).status).toBe(202)
+    expect((await get(rest.url('/held'))).status).toBe(404)
+  })
+
   test('keeps a layer that another image shares until the last name goes', async () => {
     await using service = await startService()
     const { rest } = service

@@ -4,6 +4,7 @@ import { imageSchema } from '../../image/status.ts'
 import { failure, json, refused } from './document-answers.ts'
 import {
   createSchema,
+  deleteQuery,
   eventsQuery,
   getQuery,
   listQuery,
@@ -73,11 +74,13 @@ const images: ZodOpenApiPathsObject = {
     delete: {
       operationId: 'deleteImage',
       summary: 'Delete an image and free what nothing else uses; a running import is stopped',
-      requestParams: { path: ofImage },
+      requestParams: { path: ofImage, query: deleteQuery },
       responses: {
         ...refused,
         '202': { description: 'It is gone' },
         '404': failure('There is no such image'),
+        '409': failure('An image of this name has another uid'),
+        '422': failure('A parameter is wrong'),
       },
     },
   },

@@ -16,7 +16,7 @@ import { demandSource } from './own-image.ts'
 import type { PublicNames } from '../public-names.ts'
 import type { Presenter } from './present.ts'
 import type { ImageBody } from '../../image/status.ts'
-import { createSchema, getQuery, listQuery } from './schema.ts'
+import { createSchema, deleteQuery, getQuery, listQuery } from './schema.ts'
 import { visible } from './visible.ts'
 import { untilChanged } from './wait.ts'
 
@@ -45,7 +45,8 @@ export function imageRoutes(options: ApiOptions): Routes {
     .get('/:name', (c) => one(c, options))
     .delete('/:name', async (c) => {
       demandImage(c, 'delete', c.req.param('name'))
-      await intake.remove(c.req.param('name'))
+      const { uid = null } = query(c, deleteQuery)
+      await intake.remove(c.req.param('name'), uid)
       return c.body(null, 202)
     })
     .post('/:name/retry', async (c) => {

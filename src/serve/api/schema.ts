@@ -62,6 +62,15 @@ export const getQuery = z.strictObject({
     }),
 })
 
+export const deleteQuery = z.strictObject({
+  uid: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({ description: 'Delete this image alone, not another one that has its name by now' }),
+})
+
 export const eventsQuery = z.strictObject({
   lastEventId: z.string().max(100).optional().meta({
     description: 'For clients that cannot send Last-Event-ID, which goes before it',

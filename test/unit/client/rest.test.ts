@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { deleteImage, imageByName } from '../../../src/client/images.ts'
 import { Rest } from '../../../src/client/rest.ts'
 
 const never = new AbortController().signal
@@ -43,7 +44,37 @@ test('the client shows its token and sends JSON', async () => {
 
 test('the client says what the service says', async () => {
   await using served = await serving(403, '{"detail": "you may not", "code": "DENIED"}')
-  await expect(served.rest.get('/x', answer, never)).rejects.toThrow(/answered 403: you may not$/)
+  await expect(served.rest.get('/x', answer, never)).rejects.toMatchObject({
+    name: 'Refusal',
+    code: 'DENIED',
+    message: 'you may not',
+  })
+})
+
+test.each([
+  [507, '{"detail": "full", "code": "STORAGE_FULL"}', 'STORAGE_FULL', /^full$/],
+  [500, '{"detail": "a mistake", "code": "INTERNAL"}', 'SERVICE_UNREACHABLE', /500: a mistake$/],
+  [429, '{"detail": "slowly", "code": "TOO_MANY_REQUESTS"}', 'SERVICE_UNREACHABLE', /slowly$/],
+  [502, '<html>', 'SERVICE_UNREACHABLE', /answered 502: <html>$/],
+  [404, '{"detail": "none", "code": "IMAGE_NOT_FOUND"}', 'IMAGE_NOT_FOUND', /^none$/],
+  [404, '{"detail": "none", "code": "OF_ANOTHER_VERSION"}', 'UNSUPPORTED', /answered 404: none$/],
+  [404, 'no such route', 'UNSUPPORTED', /answered 404: no such route$/],
+  [401, '', 'UNAUTHORIZED', /answered 401: $/],
+])('the client tells a %i with %s as %s', async (status, text, code, message) => {
+  await using served = await serving(status, text)
+  await expect(served.rest.get('/x', answer, never)).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message),
+  })
+})
+
+test('the client tells a missing image from a proxy without a route', async () => {
+  await using missing = await serving(404, '{"detail": "none", "code": "IMAGE_NOT_FOUND"}')
+  expect(await imageByName(missing.rest, 'x', never)).toBeNull()
+  await deleteImage(missing.rest, 'x', 'uid', never)
+  await using other = await serving(404, '<html>')
+  await expect(imageByName(other.rest, 'x', never)).rejects.toThrow(/answered 404/)
+  await expect(deleteImage(other.rest, 'x', 'uid', never)).rejects.toThrow(/answered 404/)
 })
 
 test('the client says what answers that is no Slipway', async () => {
