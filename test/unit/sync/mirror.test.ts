@@ -29,7 +29,7 @@ async function playing({ lostAfter = 10_000 } = {}) {
     mirror,
     changes,
     async next(status = 200): Promise<Connection> {
-      const [request, response] = (await requests.next()).value as Pair
+      const [request, response] = (await requests.next()).value as unknown as Pair
       response.writeHead(status)
       response.flushHeaders()
       return { request, response }
