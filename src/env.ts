@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { accessSettings } from './env/access.ts'
+import { companionSettings } from './env/companion.ts'
 import { contradictions } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
@@ -183,6 +184,7 @@ const settings = {
   ),
   ...proxySettings,
   ...accessSettings,
+  ...companionSettings,
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',
@@ -201,14 +203,47 @@ const settings = {
 type Rows = typeof settings
 export type Settings = { readonly [Name in keyof Rows]: ValueOf<Rows[Name]> }
 
-export type Reading =
-  | { readonly settings: Settings; readonly problems: null }
+/** What the companion goes by: what it does not use cannot hinder it. */
+const companionNames = [
+  'url',
+  'token',
+  'leaderNamespace',
+  'workers',
+  'controllerListen',
+  'kubeconfig',
+  'logLevel',
+  'logFormat',
+] as const satisfies readonly (keyof Rows)[]
+export type CompanionSettings = Pick<Settings, (typeof companionNames)[number]>
+
+export type Reading<Read = Settings> =
+  | { readonly settings: Read; readonly problems: null }
   | { readonly settings: null; readonly problems: readonly string[] }
 
 /** Reads all settings; every problem is one line that names the variable, its value and what is allowed. */
 export function readSettings(environment: Environment): Reading {
+  const { values, problems } = readRows(environment, settings)
+  problems.push(...together(environment))
+  return isComplete(values, problems)
+    ? { settings: values, problems: null }
+    : { settings: null, problems }
+}
+
+/** As `readSettings`, for `slipway controller`. */
+export function readCompanionSettings(environment: Environment): Reading<CompanionSettings> {
+  const rows = Object.fromEntries(companionNames.map((name) => [name, settings[name]]))
+  const { values, problems } = readRows(environment, rows)
+  return isCompanions(values, problems)
+    ? { settings: values, problems: null }
+    : { settings: null, problems }
+}
+
+function readRows(
+  environment: Environment,
+  rows: { readonly [name: string]: Setting<unknown> },
+): { readonly values: object; readonly problems: string[] } {
   const problems: string[] = []
-  const read = <Value>(row: Setting<Value>): Value | null => {
+  const read = (row: Setting<unknown>) => {
     const text = textOf(environment, row)
     if (text === null) return null
     const value = row.read(text)
@@ -217,13 +252,8 @@ export function readSettings(environment: Environment): Reading {
     }
     return value ?? null
   }
-  const values = Object.fromEntries(
-    Object.entries(settings).map(([name, row]) => [name, read<unknown>(row)]),
-  )
-  problems.push(...together(environment))
-  return isComplete(values, problems)
-    ? { settings: values, problems: null }
-    : { settings: null, problems }
+  const values = Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, read(row)]))
+  return { values, problems }
 }
 
 function together(environment: Environment): string[] {
@@ -236,6 +266,10 @@ function together(environment: Environment): string[] {
 /** Every row was read by its own reader, so without problems the values have the rows' types. */
 function isComplete(values: object, problems: readonly string[]): values is Settings {
   return problems.length === 0 && Object.keys(settings).every((name) => name in values)
+}
+
+function isCompanions(values: object, problems: readonly string[]): values is CompanionSettings {
+  return problems.length === 0 && companionNames.every((name) => name in values)
 }
 
 export function hostPort({ host, port }: Listen): string {

@@ -15,6 +15,7 @@ enableCompileCache()
 const usage = `slipway takes virtual machine images in, finds out what they are, and hands them out as OCI images.
 
   slipway serve                     run the service
+  slipway controller                keep Kubernetes resources in step with the service
   slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
   slipway gc                        remove what nothing needs, or count it
   slipway scrub                     read everything again and find what is damaged
@@ -33,6 +34,7 @@ unless --output says otherwise. Exit code 2 when a command could not begin or th
 /** Each is loaded when it is asked for. */
 const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['serve', () => import('./main/serve.ts')],
+  ['controller', () => import('./main/controller.ts')],
   ['inspect', () => import('./main/inspect.ts')],
   ['gc', () => import('./main/gc.ts')],
   ['scrub', () => import('./main/scrub.ts')],

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { Rest } from '../client/rest.ts'
+import type { CompanionSettings, Listen } from '../env.ts'
+import { asFailure } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { Health } from '../sync/health.ts'
+import { metadataSchema } from '../sync/kube/cluster-api.ts'
+import { Connection } from '../sync/kube/connection.ts'
+import { Informer } from '../sync/kube/informer.ts'
+import { Leader } from '../sync/leader.ts'
+import { CompanionMetrics } from '../sync/metrics.ts'
+import { Mirror } from '../sync/mirror.ts'
+import { WorkQueue } from '../sync/queue.ts'
+import { readinessOf } from '../sync/readiness.ts'
+import { rounds } from '../sync/rounds.ts'
+import { userAgent } from './version.ts'
+
+/** The companion, from its first request to its last one. */
+export type Controller = AsyncDisposable & {
+  /** Of health and metrics. */
+  readonly address: Listen
+  /** Where the API server is, and the service. */
+  readonly server: string
+  readonly service: string
+  /** Rejects when it cannot go on; resolves after `stop`. */
+  readonly ended: Promise<void>
+  /** Ends all work, writes no more, and gives the Lease back. */
+  stop(): Promise<void>
+}
+
+const usualService = 'http://127.0.0.1:8080'
+const collection = '/apis/virtualization.deckhouse.io/v1alpha2/clustervirtualimages'
+const resourceSchema = z.object({ metadata: metadataSchema })
+type Resources = Informer<z.output<typeof resourceSchema>>
+
+/** @throws Refusal UNSUPPORTED when it is not known where the API server is, or the address of its health is taken */
+export async function openController(settings: CompanionSettings, log: Log): Promise<Controller> {
+  await using undo = new AsyncDisposableStack()
+  const metrics = new CompanionMetrics()
+  const api = undo.use(connect(settings, metrics))
+  const ground = { api, log, now: Date.now, random: Math.random }
+  const resources = new Informer({ ...ground, path: collection, schema: resourceSchema })
+  const mirror = new Mirror({ ...ground, rest: restOf(settings) })
+  const queue = undo.use(openQueue(metrics, log))
+  const leader = openLeader(settings, api, log)
+  const stopping = new AbortController()
+  const isStopping = () => stopping.signal.aborted
+  const readiness = () => readinessOf({ resources, leader, mirror, isStopping })
+  metrics.levelsFrom(() => ({
+    depth: queue.depth,
+    isLeading: leader.isLeading,
+    isSynced: resources.isSynced,
+  }))
+  const health = undo.use(await Health.open(settings.controllerListen, { metrics, readiness, log }))
+  const lead = (signal: AbortSignal) =>
+    rounds(
+      {
+        queue,
+        workers: settings.workers,
+        work: () => Promise.resolve(),
+        names: () => namesOf(resources),
+        follow: () => following(resources, queue),
+        listen: (until) => mirror.run(until),
+      },
+      signal,
+    )
+  const ended = whole([resources.run(stopping.signal), leader.run(lead, stopping.signal)], stopping)
+  const held = undo.move()
+  return {
+    address: health.address,
+    server: api.server,
+    service: settings.url ?? usualService,
+    ended,
+    async stop() {
+      stopping.abort()
+      await ended
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+/** Where one ends by an error, all end. */
+async function whole(works: readonly Promise<void>[], stopping: AbortController): Promise<void> {
+  try {
+    await Promise.all(works)
+  } finally {
+    stopping.abort()
+    await Promise.allSettled(works)
+  }
+}
+
+function* namesOf(resources: Resources): Generator<string> {
+  for (const { metadata } of resources.items()) yield metadata.name
+}
+
+function following(resources: Resources, queue: WorkQueue): Disposable {
+  return { [Symbol.dispose]: resources.watch((name) => queue.add(name)) }
+}
+
+function connect({ kubeconfig }: CompanionSettings, { requests }: CompanionMetrics): Connection {
+  const onAnswer = (verb: string, code: string) => requests.inc({ verb, code })
+  return new Connection({ kubeconfig, userAgent: userAgent(), onAnswer })
+}
+
+function restOf({ url, token }: CompanionSettings): Rest {
+  return new Rest({ base: url ?? usualService, token, userAgent: userAgent() })
+}
+
+function openQueue({ reconcileSeconds, reconcileErrors }: CompanionMetrics, log: Log): WorkQueue {
+  return new WorkQueue({
+    random: Math.random,
+    onWork: (seconds) => reconcileSeconds.observe(seconds),
+    onFailure: (resource, error) => {
+      reconcileErrors.inc()
+      const failure = asFailure(error)
+      const level = failure.row.kind === 'bug' ? 'error' : 'info'
+      log[level]({ err: failure, resource }, 'a resource is looked at again later')
+    },
+  })
+}
+
+function openLeader({ leaderNamespace }: CompanionSettings, api: Connection, log: Log): Leader {
+  const namespace = leaderNamespace ?? api.namespace ?? 'default'
+  const identity = `${hostname()}_${randomUUID()}`
+  return new Leader({ api, namespace, identity, log, now: Date.now })
+}

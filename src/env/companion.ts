@@ -1,0 +1,45 @@
+import { delimiter, resolve } from 'node:path'
+import { z } from 'zod'
+import { optional, required } from './setting.ts'
+import { by, listen } from './texts.ts'
+
+/** What only `slipway controller` reads. */
+export const companionSettings = {
+  leaderNamespace: optional(
+    'SLIPWAY_LEADER_NAMESPACE',
+    'a namespace',
+    "where the companion's Lease lies; without it, the pod's own, or the one of `KUBECONFIG`",
+    by(z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)),
+  ),
+  workers: required(
+    'SLIPWAY_WORKERS',
+    '4',
+    'a whole number from 1 to 64',
+    'resources that the companion works on at the same time',
+    by(
+      z
+        .string()
+        .regex(/^\d{1,2}$/)
+        .transform(Number)
+        .pipe(z.int().min(1).max(64)),
+    ),
+  ),
+  controllerListen: required(
+    'SLIPWAY_CONTROLLER_LISTEN',
+    '127.0.0.1:8081',
+    'address:port such as 127.0.0.1:8081 or 0.0.0.0:8081',
+    "address and port of the companion's `/healthz`, `/readyz` and `/metrics`",
+    listen,
+  ),
+  kubeconfig: optional(
+    'KUBECONFIG',
+    `files, by ${delimiter === ':' ? 'colons' : 'semicolons'}`,
+    "where the companion finds the API server; without it, the pod's service account, or `~/.kube/config`",
+    files,
+  ),
+} as const
+
+function files(text: string): readonly string[] | undefined {
+  const all = text.split(delimiter).filter(Boolean)
+  return all.length > 0 ? all.map((path) => resolve(path)) : undefined
+}

@@ -1,0 +1,42 @@
+import type { CompanionSettings } from '../env.ts'
+import { Refusal } from '../errors.ts'
+import { none, signalled, type Command } from './command.ts'
+
+export const command: Command = {
+  help: `slipway controller
+
+Keeps the ClusterVirtualImages of a Kubernetes cluster in step with the service at SLIPWAY_URL (without it,
+http://127.0.0.1:8080) until SIGTERM or SIGINT. It finds the API server by KUBECONFIG, by the pod's service account, or in
+~/.kube/config. Of several, one leads. Health and metrics are at SLIPWAY_CONTROLLER_LISTEN.
+`,
+  options: {},
+  async run(operands) {
+    none(operands, 'controller')
+    return await control(await companionSettings())
+  },
+}
+
+/** @throws Refusal with a line for each setting that is wrong */
+async function companionSettings(): Promise<CompanionSettings> {
+  const { readCompanionSettings } = await import('../env.ts')
+  const { settings, problems } = readCompanionSettings(process.env)
+  if (settings) return settings
+  throw new Refusal('UNSUPPORTED', problems.join('\n'))
+}
+
+async function control(settings: CompanionSettings): Promise<number> {
+  const { openLog } = await import('../log.ts')
+  const { openController } = await import('../app/controller.ts')
+  const { hostPort } = await import('../env.ts')
+  const log = openLog({ level: settings.logLevel, format: settings.logFormat })
+  const told = signalled()
+  await using controller = await openController(settings, log)
+  const { address, server, service } = controller
+  log.info({ health: hostPort(address), server, service }, 'slipway controller has begun')
+  // It ends before the signal only by an error, which is this program's.
+  const signal = await Promise.race([told, controller.ended])
+  log.info({ signal }, 'stopping')
+  await controller.stop()
+  log.info('stopped')
+  return 0
+}

@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { hostPort, type Listen } from '../env.ts'
+import { errno, Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { CompanionMetrics } from './metrics.ts'
+
+/** What `/readyz` says: whether the companion is of use, and lines for people. */
+export type Readiness = { readonly isReady: boolean; readonly lines: readonly string[] }
+
+export type HealthOptions = {
+  readonly metrics: CompanionMetrics
+  readonly readiness: () => Readiness
+  readonly log: Log
+}
+
+/** Milliseconds, and connections at the same time. */
+const limits = { headersTimeout: 5000, requestTimeout: 10_000, connections: 100 }
+
+/** The listener of `/healthz`, `/readyz` and `/metrics`. */
+export class Health implements AsyncDisposable {
+  /** With the port that was really taken. */
+  readonly address: Listen
+  readonly #server: Server
+
+  constructor(server: Server, address: Listen) {
+    this.#server = server
+    this.address = address
+  }
+
+  /** @throws Refusal UNSUPPORTED when the address is taken */
+  static async open(address: Listen, options: HealthOptions): Promise<Health> {
+    const { headersTimeout, requestTimeout, connections } = limits
+    const server = createServer({ headersTimeout, requestTimeout }, (request, response) => {
+      void answer(request.url ?? '', response, options)
+    })
+    server.maxConnections = connections
+    await start(server, address)
+    return new Health(server, { host: address.host, port: portOf(server) })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+async function start(server: Server, { host, port }: Listen): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const place = hostPort({ host, port })
+    const why = errno(cause) ?? 'unknown'
+    const message = `cannot listen on ${place} (${why}); stop what listens there, or set SLIPWAY_CONTROLLER_LISTEN`
+    throw new Refusal('UNSUPPORTED', message, { cause })
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+async function answer(url: string, response: ServerResponse, options: HealthOptions) {
+  try {
+    const { status, type = 'text/plain; charset=utf-8', text } = await page(url, options)
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text)
+  } catch (err) {
+    options.log.error({ err, url }, 'a request ended without an answer')
+    response.writeHead(500).end()
+  }
+}
+
+type Page = { readonly status: number; readonly text: string; readonly type?: string }
+
+async function page(url: string, { metrics, readiness }: HealthOptions): Promise<Page> {
+  const [path] = url.split('?')
+  if (path === '/healthz') return { status: 200, text: 'ok\n' }
+  if (path === '/metrics') {
+    return { status: 200, text: await metrics.text(), type: metrics.contentType }
+  }
+  if (path !== '/readyz') return { status: 404, text: 'there is /healthz, /readyz and /metrics\n' }
+  const { isReady, lines } = readiness()
+  return { status: isReady ? 200 : 503, text: `${lines.join('\n')}\n` }
+}

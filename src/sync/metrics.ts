@@ -1,0 +1,60 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What is read when somebody asks for the metrics. */
+export type Levels = {
+  readonly depth: number
+  readonly isLeading: boolean
+  readonly isSynced: boolean
+}
+
+/** What the companion tells Prometheus. No label takes values whose number grows with the number of resources. */
+export class CompanionMetrics {
+  readonly #registry = new Registry()
+  readonly #registers = { registers: [this.#registry] }
+  #levels: (() => Levels) | null = null
+
+  readonly reconcileSeconds = new Histogram({
+    name: 'slipway_controller_reconcile_seconds',
+    help: 'Time that one look at a resource took',
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 30, 60],
+    ...this.#registers,
+  })
+  readonly reconcileErrors = new Counter({
+    name: 'slipway_controller_reconcile_errors_total',
+    help: 'Looks at a resource that failed and are tried again',
+    ...this.#registers,
+  })
+  readonly requests = new Counter({
+    name: 'slipway_controller_api_requests_total',
+    help: 'Requests to the API server, by verb and status; none where it did not answer',
+    labelNames: ['verb', 'code'],
+    ...this.#registers,
+  })
+  readonly #depth = this.#gauge('queue_depth', 'Resources that wait to be looked at')
+  readonly #leader = this.#gauge('leader', 'Whether this process leads, 0 or 1')
+  readonly #synced = this.#gauge('synced', 'Whether all resources were listed, 0 or 1')
+
+  readonly contentType = this.#registry.contentType
+
+  /** Levels are asked for when the metrics are. */
+  levelsFrom(read: () => Levels): void {
+    this.#levels = read
+  }
+
+  /** The text of all metrics as Prometheus reads it. */
+  async text(): Promise<string> {
+    const levels = this.#levels?.()
+    if (levels) this.#set(levels)
+    return await this.#registry.metrics()
+  }
+
+  #set({ depth, isLeading, isSynced }: Levels): void {
+    this.#depth.set(depth)
+    this.#leader.set(Number(isLeading))
+    this.#synced.set(Number(isSynced))
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name: `slipway_controller_${name}`, help, ...this.#registers })
+  }
+}
