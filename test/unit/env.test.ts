@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { describeSettings, readSettings } from '../../src/env.ts'
+import { describeSettings, readCompanionSettings, readSettings } from '../../src/env.ts'
 
 describe('settings', () => {
   test('have defaults that start a service on a laptop', () => {
@@ -174,12 +174,35 @@ describe('settings', () => {
     },
   )
 
+  test('that only the service uses do not hinder the companion', () => {
+    const exposed = { SLIPWAY_LISTEN: '0.0.0.0:8080', SLIPWAY_UPLOAD_TTL: 'soon' }
+    expect(readCompanionSettings(exposed).settings).toMatchObject({
+      workers: 4,
+      controllerListen: { host: '127.0.0.1', port: 8081 },
+      kubeconfig: null,
+      leaderNamespace: null,
+    })
+    const { settings } = readCompanionSettings({ KUBECONFIG: '/a:/b', SLIPWAY_WORKERS: '64' })
+    expect(settings).toMatchObject({ kubeconfig: ['/a', '/b'], workers: 64 })
+  })
+
+  test.each([
+    ['SLIPWAY_WORKERS', '0'],
+    ['SLIPWAY_WORKERS', '65'],
+    ['SLIPWAY_LEADER_NAMESPACE', 'Not_A_Namespace'],
+    ['SLIPWAY_CONTROLLER_LISTEN', '8081'],
+    ['KUBECONFIG', ':'],
+  ])('of the companion: %s cannot be "%s"', (variable, text) => {
+    const { problems } = readCompanionSettings({ [variable]: text })
+    expect(problems?.join('\n')).toContain(`${variable} is "${text}"; allowed: `)
+  })
+
   test('stand in the README, each with its default and its meaning', () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const rows = new Map(
       [
         ...readme.matchAll(
-          /^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY|SSL_CERT_FILE)` \| (.*?) \| (.*) \|$/gm,
+          /^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY|SSL_CERT_FILE|KUBECONFIG)` \| (.*?) \| (.*) \|$/gm,
         ),
       ].map(([, variable, fallback, meaning]) => [variable, { fallback, meaning }]),
     )
