@@ -22,6 +22,7 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
   slipway copy-store                copy all images to another storage, while they are served
   slipway rebuild                   make the catalog again from the storage
   slipway backup FILE               copy the catalog while the service runs
+  slipway crds                      print the definitions of the Kubernetes resources
   slipway config                    print all settings and what they are set to
   slipway version                   print the version
 
@@ -41,6 +42,7 @@ const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['copy-store', () => import('./main/copy-store.ts')],
   ['rebuild', () => import('./main/rebuild.ts')],
   ['backup', () => import('./main/backup.ts')],
+  ['crds', () => import('./main/crds.ts')],
   ['config', () => import('./main/config.ts')],
   ['version', () => import('./main/version.ts')],
 ])

@@ -19,6 +19,7 @@ const hex = (algorithm: ChecksumAlgorithm) => {
     )
     .overwrite((text) => text.toLowerCase())
     .optional()
+    .meta({ description: `${length} hex characters`, maxLength: length })
 }
 
 export const checksumSchema = z
@@ -39,6 +40,14 @@ const caBundle = z
     (text) => Buffer.from(text, 'base64').includes('-----BEGIN CERTIFICATE-----'),
     'must be base64 of a PEM chain',
   )
+  .meta({
+    description: 'Certificates that are trusted for this source alone: base64 of a PEM chain',
+  })
+
+const insecureSkipTLSVerify = z
+  .boolean()
+  .optional()
+  .meta({ description: 'Takes whatever certificate the source shows' })
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
 /**
@@ -76,23 +85,22 @@ const httpAuth = z
   .meta({ description: 'Credentials for the source; never shown again' })
 
 export const httpSection = z.strictObject({
-  url: z
-    .string()
-    .max(8192)
-    .refine(isHttpUrl, 'must be an http or https URL')
-    .meta({ format: 'uri', example: 'https://example.com/ubuntu.img' }),
+  url: z.string().max(8192).refine(isHttpUrl, 'must be an http or https URL').meta({
+    description: 'Where the image is: http or https',
+    format: 'uri',
+    example: 'https://example.com/ubuntu.img',
+  }),
   checksum: checksumSchema.optional(),
   caBundle: caBundle.optional(),
   auth: httpAuth.optional(),
-  insecureSkipTLSVerify: z.boolean().optional(),
+  insecureSkipTLSVerify,
 })
 
 export const containerImageSection = z.strictObject({
-  image: z
-    .string()
-    .max(1024)
-    .superRefine(unless(referenceProblem))
-    .meta({ example: 'registry.example.com/team/image:tag' }),
+  image: z.string().max(1024).superRefine(unless(referenceProblem)).meta({
+    description: 'The container image that holds the disk under /disk',
+    example: 'registry.example.com/team/image:tag',
+  }),
   caBundle: caBundle.optional(),
   auth: z
     .union([
@@ -104,9 +112,14 @@ export const containerImageSection = z.strictObject({
     .optional(),
   platform: z
     .string()
+    .max(100)
     .regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9]+)?$/, 'must look like linux/amd64')
-    .optional(),
-  insecureSkipTLSVerify: z.boolean().optional(),
+    .optional()
+    .meta({
+      description:
+        'The platform that the image must be for; without it, linux/amd64 of an image for several, and any of an image for one',
+    }),
+  insecureSkipTLSVerify,
 })
 
 export const uploadSection = z.strictObject({ checksum: checksumSchema.optional() })
@@ -116,17 +129,18 @@ export const objectRefSection = z.strictObject({
   name: z.string().superRefine(unless(nameProblem)),
 })
 
-const sections = {
+/** The one section that each type has. */
+export const sections = {
   HTTP: 'http',
   ContainerImage: 'containerImage',
-  Upload: 'upload',
   ObjectRef: 'objectRef',
+  Upload: 'upload',
 } as const
 export type SourceType = keyof typeof sections
 
 export const dataSourceSchema = z
   .strictObject({
-    type: z.enum(['HTTP', 'ContainerImage', 'Upload', 'ObjectRef']),
+    type: z.enum(['HTTP', 'ContainerImage', 'ObjectRef', 'Upload']),
     http: httpSection.optional(),
     containerImage: containerImageSection.optional(),
     upload: uploadSection.optional(),

@@ -11,7 +11,8 @@ export type DigestAlgorithm = 'sha256' | 'sha512'
 export const checksumLengths = { md5: 32, sha1: 40, sha256: 64, sha512: 128 } as const
 export type ChecksumAlgorithm = keyof typeof checksumLengths
 
-const pattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
+export const digestText = '(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})'
+const pattern = new RegExp(`^${digestText}$`)
 
 export function isDigest(text: string): text is Digest {
   return pattern.test(text)

@@ -1,6 +1,6 @@
 import { Refusal } from '../errors.ts'
-import { isDigest, type Digest } from './digest.ts'
-import { isRepository, isTag } from './name.ts'
+import { digestText, isDigest, type Digest } from './digest.ts'
+import { isRepository, isTag, repositoryText, tagText } from './name.ts'
 
 /** An image in a registry, as docker writes it: `[host[:port]/]repository[:tag][@digest]`. */
 export type Reference = {
@@ -93,6 +93,15 @@ function splitHost(path: string): { readonly host: string; readonly rest: string
 }
 
 const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?'
+const anyLabel = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?'
+const anyHost = `(?:${anyLabel}(?:\\.${anyLabel})*|\\[[0-9A-Fa-f:]+\\])(?::[0-9]{1,5})?`
+
+/**
+ * What every reference matches, in what all engines for regular expressions have in common, for a schema. Some that match are
+ * none: `referenceProblem` knows.
+ */
+export const referencePattern = `^(?:[dD][oO][cC][kK][eE][rR]://)?(?:${anyHost}/)?${repositoryText}(?::${tagText})?(?:@${digestText})?$`
+
 const hostPort = new RegExp(`^(${label}(?:\\.${label})*|\\[[0-9a-f:]+\\])(?::(\\d{1,5}))?$`)
 
 function registryOf(text: string): string | null {
