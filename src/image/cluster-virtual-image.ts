@@ -22,6 +22,10 @@ export type Rule = {
   readonly rule: string
   readonly message?: string
   readonly messageExpression?: string
+  /** Where the fault lies, below the place of the rule. */
+  readonly fieldPath?: string
+  /** `oldSelf` is an optional then, and the rule is asked at creation, too. */
+  readonly optionalOldSelf?: true
 }
 
 function rules(...all: readonly Rule[]) {
@@ -169,18 +173,30 @@ export const clusterVirtualImageStatus = statusSchema.partial().extend({
 
 const isInvalid = "'the ClusterVirtualImage name \"' + self.metadata.name + '\" is invalid: "
 
-/** What goes for the resource as a whole. */
+/**
+ * What goes for the resource as a whole, at its creation: neither name nor spec change later, and one that is there from before
+ * a rule must not be kept from losing its finalizer.
+ */
 export const clusterVirtualImageRules: readonly Rule[] = [
   {
-    rule: "!self.metadata.name.contains('.')",
+    ...atCreation("!self.metadata.name.contains('.')"),
+    fieldPath: '.metadata.name',
     messageExpression: `${isInvalid}' + "'.' is forbidden"`,
   },
   {
-    rule: `size(self.metadata.name) <= ${longestName}`,
+    ...atCreation(`size(self.metadata.name) <= ${longestName}`),
+    fieldPath: '.metadata.name',
     messageExpression: `${isInvalid}it must be no longer than ${longestName} characters'`,
   },
   {
-    rule: "!has(self.spec.dataSource.objectRef) || self.spec.dataSource.objectRef.kind != 'ClusterVirtualImage' || self.spec.dataSource.objectRef.name != self.metadata.name",
+    ...atCreation(
+      "!has(self.spec.dataSource.objectRef) || self.spec.dataSource.objectRef.kind != 'ClusterVirtualImage' || self.spec.dataSource.objectRef.name != self.metadata.name",
+    ),
+    fieldPath: '.spec.dataSource.objectRef.name',
     message: 'A ClusterVirtualImage cannot be made of itself.',
   },
 ]
+
+function atCreation(rule: string): Rule {
+  return { rule: `oldSelf.hasValue() || ${rule}`, optionalOldSelf: true }
+}

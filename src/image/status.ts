@@ -14,9 +14,9 @@ export const conditionSchema = z.object({
   type: z.enum(['DatasourceReady', 'Ready']),
   status: z.enum(['True', 'False', 'Unknown']),
   reason: z.string(),
-  message: z.string(),
+  message: z.string().meta({ description: 'What is the matter, and what to do' }),
   lastTransitionTime: z.string(),
-  observedGeneration: z.int(),
+  observedGeneration: z.int().meta({ description: 'Which generation of the spec this is about' }),
 })
 
 export const sourceFacts = {
@@ -31,7 +31,10 @@ export const sourceFacts = {
 export const statusSchema = z
   .object({
     phase: z.enum(phases),
-    progress: z.string().optional(),
+    progress: z.string().optional().meta({
+      description: '100% only once Ready; left out where the length is not known',
+      example: '42.5%',
+    }),
     receivedBytes: bytesSchema.optional(),
     downloadSpeed: z
       .object({
@@ -47,9 +50,12 @@ export const statusSchema = z
     }),
     remainingSeconds: z.int().optional(),
     format: z.enum(formats).optional(),
-    cdrom: z.boolean().optional(),
-    bootable: z.string().optional(),
-    architecture: z.string().optional(),
+    cdrom: z.boolean().optional().meta({ description: 'Whether the format is iso' }),
+    bootable: z.string().optional().meta({ description: 'yes, no or unknown' }),
+    architecture: z
+      .string()
+      .optional()
+      .meta({ description: "The guest's, where the disk tells it" }),
     size: z
       .object({
         stored: z.string(),
@@ -57,10 +63,13 @@ export const statusSchema = z
         unpacked: z.string(),
         unpackedBytes: bytesSchema,
       })
-      .optional(),
+      .optional()
+      .meta({ description: 'What it takes in the storage, and what the guest sees' }),
     allocatedBytes: bytesSchema.optional(),
-    target: z.object({ registryURL: z.string(), digest: z.string().optional() }),
-    uploadCommand: z.string().optional(),
+    target: z
+      .object({ registryURL: z.string(), digest: z.string().optional() })
+      .meta({ description: 'Where it is pulled from, by the tag latest' }),
+    uploadCommand: z.string().optional().meta({ description: 'Sends the file that is waited for' }),
     imageUploadURLs: z.object({ external: z.string(), inCluster: z.string() }).optional(),
     upload: z
       .object({
@@ -69,15 +78,20 @@ export const statusSchema = z
         expiresAt: z.string().optional(),
         resumeCommand: z.string(),
       })
-      .optional(),
+      .optional()
+      .meta({ description: 'An upload that broke off' }),
     source: z
       .object({
         ...sourceFacts,
         bytes: bytesSchema,
         sha256: z.string(),
       })
-      .optional(),
-    details: z.record(z.string(), z.unknown()).optional(),
+      .optional()
+      .meta({ description: 'What was fetched' }),
+    details: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({ description: 'What else is told of this format' }),
     retries: z.int().optional(),
     nextRetryAt: z.string().optional(),
     conditions: z.array(conditionSchema),

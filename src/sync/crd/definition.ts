@@ -73,7 +73,7 @@ function whole({ description, spec, status, rules }: Kind): Structural {
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
-      metadata: { type: 'object' },
+      metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 253 } } },
       spec: structural(spec, 'closed'),
       status: structural(status, 'open'),
     },

@@ -37,6 +37,7 @@ class Conversion {
   }
 
   of(json: Json, path: Path): Structural {
+    demandKnown(json, path)
     switch (json.type) {
       case 'object':
         return { type: 'object', ...extras(json), ...this.#object(json, path) }
@@ -95,10 +96,29 @@ class Conversion {
   }
 }
 
-/** Descriptions, defaults, and what is written as Kubernetes reads it. */
+/** What is taken over, read, or left out on purpose: an example, and `additionalProperties: false`, which Kubernetes refuses. */
+const known = new Set(
+  [
+    ['type', 'description', 'example', 'default', 'enum', 'format', 'pattern', 'allOf'],
+    ['properties', 'additionalProperties', 'required', 'items', 'minItems', 'maxItems'],
+    ['maxProperties', 'minLength', 'maxLength', 'minimum', 'maximum'],
+  ].flat(),
+)
+
+/** What is not known here would be lost. */
+function demandKnown(json: Json, path: Path): void {
+  const strange = Object.keys(json).filter((keyword) => !known.has(keyword) && !isOwn(keyword))
+  if (strange.length > 0) throw new Bug(`${path.join('.')} has ${strange.join(', ')}`)
+}
+
+/** Written as Kubernetes reads it. */
+function isOwn(keyword: string): boolean {
+  return keyword.startsWith('x-kubernetes-')
+}
+
+/** For every type. */
 function extras(json: Json) {
-  const own = Object.keys(json).filter((keyword) => keyword.startsWith('x-kubernetes-'))
-  return pick(json, ['description', 'default', ...own])
+  return pick(json, ['description', 'default', ...Object.keys(json).filter(isOwn)])
 }
 
 /** Those of a safe integer go without saying. */
