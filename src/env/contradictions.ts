@@ -64,7 +64,7 @@ function onTls(text: (variable: string) => string | undefined): string[] {
   return [`${variable} is "${text(variable)}", but ${missing} is not set; set both or none of them`]
 }
 
-/** How a server is spoken to, the scratch folder and what is trusted hold for the copy of a store, too. */
+/** How a server is spoken to and the scratch folder hold for the copy of a store, too. */
 const s3Variables = [s3Settings.s3Bucket, s3Settings.s3Prefix, s3Settings.s3Redirect].map(
   ({ variable }) => variable,
 )

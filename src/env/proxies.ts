@@ -1,6 +1,7 @@
-import type { Setting } from './setting.ts'
+import { optional, type Setting } from './setting.ts'
+import { file } from './texts.ts'
 
-/** Settings that programs share, by their usual names in either case. */
+/** Settings that programs share, by their usual names; those of proxies in either case. */
 export const proxySettings = {
   httpProxy: proxy('HTTP_PROXY', 'proxy for sources at http URLs'),
   httpsProxy: proxy('HTTPS_PROXY', 'proxy for sources at https URLs; without it, `HTTP_PROXY`'),
@@ -13,6 +14,12 @@ export const proxySettings = {
       'sources that are asked without a proxy: hosts and what lies below them, addresses, CIDRs, `*`',
     read: (text: string): readonly string[] | null => text.split(/[\s,]+/).filter(Boolean),
   },
+  caFile: optional(
+    'SSL_CERT_FILE',
+    'a file of certificates (PEM)',
+    'certificates (PEM) that every outgoing connection trusts beside the usual ones; read at the start',
+    file,
+  ),
 } as const
 
 function proxy(variable: string, meaning: string): Setting<string | null> {

@@ -72,10 +72,4 @@ export const s3Settings = {
     'where bytes are put aside that cannot go to S3 yet; without it, in the data folder',
     file,
   ),
-  caFile: optional(
-    'SSL_CERT_FILE',
-    'a file',
-    'certificates (PEM) that are trusted for S3 beside the usual ones; `NODE_EXTRA_CA_CERTS` holds for all connections',
-    file,
-  ),
 } as const

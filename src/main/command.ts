@@ -37,12 +37,19 @@ export function none(operands: readonly string[], command: string): void {
   throw new Refusal('UNSUPPORTED', `give no more than options; try slipway ${command} --help`)
 }
 
-/** @throws Refusal with a line for each setting that is wrong */
+/**
+ * From here on this process trusts what `SSL_CERT_FILE` holds.
+ * @throws Refusal with a line for each setting that is wrong
+ */
 export async function withSettings(): Promise<Settings> {
   const { readSettings } = await import('../env.ts')
   const { settings, problems } = readSettings(process.env)
-  if (settings) return settings
-  throw new Refusal('UNSUPPORTED', problems.join('\n'))
+  if (!settings) throw new Refusal('UNSUPPORTED', problems.join('\n'))
+  if (settings.caFile !== null) {
+    const { trustAlso } = await import('../app/trust.ts')
+    await trustAlso(settings.caFile)
+  }
+  return settings
 }
 
 export function print(text: string): 0 {

@@ -20,7 +20,7 @@ export class ProxyBreak extends Error {
 export function unreachableProxy(cause: unknown, { name }: Proxy, timeout: number): Outage {
   const code = errno(cause) ?? ''
   const message = isCertificateError(code)
-    ? `the certificate of the proxy ${name} is not trusted (${code}); an administrator can name its CA in NODE_EXTRA_CA_CERTS`
+    ? `the certificate of the proxy ${name} is not trusted (${code}); an administrator can name its CA in SSL_CERT_FILE`
     : `no connection to the proxy ${name}: ${reasonOf(code, timeout)}; check that it is up, and HTTP_PROXY and HTTPS_PROXY`
   return unavailable(message, new ProxyBreak(cause))
 }

@@ -23,10 +23,15 @@ export function trustOf(
 }
 
 function certificates(caBundle: string, section: string): readonly string[] {
-  const pem = Buffer.from(caBundle, 'base64').toString('latin1')
+  const found = certificatesIn(Buffer.from(caBundle, 'base64').toString('latin1'))
+  if (!found) throw unreadable(section)
+  return found
+}
+
+/** The certificates of a PEM text, each by itself; null when it holds none, or one that cannot be read. */
+export function certificatesIn(pem: string): readonly string[] | null {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0 || !blocks.every(isCertificate)) throw unreadable(section)
-  return blocks
+  return blocks.length > 0 && blocks.every(isCertificate) ? blocks : null
 }
 
 function isCertificate(block: string): boolean {

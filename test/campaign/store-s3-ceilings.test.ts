@@ -44,7 +44,6 @@ test(
       endpoint: s3.endpoint,
       region: 'us-east-1',
       forcePathStyle: true,
-      caFile: null,
       credentials: s3Credentials,
     })
     leaveBodiesUnsigned(client)

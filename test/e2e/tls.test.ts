@@ -98,6 +98,17 @@ describe.skipIf(!able)('over HTTPS', () => {
     expect(layer.subarray(4096, 4096 + bytes.length).equals(bytes)).toBe(true)
   })
 
+  test('commands trust it by SSL_CERT_FILE, as REST and as a registry', async () => {
+    const trust = { SSL_CERT_FILE: at('trusted/ca.crt'), SLIPWAY_SOURCE_ALLOW: '127.0.0.0/8' }
+    const commands = [['scrub'], ['inspect', `docker://${new URL(base()).host}/cvi/secure:latest`]]
+    for (const command of commands) {
+      const { args, env } = serveOn(at('none'), { ...trust, SLIPWAY_URL: base() })
+      const [program = ''] = args
+      const ended = await attempt(process.execPath, [program, ...command], { env })
+      expect(ended).toMatchObject({ code: 0 })
+    }
+  })
+
   test('a client that does not know the authority is refused by itself', async () => {
     const { code } = await attempt('curl', ['-sS', `${base()}/healthz`])
     expect(code).toBe(60)

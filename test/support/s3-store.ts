@@ -20,7 +20,6 @@ export function bucketOn(place: Place, prefix: string): Bucket {
     endpoint: place.endpoint,
     region: 'us-east-1',
     forcePathStyle: true,
-    caFile: null,
     credentials: s3Credentials,
   })
   return new Bucket(s3, place, `${prefix}/`)

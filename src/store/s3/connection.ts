@@ -1,7 +1,5 @@
 import { Agent as HttpAgent } from 'node:http'
-import { readFileSync } from 'node:fs'
 import { Agent as HttpsAgent } from 'node:https'
-import { getCACertificates } from 'node:tls'
 import { S3Client } from '@aws-sdk/client-s3'
 import { Retries } from './retries.ts'
 
@@ -10,8 +8,6 @@ export type Connection = {
   readonly endpoint: string | null
   readonly region: string
   readonly forcePathStyle: boolean
-  /** A file with certificates (PEM) that are trusted beside the usual ones. */
-  readonly caFile: string | null
   /** Those that the SDK finds by itself, if none are given. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
@@ -24,9 +20,8 @@ const connections = 1024
 
 /** The SDK looks for credentials in the environment, in profiles, and asks for roles of the instance or the pod. */
 export function connect(connection: Connection): S3Client {
-  const { endpoint, region, forcePathStyle, caFile, credentials } = connection
+  const { endpoint, region, forcePathStyle, credentials } = connection
   const pool = { keepAlive: true, maxSockets: connections }
-  const ca = caFile === null ? null : trusted(caFile)
   const client = new S3Client({
     region,
     forcePathStyle,
@@ -40,7 +35,7 @@ export function connect(connection: Connection): S3Client {
       connectionTimeout: connectWithin,
       socketTimeout: idleWithin,
       httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent({ ...pool, ...(ca && { ca }) }),
+      httpsAgent: new HttpsAgent(pool),
     },
   })
   if (endpoint === null || endpoint.startsWith('https:')) leaveBodiesUnsigned(client)
@@ -64,8 +59,4 @@ type Headed = { readonly headers: { [name: string]: string } }
 
 function hasHeaders(request: unknown): request is Headed {
   return typeof request === 'object' && request !== null && 'headers' in request
-}
-
-function trusted(file: string): string[] {
-  return [...getCACertificates('default'), readFileSync(file, 'utf8')]
 }

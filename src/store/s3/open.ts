@@ -20,7 +20,6 @@ type S3Settings = Pick<
   | 's3ForcePathStyle'
   | 's3Redirect'
   | 's3Buffer'
-  | 'caFile'
 >
 
 /** @throws Outage STORAGE_UNAVAILABLE when the bucket is not there or not for us */
@@ -40,10 +39,10 @@ export async function openS3Store(settings: S3Settings, log: Log): Promise<S3Sto
 }
 
 function clientFor(settings: S3Settings, endpoint: string | null): S3Client {
-  const { s3Region: region, s3ForcePathStyle, caFile } = settings
+  const { s3Region: region, s3ForcePathStyle } = settings
   // Few servers of one's own have a host name for each bucket.
   const forcePathStyle = s3ForcePathStyle ?? endpoint !== null
-  return connect({ endpoint, region, forcePathStyle, caFile })
+  return connect({ endpoint, region, forcePathStyle })
 }
 
 /** Null where clients are not to be sent to the object store, or cannot reach it as far as is known. */

@@ -208,7 +208,7 @@ describe.skipIf(!needs('openssl', 'apt-get install openssl'))('a source over TLS
           const work = open(url, { ...(section && { section }), ...by(proxy.url()) })
           const { message } = await failing(work, 'SOURCE_UNAVAILABLE')
           expect(message).toMatch(
-            /^the certificate of the proxy 127\.0\.0\.1:\d+ is not trusted \(.+\); .+ NODE_EXTRA_CA_CERTS$/,
+            /^the certificate of the proxy 127\.0\.0\.1:\d+ is not trusted \(.+\); .+ SSL_CERT_FILE$/,
           )
         }
         expect(proxy.asked).toEqual([])

@@ -31,7 +31,6 @@ test('a 404 of something that is no S3 server says nothing about an object', asy
     ...at,
     region: 'us-east-1',
     forcePathStyle: true,
-    caFile: null,
     credentials,
   })
   using bucket = new Bucket(client, at, '')
