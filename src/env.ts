@@ -207,6 +207,8 @@ export type Settings = { readonly [Name in keyof Rows]: ValueOf<Rows[Name]> }
 const companionNames = [
   'url',
   'token',
+  'tokenFile',
+  'caFile',
   'leaderNamespace',
   'workers',
   'controllerListen',

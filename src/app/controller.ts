@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { Rest } from '../client/rest.ts'
+import { tokenSource } from '../client/token.ts'
 import type { CompanionSettings, Listen } from '../env.ts'
 import { asFailure } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -104,8 +105,9 @@ function connect({ kubeconfig }: CompanionSettings, { requests }: CompanionMetri
   return new Connection({ kubeconfig, userAgent: userAgent(), onAnswer })
 }
 
-function restOf({ url, token }: CompanionSettings): Rest {
-  return new Rest({ base: url ?? usualService, token, userAgent: userAgent() })
+function restOf(settings: CompanionSettings): Rest {
+  const base = settings.url ?? usualService
+  return new Rest({ base, token: tokenSource(settings), userAgent: userAgent() })
 }
 
 function openQueue({ reconcileSeconds, reconcileErrors }: CompanionMetrics, log: Log): WorkQueue {

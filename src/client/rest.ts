@@ -1,12 +1,13 @@
 import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { errno, Outage, Refusal, toldFailure, type Failure } from '../errors.ts'
+import type { TokenSource } from './token.ts'
 
 export type RestOptions = {
   /** Where the service is, without a slash at the end. */
   readonly base: string
-  /** Shown as a bearer token; null for none. */
-  readonly token: string | null
+  /** Asked with each request; shown as a bearer token. */
+  readonly token: TokenSource
   readonly userAgent: string
 }
 
@@ -62,7 +63,7 @@ export class Rest {
   ): Promise<AsyncIterable<Uint8Array>> {
     const asked = {
       method: 'GET',
-      headers: { ...this.#headers(null), ...headers },
+      headers: { ...(await this.#headers(null)), ...headers },
       signal,
     } as const
     const times = { headersTimeout: silence, bodyTimeout: silence }
@@ -80,7 +81,8 @@ export class Rest {
     signal: AbortSignal,
   ): Promise<unknown> {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(patience)])
-    const asked = { method, headers: this.#headers(body), body, signal: bounded } as const
+    const headers = await this.#headers(body)
+    const asked = { method, headers, body, signal: bounded } as const
     const answer = await this.#send(path, asked, signal)
     const text = await this.#text(answer, signal)
     return read(text, answer.statusCode, this.#options.base)
@@ -112,8 +114,9 @@ export class Rest {
     )
   }
 
-  #headers(body: string | null): Record<string, string> {
-    const { token, userAgent } = this.#options
+  async #headers(body: string | null): Promise<Record<string, string>> {
+    const { userAgent } = this.#options
+    const token = await this.#options.token()
     return {
       'user-agent': userAgent,
       ...(body !== null && { 'content-type': 'application/json' }),

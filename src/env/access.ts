@@ -54,4 +54,10 @@ export const accessSettings = {
     baseUrl,
   ),
   token: secret('SLIPWAY_TOKEN', 'a token', 'the token that commands show the service', token),
+  tokenFile: optional(
+    'SLIPWAY_TOKEN_FILE',
+    'a file, without SLIPWAY_TOKEN',
+    'a file with that token, read for each request, so that it may be replaced',
+    file,
+  ),
 } as const

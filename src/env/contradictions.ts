@@ -16,7 +16,7 @@ export function contradictions(
   text: (variable: string) => string | undefined,
   address: Listen | undefined,
 ): string[] {
-  return [...onAccess(text, address), ...onTls(text), ...onS3(text)]
+  return [...onAccess(text, address), ...onToken(text), ...onTls(text), ...onS3(text)]
 }
 
 function onAccess(
@@ -53,6 +53,12 @@ function lonely(text: (variable: string) => string | undefined): string[] {
     (variable) =>
       `${variable} is "${text(variable)}", but no credentials are configured, without which ${everyone}; set ${credentials.join(' or ')}, too`,
   )
+}
+
+function onToken(text: (variable: string) => string | undefined): string[] {
+  const path = text('SLIPWAY_TOKEN_FILE')
+  if (path === undefined || text('SLIPWAY_TOKEN') === undefined) return []
+  return [`SLIPWAY_TOKEN_FILE is "${path}", but SLIPWAY_TOKEN is set, too; set only one of them`]
 }
 
 function onTls(text: (variable: string) => string | undefined): string[] {

@@ -20,7 +20,13 @@ http://127.0.0.1:8080) until SIGTERM or SIGINT. It finds the API server by KUBEC
 async function companionSettings(): Promise<CompanionSettings> {
   const { readCompanionSettings } = await import('../env.ts')
   const { settings, problems } = readCompanionSettings(process.env)
-  if (settings) return settings
+  if (settings) {
+    if (settings.caFile !== null) {
+      const { trustAlso } = await import('../app/trust.ts')
+      await trustAlso(settings.caFile)
+    }
+    return settings
+  }
   throw new Refusal('UNSUPPORTED', problems.join('\n'))
 }
 

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beginRun, runById, type StorageRun } from '../client/storage-runs.ts'
 import { Rest } from '../client/rest.ts'
+import { tokenSource } from '../client/token.ts'
 import type { Settings } from '../env.ts'
 import { Failure, Outage } from '../errors.ts'
 import { complain, signalled, type Output } from './command.ts'
@@ -83,7 +84,7 @@ async function inServiceHere(errand: Errand, settings: Settings): Promise<Watche
     if (!(cause instanceof Failure)) throw cause
     throw new Outage(
       'SERVICE_UNREACHABLE',
-      `a Slipway is running on ${settings.dataDir}, but ${cause.message}; set SLIPWAY_URL to where it listens, and SLIPWAY_TOKEN`,
+      `a Slipway is running on ${settings.dataDir}, but ${cause.message}; set SLIPWAY_URL to where it listens, and SLIPWAY_TOKEN or SLIPWAY_TOKEN_FILE`,
       { cause },
     )
   }
@@ -97,7 +98,7 @@ function listenerOf({ listen: { host, port }, tlsCert }: Settings): string {
 
 async function inService(errand: Errand, settings: Settings, base: string): Promise<Watched> {
   const { userAgent } = await import('../app/version.ts')
-  const rest = new Rest({ base, token: settings.token, userAgent: userAgent() })
+  const rest = new Rest({ base, token: tokenSource(settings), userAgent: userAgent() })
   const begun = await beginRun(rest, errand.kind, errand.asked, new AbortController().signal)
   const { id } = begun
   return {

@@ -129,6 +129,10 @@ describe('settings', () => {
       { SLIPWAY_AUTH: 'none', SLIPWAY_ACCESS_FILE: '/a' },
       'SLIPWAY_ACCESS_FILE is "/a", but SLIPWAY_AUTH is "none"',
     ],
+    [
+      { SLIPWAY_TOKEN: 'secret', SLIPWAY_TOKEN_FILE: '/t' },
+      'SLIPWAY_TOKEN_FILE is "/t", but SLIPWAY_TOKEN is set',
+    ],
     [{ SLIPWAY_ACCESS_FILE: '/a' }, 'SLIPWAY_ACCESS_FILE is "/a", but no credentials'],
     [{ SLIPWAY_STORAGE: 's3' }, 'SLIPWAY_STORAGE is "s3", but SLIPWAY_S3_BUCKET is not set'],
     [

@@ -23,7 +23,7 @@ async function serving(status = 200, text: string | null = null) {
   if (address === null || typeof address === 'string') throw new Error('no port')
   const rest = new Rest({
     base: `http://127.0.0.1:${address.port}`,
-    token: 'secret',
+    token: () => Promise.resolve('secret'),
     userAgent: 'test',
   })
   return {

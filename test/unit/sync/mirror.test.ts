@@ -19,7 +19,7 @@ async function playing({ lostAfter = 10_000 } = {}) {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   const base = `http://127.0.0.1:${address.port}`
-  const rest = new Rest({ base, token: null, userAgent: 'test' })
+  const rest = new Rest({ base, token: () => Promise.resolve(null), userAgent: 'test' })
   const mirror = new Mirror({ rest, log, now: Date.now, random: () => 0, lostAfter })
   const changes: (string | null)[] = []
   mirror.watch((name) => changes.push(name))
