@@ -4,7 +4,7 @@ import { openFigures } from './app/figures.ts'
 import { openMaintenance } from './app/maintenance.ts'
 import { Rounds } from './app/rounds.ts'
 import { importBandwidth, sourceOptions } from './app/source-options.ts'
-import { programVersion } from './app/version.ts'
+import { programVersion, userAgent } from './app/version.ts'
 import { Catalog } from './catalog/catalog.ts'
 import { lockFolder } from './catalog/lock.ts'
 import type { Listen, Settings } from './env.ts'
@@ -68,7 +68,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   resources.use(lockFolder(dataDir))
   const now = Date.now
   const key = await ServerKey.load(join(dataDir, 'server.key'))
-  const gate = await openGate(settings, key, log)
+  const gate = await openGate(settings, { key, log, userAgent: userAgent() })
   const path = join(dataDir, 'catalog.sqlite')
   const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))

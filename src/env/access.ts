@@ -6,9 +6,9 @@ import { baseUrl, by, file, origins, proxies, token } from './texts.ts'
 export const accessSettings = {
   auth: optional(
     'SLIPWAY_AUTH',
-    'none',
-    '`none` says that everyone who reaches the listener may do everything',
-    by(z.enum(['none'])),
+    'none or kubernetes',
+    '`none` says that everyone who reaches the listener may do everything; `kubernetes` asks the API server who has a token, and what for',
+    by(z.enum(['none', 'kubernetes'])),
   ),
   tokensFile: optional(
     'SLIPWAY_TOKENS_FILE',

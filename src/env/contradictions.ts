@@ -24,6 +24,7 @@ function onAccess(
   address: Listen | undefined,
 ): string[] {
   const auth = text('SLIPWAY_AUTH')
+  if (auth === 'kubernetes') return []
   const files = credentials.filter((variable) => text(variable) !== undefined)
   if (auth !== undefined) {
     const idle = [...files, ...idleWithout(text)]
@@ -44,14 +45,14 @@ function idleWithout(text: (variable: string) => string | undefined): string[] {
 function exposed(listen: string | undefined, address: Listen | undefined): string[] {
   if (!address || loopback.test(address.host)) return []
   return [
-    `SLIPWAY_LISTEN is "${listen}", but no credentials are configured; allowed: an address of 127.0.0.0/8, or any with ${credentials.join(' or ')}, or with SLIPWAY_AUTH=none if ${everyone}`,
+    `SLIPWAY_LISTEN is "${listen}", but no credentials are configured; allowed: an address of 127.0.0.0/8, or any with ${credentials.join(' or ')} or SLIPWAY_AUTH=kubernetes, or with SLIPWAY_AUTH=none if ${everyone}`,
   ]
 }
 
 function lonely(text: (variable: string) => string | undefined): string[] {
   return idleWithout(text).map(
     (variable) =>
-      `${variable} is "${text(variable)}", but no credentials are configured, without which ${everyone}; set ${credentials.join(' or ')}, too`,
+      `${variable} is "${text(variable)}", but no credentials are configured, without which ${everyone}; set ${credentials.join(' or ')}, or SLIPWAY_AUTH=kubernetes, too`,
   )
 }
 

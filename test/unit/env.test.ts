@@ -100,6 +100,13 @@ describe('settings', () => {
     expect(settings?.listen).toEqual({ host: '0.0.0.0', port: 80 })
   })
 
+  test('an open listener may leave it to the cluster who comes, beside files', () => {
+    const open = { SLIPWAY_LISTEN: '0.0.0.0:80', SLIPWAY_AUTH: 'kubernetes' }
+    expect(readSettings(open).settings?.auth).toBe('kubernetes')
+    const files = { SLIPWAY_TOKENS_FILE: '/t', SLIPWAY_ACCESS_FILE: '/a' }
+    expect(readSettings({ ...open, ...files }).problems).toBeNull()
+  })
+
   test('an open listener takes credentials, or the word that none are meant', () => {
     const { settings } = readSettings({
       SLIPWAY_LISTEN: '0.0.0.0:80',

@@ -1,8 +1,7 @@
 import { Refusal } from '../../errors.ts'
-import type { Log } from '../../log.ts'
 import type { Call } from '../context.ts'
 import { Attempts } from './attempts.ts'
-import { Callers, type CallerFiles } from './callers.ts'
+import { Callers, type CallersOptions } from './callers.ts'
 import { countedAs, Proxies } from './client-address.ts'
 import { shownBy, type Shown } from './credentials.ts'
 import { IssuedTokens, looksIssued } from './issued-tokens.ts'
@@ -10,7 +9,7 @@ import { Scope } from './scope.ts'
 import { Sites, type Site } from './site.ts'
 import { Visitor, type Identity } from './visitor.ts'
 
-export type GateOptions = CallerFiles & {
+export type GateOptions = CallersOptions & {
   readonly anonymousPull: boolean
   readonly publicUrl: string | null
   readonly internalUrl: string | null
@@ -18,7 +17,6 @@ export type GateOptions = CallerFiles & {
   readonly trustedProxies: readonly string[]
   /** The key that issued tokens are signed with. */
   readonly issuingKey: Uint8Array
-  readonly log: Log
 }
 
 /** Lays the right challenge among the headers of the answer to come. */
@@ -44,7 +42,7 @@ export class Gate {
 
   /** @throws Refusal with one line that names variable, file, line and the way out */
   static async open(options: GateOptions): Promise<Gate> {
-    return new Gate(options, await Callers.open(options, options.log, monotonic))
+    return new Gate(options, await Callers.open(options, monotonic))
   }
 
   siteOf(c: Call): Site {
@@ -67,7 +65,7 @@ export class Gate {
 
   /**
    * Who asks, by the `Authorization` header; with `issued`, tokens that were issued are taken, too.
-   * @throws Refusal UNAUTHORIZED, after `challenge`; TOO_MANY_REQUESTS
+   * @throws Refusal UNAUTHORIZED, after `challenge`; DENIED, TOO_MANY_REQUESTS; Outage CLUSTER_UNAVAILABLE
    */
   async visitor(c: Call, takes: 'issued' | 'own', challenge: Challenge): Promise<Visitor> {
     const shown = shownBy(c.req.header('authorization'))
@@ -82,11 +80,14 @@ export class Gate {
     )
   }
 
-  /** A visitor of earlier, who showed credentials of its own, as of now; null when those are no longer in force. */
+  /**
+   * A visitor of earlier, who showed credentials of its own, as of now; null when those are no longer in force.
+   * @throws Outage CLUSTER_UNAVAILABLE when nobody has been able to say that for minutes
+   */
   async again({ identity }: Visitor): Promise<Visitor | null> {
     await this.#callers.look()
     if (!identity) return this.#visitor(null, null)
-    const holder = this.#callers.holder(identity.name, identity.stamp)
+    const holder = await this.#callers.holder(identity.name, identity.stamp)
     return holder && this.#visitor(holder, null)
   }
 
@@ -155,7 +156,7 @@ export class Gate {
     }
     if (verdict === 'lapsed') throw this.#spent(c, null, 'is not in force any more', challenge)
     const { holder, access } = verdict
-    const identity = holder && this.#callers.holder(holder.name, holder.stamp)
+    const identity = holder && (await this.#callers.holder(holder.name, holder.stamp))
     if (identity || !holder) return this.#visitor(identity, new Scope(access))
     throw this.#spent(c, holder.name, 'belongs to a caller who is no longer known', challenge)
   }
@@ -177,7 +178,7 @@ export class Gate {
   }
 }
 
-const monotonic = () => performance.now()
+export const monotonic = () => performance.now()
 
 /** Of a name that anybody may send: as much as helps, and nothing that a terminal would obey. */
 function printable(name: string): string {

@@ -1,18 +1,37 @@
 import type { Settings } from '../../env.ts'
 import type { Log } from '../../log.ts'
 import type { ServerKey } from '../../work/server-key.ts'
-import { Gate } from './gate.ts'
+import { ClusterAccess } from './cluster-access.ts'
+import { ClusterCallers } from './cluster-callers.ts'
+import { ClusterReviews } from './cluster-reviews.ts'
+import { Gate, monotonic } from './gate.ts'
+
+export type Opening = {
+  readonly key: ServerKey
+  readonly log: Log
+  /** How this program calls itself where it asks others. */
+  readonly userAgent: string
+}
 
 /**
  * What asks for credentials; null where none are configured and everyone may do everything.
  * @throws Refusal with one line that names variable, file, line and the way out
  */
-export async function openGate(
-  settings: Settings,
-  { issuingKey }: ServerKey,
-  log: Log,
-): Promise<Gate | null> {
-  const { tokensFile, htpasswdFile, trustedProxies } = settings
-  if (tokensFile === null && htpasswdFile === null) return null
-  return await Gate.open({ ...settings, trustedProxies: trustedProxies ?? [], issuingKey, log })
+export async function openGate(settings: Settings, opening: Opening): Promise<Gate | null> {
+  const { auth, tokensFile, htpasswdFile, trustedProxies } = settings
+  if (tokensFile === null && htpasswdFile === null && auth !== 'kubernetes') return null
+  const { key, log } = opening
+  return await Gate.open({
+    ...settings,
+    trustedProxies: trustedProxies ?? [],
+    issuingKey: key.issuingKey,
+    log,
+    cluster: auth === 'kubernetes' ? await clusterCallers(opening) : null,
+  })
+}
+
+async function clusterCallers({ log, userAgent }: Opening): Promise<ClusterCallers> {
+  const access = await ClusterAccess.open(userAgent)
+  const reviews = new ClusterReviews((path, body) => access.post(path, body))
+  return new ClusterCallers({ reviews, log, now: monotonic, date: Date.now })
 }

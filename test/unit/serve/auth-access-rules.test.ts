@@ -93,7 +93,7 @@ describe('rules of repositories', () => {
     ['{"rules": [{"repository": "a//b", "allow": {}}]}', 'rules.0.repository: is no name'],
     ['{"rules": [{"repository": "a/***", "allow": {}}]}', 'rules.0.repository: is no name'],
     ['{"rules": [{"repository": "A", "allow": {}}]}', 'rules.0.repository: is no name'],
-    ['{"rules": [{"repository": "a", "allow": {"x:y": []}}]}', 'rules.0.allow.x:y: '],
+    ['{"rules": [{"repository": "a", "allow": {"x y": []}}]}', 'rules.0.allow.x y: '],
     ['{"rules": [{"repository": "a"}]}', 'rules.0.allow: '],
     ['{"rules": [], "rule": []}', 'Unrecognized key'],
   ])('that are %s are refused, and it is said where', (text, told) => {

@@ -1,0 +1,52 @@
+import { Refusal } from '../../errors.ts'
+import { Gate } from '../../work/gate.ts'
+
+export type LaneOptions = {
+  /** Works at the same time. */
+  readonly places: number
+  /** Works that may wait for that. */
+  readonly waiting: number
+}
+
+/** Milliseconds. */
+const comeAgainIn = 2000
+
+/** Work by key, within bounds. What is wanted by many at once is done once. */
+export class Lane<Value> {
+  readonly #gate: Gate
+  readonly #most: number
+  readonly #running = new Map<string, Promise<Value>>()
+  /** Those who wait have a bound of their own: the time that works before them may take. */
+  readonly #always = new AbortController().signal
+
+  constructor({ places, waiting }: LaneOptions) {
+    this.#gate = new Gate(places)
+    this.#most = places + waiting
+  }
+
+  /** @throws Refusal TOO_MANY_REQUESTS when too many wait; what the work throws */
+  async run(key: string, work: () => Promise<Value>): Promise<Value> {
+    const running = this.#running.get(key)
+    if (running) return await running
+    if (this.#running.size >= this.#most) throw busy()
+    const begun = this.#inTurn(work)
+    this.#running.set(key, begun)
+    try {
+      return await begun
+    } finally {
+      this.#running.delete(key)
+    }
+  }
+
+  async #inTurn(work: () => Promise<Value>): Promise<Value> {
+    using place = await this.#gate.enter(this.#always)
+    void place
+    return await work()
+  }
+}
+
+function busy(): Refusal {
+  return new Refusal('TOO_MANY_REQUESTS', 'too many credentials are being checked; try again', {
+    retryAfter: comeAgainIn,
+  })
+}
