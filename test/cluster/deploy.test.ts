@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readSettings } from '../../src/env.ts'
-import { allows, needsTool } from '../support/clients.ts'
+import { allows, needsTool, tool } from '../support/clients.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import {
@@ -16,9 +16,11 @@ import {
   gatewayApi,
   kustomized,
   linted,
+  namespace,
   objectsOf,
 } from '../support/cluster/deployment.ts'
 import { needs } from '../support/programs.ts'
+import { run } from '../support/shell.ts'
 
 const able = [
   needsCluster(),
@@ -92,6 +94,8 @@ function pod() {
     affinity: { nodeAffinity: {} },
   }
 }
+
+const noFinalizers = JSON.stringify({ metadata: { finalizers: null } })
 
 const monitorSchema = z.object({
   spec: z.object({
@@ -223,5 +227,23 @@ describe.skipIf(!able)('deploy', () => {
       const [{ port }] = monitor.spec.endpoints
       expect(found[0]).toMatchObject({ spec: { ports: [{ name: port }] } })
     }
+  })
+
+  test('is installed, upgraded and taken away by helm, all but the volume', async () => {
+    const release = ['slipway', '--namespace', namespace]
+    const env = { PATH: process.env['PATH'], HOME: cluster.folder, KUBECONFIG: cluster.kubeconfig }
+    const helm = (...args: readonly string[]) => run(tool('helm'), [...args], { env })
+    const chart = join(deploy, 'chart')
+    expect(await helm('install', ...release, chart)).toContain('STATUS: deployed')
+    const values = await withValues({ ...bucket(), data: { size: '100Gi' } })
+    expect(await helm('upgrade', ...release, chart, ...values)).toContain('REVISION: 2')
+    const kinds = 'deployments,services,serviceaccounts,roles,networkpolicies,pdb,pvc'
+    const left = () => cluster.kubectl('get', kinds, '-n', namespace, '-o', 'name')
+    expect((await left()).split('\n')).toContain('persistentvolumeclaim/slipway-scratch')
+    await helm('uninstall', ...release)
+    // What protects a volume waits for a controller that this cluster does not have.
+    await cluster.kubectl('patch', 'pvc/slipway-scratch', '-n', namespace, '-p', noFinalizers)
+    expect((await left()).trim()).toBe('persistentvolumeclaim/slipway-data')
+    expect(await cluster.kubectl('get', 'crds')).toContain('clustervirtualimages')
   })
 })
