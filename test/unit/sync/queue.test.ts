@@ -1,4 +1,15 @@
-import * as fc from 'fast-check'
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constant,
+  constantFrom,
+  integer,
+  nat,
+  oneof,
+  record,
+} from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Outage } from '../../../src/errors.ts'
 import { WorkQueue, type Lane } from '../../../src/sync/queue.ts'
@@ -147,16 +158,16 @@ describe('the work queue', () => {
   })
 
   test('whatever is added and however work ends, never does a key twice at once, loses none, starves none', async () => {
-    const key = fc.constantFrom('a', 'b', 'c', 'd', 'e')
-    const lane = fc.constantFrom<Lane>('first', 'later')
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant('add' as const), key, lane }),
-      fc.record({ kind: fc.constant('after' as const), key, lane, wait: fc.nat(400) }),
-      fc.record({ kind: fc.constant('end' as const), at: fc.nat(), fails: fc.boolean() }),
-      fc.record({ kind: fc.constant('pass' as const), time: fc.nat(500) }),
+    const key = constantFrom('a', 'b', 'c', 'd', 'e')
+    const lane = constantFrom<Lane>('first', 'later')
+    const step = oneof(
+      record({ kind: constant('add' as const), key, lane }),
+      record({ kind: constant('after' as const), key, lane, wait: nat(400) }),
+      record({ kind: constant('end' as const), at: nat(), fails: boolean() }),
+      record({ kind: constant('pass' as const), time: nat(500) }),
     )
-    await fc.assert(
-      fc.asyncProperty(fc.nat(2), fc.array(step, { maxLength: 60 }), async (more, steps) => {
+    await assert(
+      asyncProperty(nat(2), array(step, { maxLength: 60 }), async (more, steps) => {
         const opened = open(more + 1)
         const { queue, atWork, begun } = opened
         const ended = opened.run()
@@ -191,10 +202,10 @@ describe('the work queue', () => {
   })
 
   test('serves what may wait at least every fourth time, and what comes first otherwise', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 30 }),
-        fc.integer({ min: 1, max: 30 }),
+    await assert(
+      asyncProperty(
+        integer({ min: 1, max: 30 }),
+        integer({ min: 1, max: 30 }),
         async (firsts, laters) => {
           const opened = open(1)
           for (let one = 0; one < laters; one += 1) opened.queue.add(`later-${one}`, 'later')

@@ -1,0 +1,254 @@
+import type { ServerResponse } from 'node:http'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { Outage } from '../../../../src/errors.ts'
+import { metadataSchema } from '../../../../src/sync/kube/cluster-api.ts'
+import { Connection } from '../../../../src/sync/kube/connection.ts'
+import { Informer } from '../../../../src/sync/kube/informer.ts'
+import { json, playApi, refuse, type Asked } from '../../../support/api-play.ts'
+
+const schema = z.object({ metadata: metadataSchema, spec: z.object({ size: z.number() }) })
+type Item = z.output<typeof schema>
+
+const item = (name: string, version: number, size = 1, uid = `uid-${name}`) => ({
+  metadata: { name, uid, resourceVersion: String(version) },
+  spec: { size },
+})
+const list = (version: number, items: object[], more?: string) => ({
+  metadata: { resourceVersion: String(version), ...(more && { continue: more }) },
+  items,
+})
+const line = (type: string, object: object) => `${JSON.stringify({ type, object })}\n`
+const bookmark = (version: number) =>
+  line('BOOKMARK', { metadata: { resourceVersion: String(version) } })
+
+type Turn = (asked: Asked, response: ServerResponse) => void
+
+/** An informer of a server that answers each list and each watch with the next turn; the last watch stays open. */
+async function open(lists: Turn[], watches: Turn[]) {
+  await using undo = new AsyncDisposableStack()
+  const play = undo.use(
+    await playApi((asked, response) => {
+      const turn = (asked.query.has('watch') ? watches : lists).shift()
+      if (turn) turn(asked, response)
+      else if (asked.query.has('watch')) response.flushHeaders()
+      else refuse(response, 500, 'InternalError', 'there is no more')
+    }),
+  )
+  const told: string[] = []
+  const log = pino({ level: 'debug' }, { write: (text: string) => void told.push(text) })
+  const api = undo.use(new Connection({ kubeconfig: [play.kubeconfig], userAgent: 'test' }))
+  const ground = { api, log, now: Date.now, random: () => 0 }
+  const informer = new Informer<Item>({ ...ground, path: '/things', schema })
+  const changes: string[] = []
+  informer.watch((name, now) => changes.push(`${name} ${now?.spec.size ?? 'gone'}`))
+  const stop = new AbortController()
+  const ended = informer.run(stop.signal)
+  undo.defer(async () => {
+    stop.abort()
+    await ended
+  })
+  const held = undo.move()
+  return {
+    informer,
+    changes,
+    told,
+    play,
+    asked: (kind: 'list' | 'watch') =>
+      play.asked.filter(({ query }) => query.has('watch') === (kind === 'watch')),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+const says =
+  (value: object): Turn =>
+  (_asked, response) =>
+    json(response, value)
+const shows =
+  (...lines: string[]): Turn =>
+  (_asked, response) =>
+    response.end(lines.join(''))
+const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000, interval: 5 })
+
+// Most of their time is waiting between two attempts.
+describe.concurrent('the informer', () => {
+  test('lists page by page, and watches from where the list was made', async () => {
+    await using opened = await open(
+      [says(list(5, [item('a', 1), item('b', 2)], 'more')), says(list(5, [item('c', 3)]))],
+      [(_asked, response) => response.write(line('ADDED', item('d', 6)))],
+    )
+    const { informer, changes, asked } = opened
+    expect(informer.isSynced).toBe(false)
+    await until(() => expect(changes).toEqual(['a 1', 'b 1', 'c 1', 'd 1']))
+    expect(informer.isSynced).toBe(true)
+    expect(asked('list').map(({ query }) => String(query))).toEqual([
+      'limit=500',
+      'limit=500&continue=more',
+    ])
+    expect(String(asked('watch')[0]?.query)).toBe(
+      'resourceVersion=5&allowWatchBookmarks=true&timeoutSeconds=300&watch=true',
+    )
+    expect([...informer.items()].map(({ metadata }) => metadata.name)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('goes on after the end of a watch from what it heard last, bookmarks among it, without a list', async () => {
+    await using opened = await open(
+      [says(list(5, [item('a', 1), item('b', 2)]))],
+      [
+        shows(line('MODIFIED', item('a', 7, 2)), line('DELETED', item('b', 8))),
+        shows(bookmark(90)),
+        shows(line('ADDED', item('b', 91, 3, 'another'))),
+      ],
+    )
+    const { informer, changes, asked } = opened
+    await until(() => expect(asked('watch')).toHaveLength(4))
+    expect(changes).toEqual(['a 1', 'b 1', 'a 2', 'b gone', 'b 3'])
+    expect(asked('watch').map(({ query }) => query.get('resourceVersion'))).toEqual([
+      '5',
+      '8',
+      '90',
+      '91',
+    ])
+    expect(asked('list')).toHaveLength(1)
+    expect(informer.get('b')?.metadata.uid).toBe('another')
+  })
+
+  test.each([
+    ['a line', shows(line('ERROR', { kind: 'Status', code: 410, reason: 'Expired' }))],
+    ['an answer', (_: Asked, response: ServerResponse) => refuse(response, 410, 'Gone', 'too old')],
+  ])(
+    'lists again when its version has expired, by %s, and tells what has changed',
+    async (_, expired) => {
+      await using opened = await open(
+        [
+          says(list(5, [item('a', 1), item('b', 2), item('c', 3)])),
+          says(list(50, [item('a', 1), item('b', 40, 2), item('d', 41)])),
+        ],
+        [expired],
+      )
+      await until(() => expect(opened.asked('watch')).toHaveLength(2))
+      expect(opened.changes).toEqual(['a 1', 'b 1', 'c 1', 'c gone', 'b 2', 'd 1'])
+      expect(opened.asked('watch')[1]?.query.get('resourceVersion')).toBe('50')
+    },
+  )
+
+  test('begins again when the list expires between two pages, and keeps what it knew until then', async () => {
+    await using opened = await open(
+      [
+        says(list(5, [item('a', 1)])),
+        says(list(9, [item('b', 2)], 'more')),
+        (_asked, response) => refuse(response, 410, 'Expired', 'the continue token is too old'),
+        (_asked, response) => refuse(response, 503, 'ServiceUnavailable', 'not now'),
+        says(list(10, [item('b', 2)])),
+      ],
+      [shows(line('ERROR', { kind: 'Status', code: 410 }))],
+    )
+    const { changes, informer, asked } = opened
+    await until(() => expect(asked('list')).toHaveLength(4))
+    expect(changes).toEqual(['a 1'])
+    expect(informer.get('a')).not.toBeNull()
+    await until(() => expect(changes).toEqual(['a 1', 'a gone', 'b 1']))
+    expect(asked('list').map(({ query }) => query.has('continue'))).toEqual([
+      false,
+      false,
+      true,
+      false,
+      false,
+    ])
+  })
+
+  test('goes on after cut connections, refusals and half lines, and says so once', async () => {
+    await using opened = await open(
+      [says(list(5, [item('a', 1)]))],
+      [
+        (_asked, response) => response.destroy(),
+        (_asked, response) => response.destroy(),
+        shows(line('MODIFIED', item('a', 6, 2)), '{"type":"MODIF'),
+        (_asked, response) => refuse(response, 503, 'ServiceUnavailable', 'starting'),
+        (_asked, response) => response.write(line('MODIFIED', item('a', 7, 3))),
+      ],
+    )
+    await until(() => expect(opened.changes).toEqual(['a 1', 'a 2', 'a 3']))
+    expect(opened.asked('list')).toHaveLength(1)
+    expect(opened.informer.trouble).toBeNull()
+    const troubles = opened.told.filter((text) => text.includes('tells nothing'))
+    expect(troubles.map((text) => /broke off|starting|does not answer/.exec(text)?.[0])).toEqual([
+      'does not answer',
+      'broke off',
+      'starting',
+    ])
+  })
+
+  test('waits until its CRD is installed, and says once what is missing', async () => {
+    const missing: Turn = (_asked, response) => response.writeHead(404).end('404 page not found\n')
+    await using opened = await open([missing, missing, missing, says(list(5, [item('a', 1)]))], [])
+    await until(() => expect(opened.informer.trouble).toContain('/things is not there: install'))
+    await until(() => expect(opened.informer.isSynced).toBe(true))
+    expect(opened.informer.trouble).toBeNull()
+    expect(opened.told.filter((text) => text.includes('tells nothing'))).toHaveLength(1)
+  })
+
+  test('leaves out what its schema refuses, says so once, and goes on with the others', async () => {
+    const odd = { metadata: item('odd', 3).metadata, spec: 'none' }
+    await using opened = await open(
+      [says(list(5, [odd, item('a', 1)]))],
+      [
+        shows(
+          line('MODIFIED', { ...odd, metadata: item('odd', 6).metadata }),
+          line('ADDED', item('b', 7)),
+        ),
+        shows(line('MODIFIED', item('odd', 8, 4))),
+      ],
+    )
+    await until(() => expect(opened.changes).toEqual(['a 1', 'b 1', 'odd 4']))
+    expect(opened.told.filter((text) => text.includes('is left out'))).toHaveLength(1)
+  })
+
+  test('learns what writes are answered, and is not taken back by what was said before', async () => {
+    let show = (_text: string): unknown => null
+    await using opened = await open(
+      [says(list(5, [item('a', 1)]))],
+      [(_asked, response) => (show = (text) => response.write(text))],
+    )
+    const { informer, changes, asked } = opened
+    await until(() => expect(asked('watch')).toHaveLength(1))
+    informer.learn(item('a', 9, 4))
+    show(line('MODIFIED', item('a', 8, 3)) + line('MODIFIED', item('a', 9, 4)))
+    show(line('MODIFIED', item('a', 10, 5)))
+    await until(() => expect(changes).toEqual(['a 1', 'a 4', 'a 5']))
+    // Versions are numbers, not texts; and what is gone stays gone, whatever a late answer says.
+    informer.learn(item('a', 9, 6))
+    informer.learn(item('never', 11))
+    informer.learn(item('a', 11, 7, 'another'))
+    show(line('DELETED', item('a', 12)))
+    await until(() => expect(changes.at(-1)).toBe('a gone'))
+    informer.learn(item('a', 11, 8))
+    expect(changes).toEqual(['a 1', 'a 4', 'a 5', 'a gone'])
+    expect(informer.get('a')).toBeNull()
+  })
+})
+
+describe('the patience of the informer', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  test('lasts as long as the API server asks for, and grows to ten seconds', async () => {
+    const times: number[] = []
+    const get = async () => {
+      times.push(performance.now())
+      const retryAfter = times.length === 1 ? { retryAfter: 7000 } : {}
+      throw new Outage('CLUSTER_UNAVAILABLE', 'busy', retryAfter)
+    }
+    async function* watch() {}
+    const ground = { log: pino({ level: 'silent' }), now: Date.now, random: () => 1 }
+    const informer = new Informer({ api: { get, watch }, path: '/things', schema, ...ground })
+    const stop = new AbortController()
+    const ended = informer.run(stop.signal)
+    await vi.advanceTimersByTimeAsync(60_000)
+    stop.abort()
+    await ended
+    const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(waits).toEqual([7000, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000, 10_000])
+  })
+})
