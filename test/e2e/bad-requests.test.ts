@@ -59,7 +59,7 @@ const rows: readonly Row[] = [
   {
     what: 'a type that there is not',
     body: sourced({ type: 'Torrent' }),
-    detail: /"HTTP"\|"ContainerImage"\|"Upload"\|"ObjectRef"/,
+    detail: /"HTTP"\|"ContainerImage"\|"ObjectRef"\|"Upload"/,
     paths: ['dataSource.type'],
   },
   {
