@@ -37,19 +37,20 @@ export function none(operands: readonly string[], command: string): void {
   throw new Refusal('UNSUPPORTED', `give no more than options; try slipway ${command} --help`)
 }
 
-/**
- * From here on this process trusts what `SSL_CERT_FILE` holds.
- * @throws Refusal with a line for each setting that is wrong
- */
+/** Read, and those that hold for the whole process applied. @throws Refusal with a line for each setting that is wrong */
 export async function withSettings(): Promise<Settings> {
   const { readSettings } = await import('../env.ts')
   const { settings, problems } = readSettings(process.env)
   if (!settings) throw new Refusal('UNSUPPORTED', problems.join('\n'))
-  if (settings.caFile !== null) {
-    const { trustAlso } = await import('../app/trust.ts')
-    await trustAlso(settings.caFile)
-  }
+  await trust(settings)
   return settings
+}
+
+/** From here on this process trusts what `SSL_CERT_FILE` holds. @throws Refusal when that is no file of certificates */
+export async function trust({ caFile }: Pick<Settings, 'caFile'>): Promise<void> {
+  if (caFile === null) return
+  const { trustAlso } = await import('../app/trust.ts')
+  await trustAlso(caFile)
 }
 
 export function print(text: string): 0 {
