@@ -18,4 +18,7 @@ export const refused = {
   '429': failure(
     'Too many failed attempts from this address; Retry-After tells when to come again',
   ),
+  '503': failure(
+    'It cannot be found out at present who the caller is; Retry-After tells when to come again',
+  ),
 }
