@@ -7,7 +7,7 @@ import { temporaryFolder } from '../temporary.ts'
 import { readAudit, type Request } from './audit.ts'
 import { binary } from './binaries.ts'
 import { ControlPlane } from './control-plane.ts'
-import { kubeconfig } from './credentials.ts'
+import { kubeconfig, type Credentials } from './credentials.ts'
 
 const crds = fileURLToPath(new URL('../../../deploy/crds', import.meta.url))
 
@@ -56,6 +56,11 @@ export class Cluster implements AsyncDisposable {
   /** Path of the authority's certificate. */
   get ca(): string {
     return this.#plane.credentials.ca
+  }
+
+  /** Files of its authority, its server and its admin. */
+  get credentials(): Credentials {
+    return this.#plane.credentials
   }
 
   get apiServerPid(): number {
@@ -109,11 +114,14 @@ export class Cluster implements AsyncDisposable {
     return (await this.kubectl('create', 'token', name, '-n', namespace, ...wanted)).trim()
   }
 
-  /** @returns the path of a kubeconfig with this token */
-  async kubeconfigFor(token: string): Promise<string> {
+  /**
+   * @param server the API server's own address unless said otherwise
+   * @returns the path of a kubeconfig with this token
+   */
+  async kubeconfigFor(token: string, server = this.server): Promise<string> {
     this.#kubeconfigs += 1
     const path = join(this.folder, `user-${this.#kubeconfigs}.kubeconfig`)
-    await writeFile(path, await kubeconfig(this.server, this.ca, { token }), { mode: 0o600 })
+    await writeFile(path, await kubeconfig(server, this.ca, { token }), { mode: 0o600 })
     return path
   }
 
