@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 
 /** Each request is written down when it is received, before it is answered, and again with its answer. */
@@ -48,8 +47,10 @@ export type Request = {
 
 /** All requests in the file, in the order in which they came. */
 export async function readAudit(file: string): Promise<readonly Request[]> {
+  const text = await readFile(file, 'utf8')
   const requests = new Map<string, Request>()
-  for await (const line of createInterface({ input: createReadStream(file) })) {
+  // Behind the last line end is one that is being written.
+  for (const line of text.split('\n').slice(0, -1)) {
     const entry = entrySchema.parse(JSON.parse(line))
     requests.set(entry.auditID, requestOf(entry))
   }
