@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { openEvents, type ServiceEvent } from '../client/events.ts'
 import { ownedImageSchema, type OwnedImage } from '../client/images.ts'
 import type { Rest } from '../client/rest.ts'
 import { asFailure, Outage, type Failure } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { backoff, pause } from './pause.ts'
 
 export type MirrorOptions = {
   readonly rest: Rest
@@ -24,8 +24,8 @@ export type Changed = (name: string | null) => void
 
 /** A service that starts again takes less. */
 const usuallyLostAfter = 10_000
-/** Milliseconds between two attempts. */
-const shortest = 200
+/** Before the first further attempt, and the most, in milliseconds. */
+const first = 200
 const longest = 10_000
 
 const deletedSchema = z.object({ name: z.string(), uid: z.string() })
@@ -91,11 +91,12 @@ export class Mirror {
 
   /** Listens until the signal, whatever happens to the service. */
   async run(signal: AbortSignal): Promise<void> {
-    let timer = this.#alarm()
+    let timer = this.#lose()
     while (!signal.aborted) {
       await this.#listen(() => clearTimeout(timer), signal)
       if (this.#lostSince === null) timer = this.#lose()
-      await this.#pause(signal)
+      await pause(backoff(this.#failures, { first, longest, random: this.#options.random }), signal)
+      this.#failures += 1
     }
     clearTimeout(timer)
   }
@@ -122,7 +123,7 @@ export class Mirror {
   }
 
   #lose(): NodeJS.Timeout {
-    this.#lostSince = this.#options.now()
+    this.#lostSince ??= this.#options.now()
     return this.#alarm()
   }
 
@@ -138,14 +139,6 @@ export class Mirror {
     const isNew = this.#trouble?.code !== trouble.code
     this.#trouble = trouble
     if (isNew) this.#options.log.warn({ err: trouble }, 'the service is not listened to')
-  }
-
-  async #pause(signal: AbortSignal): Promise<void> {
-    const { random } = this.#options
-    const pause = Math.min(shortest * 2 ** this.#failures, longest)
-    this.#failures += 1
-    // The rejection says that the signal has ended the wait, which the caller sees by itself.
-    await sleep(pause * (0.5 + random() / 2), null, { signal }).catch(() => null)
   }
 
   #take({ event, data, id }: ServiceEvent): void {

@@ -91,9 +91,9 @@ export class Service implements AsyncDisposable {
     return this.#process !== null
   }
 
-  /** Resolves when it answers. */
-  async start(): Promise<void> {
-    const { args, env } = serveOn(this.folder, this.#variables)
+  /** Resolves when it answers. @param variables of this start alone */
+  async start(variables: Variables = {}): Promise<void> {
+    const { args, env } = serveOn(this.folder, { ...this.#variables, ...variables })
     const before = this.logs.lines.length
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { Refusal } from '../../errors.ts'
+import { apiVersion, kind, type ClusterVirtualImage } from '../resource.ts'
+import type { Occurrence } from './occurrences.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** Events of what belongs to no namespace are kept there. */
+const namespace = 'default'
+const component = 'slipway-controller'
+/** Characters of a message (Kubernetes, Event: a note has at most 1 kB). */
+const longest = 1000
+
+/**
+ * Tells of occurrences as events of the cluster, each under a name of its own, so that whoever tells of it again after a
+ * crash makes no second one. An event that may not be written is logged and counted, and keeps nothing else from being done.
+ * @throws Outage CLUSTER_UNAVAILABLE
+ */
+export async function report(
+  resource: ClusterVirtualImage,
+  occurrences: readonly Occurrence[],
+  around: Surroundings,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const occurrence of occurrences) await tell(resource, occurrence, around, signal)
+}
+
+async function tell(
+  resource: ClusterVirtualImage,
+  occurrence: Occurrence,
+  { api, log, now, onUnreported }: Surroundings,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/events`
+  try {
+    await api.create(path, eventOf(resource, occurrence, now()), signal)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    if (error.code === 'CLUSTER_EXISTS') return
+    const { name } = resource.metadata
+    log.warn({ err: error, image: name, event: occurrence.reason }, 'an event was not written')
+    onUnreported?.()
+  }
+}
+
+function eventOf({ metadata }: ClusterVirtualImage, occurrence: Occurrence, now: number): object {
+  const { name, uid, resourceVersion } = metadata
+  const { reason, type, message } = occurrence
+  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: nameOf(name, uid, occurrence), namespace },
+    involvedObject: { apiVersion, kind, name, uid, resourceVersion },
+    type,
+    reason,
+    message: message.length > longest ? `${message.slice(0, longest)}…` : message,
+    source: { component },
+    reportingComponent: component,
+    reportingInstance: hostname(),
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  }
+}
+
+/** 200 characters of the resource's name leave room for it (Kubernetes: 253). */
+function nameOf(name: string, uid: string, { reason, key }: Occurrence): string {
+  const hash = createHash('sha256').update(`${uid} ${reason} ${key}`).digest('hex')
+  return `${name}.${hash.slice(0, 16)}`
+}

@@ -1,0 +1,137 @@
+import type { z } from 'zod'
+import type { OwnedImage } from '../../client/images.ts'
+import type { Phase, ReadyReason, SourceReason } from '../../image/phase.ts'
+import { conditionSchema } from '../../image/status.ts'
+import type { ClusterVirtualImage } from '../resource.ts'
+
+export type Condition = z.output<typeof conditionSchema>
+
+/** All that we say of a resource. */
+export type Said = {
+  readonly [field: string]: unknown
+  readonly phase: string
+  readonly conditions: readonly Condition[]
+}
+
+/** What the companion itself finds, before the service has an image. */
+export type Finding = {
+  readonly phase: Extract<Phase, 'Pending' | 'Failed'>
+  readonly reason: ReadyReason
+  readonly source: SourceReason | 'ContainerRegistrySecretNotFound'
+  readonly message: string
+}
+
+/** What the service says, of the resource's own generation. */
+export function saidOfImage(
+  { metadata: { generation = 1 } }: ClusterVirtualImage,
+  { status }: OwnedImage,
+  sourceUid: string | null,
+): Said {
+  const conditions = status.conditions.map((condition) => ({
+    ...condition,
+    observedGeneration: generation,
+  }))
+  return {
+    ...status,
+    ...(sourceUid !== null && { sourceUID: sourceUid }),
+    observedGeneration: generation,
+    conditions,
+  }
+}
+
+export function saidOfFinding(
+  resource: ClusterVirtualImage,
+  { phase, reason, source, message }: Finding,
+  now: number,
+): Said {
+  const isFine = source === 'DatasourceReady'
+  return {
+    phase,
+    ...(phase === 'Pending' && { progress: '0%' }),
+    observedGeneration: resource.metadata.generation ?? 1,
+    conditions: [
+      since(resource, now, {
+        type: 'DatasourceReady',
+        status: isFine ? 'True' : 'False',
+        reason: source,
+        message: isFine ? '' : message,
+      }),
+      since(resource, now, { type: 'Ready', status: 'False', reason, message }),
+    ],
+  }
+}
+
+/**
+ * The service cannot be asked: nothing that is known of the image changes but whether it is Ready.
+ * @param known what is said otherwise; null for what was said last
+ */
+export function saidWhileAway(
+  resource: ClusterVirtualImage,
+  known: Said | null,
+  message: string,
+  now: number,
+): Said {
+  const ready = since(resource, now, {
+    type: 'Ready',
+    status: 'Unknown',
+    reason: 'ServiceUnavailable',
+    message,
+  })
+  return replacing(resource, known ?? lastSaid(resource), ready)
+}
+
+/** The resource is being deleted, and its image with it. */
+export function saidWhileLeaving(resource: ClusterVirtualImage, now: number): Said {
+  const {
+    progress: _progress,
+    downloadSpeed: _speed,
+    remaining: _remaining,
+    remainingSeconds: _seconds,
+    uploadCommand: _command,
+    imageUploadURLs: _urls,
+    upload: _upload,
+    ...said
+  } = lastSaid(resource)
+  const before = conditionOf(said.conditions, 'Ready')
+  const wasAway = before?.status !== 'True' && before?.status !== 'False'
+  const reason = wasAway ? 'ProvisioningNotStarted' : before.reason
+  const message = 'the image is being deleted'
+  const ready = since(resource, now, { type: 'Ready', status: 'False', reason, message })
+  return replacing(resource, { ...said, phase: 'Terminating' }, ready)
+}
+
+export function conditionOf(
+  conditions: readonly Condition[] | undefined,
+  type: Condition['type'],
+): Condition | null {
+  return conditions?.find((condition) => condition.type === type) ?? null
+}
+
+function replacing({ metadata }: ClusterVirtualImage, said: Said, ready: Condition): Said {
+  const others = said.conditions.filter(({ type }) => type !== 'Ready')
+  const { generation = 1 } = metadata
+  return { ...said, observedGeneration: generation, conditions: [...others, ready] }
+}
+
+/** What is in the resource, as far as it is ours. */
+function lastSaid({ status }: ClusterVirtualImage): Said {
+  if (!status) return { phase: 'Pending', conditions: [] }
+  const { phase = 'Pending', conditions = [] } = status
+  return { ...status, phase, conditions: conditions.flatMap((one) => ours(one) ?? []) }
+}
+
+function ours(condition: object): Condition | null {
+  return conditionSchema.safeParse({ observedGeneration: 1, ...condition }).data ?? null
+}
+
+/** A condition's time is that of its last change of status or reason, not of its message. */
+function since(
+  { metadata: { generation = 1 }, status }: ClusterVirtualImage,
+  now: number,
+  told: Pick<Condition, 'type' | 'status' | 'reason' | 'message'>,
+): Condition {
+  const before = status?.conditions?.find(({ type }) => type === told.type)
+  const isSame = before?.status === told.status && before.reason === told.reason
+  const lastTransitionTime = isSame ? before.lastTransitionTime : new Date(now).toISOString()
+  return { ...told, lastTransitionTime, observedGeneration: generation }
+}
