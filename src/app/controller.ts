@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { z } from 'zod'
 import { Rest } from '../client/rest.ts'
 import { tokenSource } from '../client/token.ts'
 import type { CompanionSettings, Listen } from '../env.ts'
 import { asFailure } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { ClusterVirtualImages } from '../sync/cluster-virtual-image.ts'
 import { Health } from '../sync/health.ts'
-import { metadataSchema } from '../sync/kube/cluster-api.ts'
 import { Connection } from '../sync/kube/connection.ts'
 import { Informer } from '../sync/kube/informer.ts'
 import { Leader } from '../sync/leader.ts'
@@ -15,6 +14,11 @@ import { CompanionMetrics } from '../sync/metrics.ts'
 import { Mirror } from '../sync/mirror.ts'
 import { WorkQueue } from '../sync/queue.ts'
 import { readinessOf } from '../sync/readiness.ts'
+import {
+  clusterVirtualImageSchema,
+  resourcesPath,
+  type ClusterVirtualImage,
+} from '../sync/resource.ts'
 import { rounds } from '../sync/rounds.ts'
 import { userAgent } from './version.ts'
 
@@ -32,9 +36,7 @@ export type Controller = AsyncDisposable & {
 }
 
 const usualService = 'http://127.0.0.1:8080'
-const collection = '/apis/virtualization.deckhouse.io/v1alpha2/clustervirtualimages'
-const resourceSchema = z.object({ metadata: metadataSchema })
-type Resources = Informer<z.output<typeof resourceSchema>>
+type Resources = Informer<ClusterVirtualImage>
 
 /** @throws Refusal UNSUPPORTED when it is not known where the API server is, or the address of its health is taken */
 export async function openController(settings: CompanionSettings, log: Log): Promise<Controller> {
@@ -42,9 +44,15 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   const metrics = new CompanionMetrics()
   const api = undo.use(connect(settings, metrics))
   const ground = { api, log, now: Date.now, random: Math.random }
-  const resources = new Informer({ ...ground, path: collection, schema: resourceSchema })
-  const mirror = new Mirror({ ...ground, rest: restOf(settings) })
+  const resources = new Informer({
+    ...ground,
+    path: resourcesPath,
+    schema: clusterVirtualImageSchema,
+  })
+  const rest = restOf(settings)
+  const mirror = new Mirror({ ...ground, rest })
   const queue = undo.use(openQueue(metrics, log))
+  const images = new ClusterVirtualImages({ ...ground, rest, mirror, resources, queue })
   const leader = openLeader(settings, api, log)
   const stopping = new AbortController()
   const isStopping = () => stopping.signal.aborted
@@ -60,9 +68,9 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
       {
         queue,
         workers: settings.workers,
-        work: () => Promise.resolve(),
+        work: (name, until) => images.reconcile(name, until),
         names: () => namesOf(resources),
-        follow: () => following(resources, queue),
+        follow: () => ({ [Symbol.dispose]: images.watch() }),
         listen: (until) => mirror.run(until),
       },
       signal,
@@ -94,10 +102,6 @@ async function whole(works: readonly Promise<void>[], stopping: AbortController)
 
 function* namesOf(resources: Resources): Generator<string> {
   for (const { metadata } of resources.items()) yield metadata.name
-}
-
-function following(resources: Resources, queue: WorkQueue): Disposable {
-  return { [Symbol.dispose]: resources.watch((name) => queue.add(name)) }
 }
 
 function connect({ kubeconfig }: CompanionSettings, { requests }: CompanionMetrics): Connection {
