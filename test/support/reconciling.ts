@@ -37,7 +37,7 @@ export class Reconciling implements AsyncDisposable {
     const { api, base, token = null, lostAfter, onUnreported } = options
     const log = options.log ?? pino({ level: 'silent' })
     const shared = { log, now: Date.now, random: Math.random }
-    const rest = new Rest({ base, token, userAgent: 'test' })
+    const rest = new Rest({ base, token: () => Promise.resolve(token), userAgent: 'test' })
     this.mirror = new Mirror({ ...shared, rest, ...(lostAfter !== undefined && { lostAfter }) })
     const schema = clusterVirtualImageSchema
     this.informer = new Informer({ ...shared, api, path: resourcesPath, schema })
