@@ -39,7 +39,6 @@ const reportedSchema = z.looseObject({
   sourceUID: z.string().optional(),
   conditions: z.array(conditionSchema).optional(),
 })
-export type Reported = z.output<typeof reportedSchema>
 
 export const clusterVirtualImageSchema = z.object({
   metadata: metadataSchema,

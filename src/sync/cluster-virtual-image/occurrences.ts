@@ -1,4 +1,3 @@
-import type { Reported } from '../resource.ts'
 import { conditionOf, type Said } from './status.ts'
 
 /** What is told as an event of the cluster. */
@@ -16,12 +15,25 @@ export type Occurrence = {
   readonly key: string
 }
 
+/** As much of a status that was written as has to do with it. */
+export type Before = {
+  readonly phase?: string | undefined
+  readonly conditions?:
+    | readonly {
+        readonly type: string
+        readonly status: string
+        readonly reason: string
+        readonly lastTransitionTime: string
+      }[]
+    | undefined
+}
+
 /**
  * What happened between the status that was written last and the one that is to be written.
  * @param isFinding whether the companion itself found it: its times are those of the look then
  */
 export function occurrencesBetween(
-  before: Reported | undefined,
+  before: Before | undefined,
   after: Said,
   isFinding: boolean,
 ): readonly Occurrence[] {
@@ -70,7 +82,7 @@ function outcome(
 }
 
 /** An attempt that ended as the one before did. While the service is away, its times are not known. */
-function isAnother(before: Reported | undefined, after: Said): boolean {
+function isAnother(before: Before | undefined, after: Said): boolean {
   const was = before?.conditions?.find(({ type }) => type === 'Ready')
   const is = conditionOf(after.conditions, 'Ready')
   if (!was || !is || was.status === 'Unknown' || was.reason !== is.reason) return false
