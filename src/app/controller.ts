@@ -20,6 +20,7 @@ import {
   type ClusterVirtualImage,
 } from '../sync/resource.ts'
 import { rounds } from '../sync/rounds.ts'
+import { together } from '../sync/together.ts'
 import { userAgent } from './version.ts'
 
 /** The companion, from its first request to its last one. */
@@ -75,7 +76,8 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
       },
       signal,
     )
-  const ended = whole([resources.run(stopping.signal), leader.run(lead, stopping.signal)], stopping)
+  const know = (signal: AbortSignal) => resources.run(signal)
+  const ended = together([know, (signal) => leader.run(lead, signal)], stopping.signal)
   const held = undo.move()
   return {
     address: health.address,
@@ -87,16 +89,6 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
       await ended
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
-  }
-}
-
-/** Where one ends by an error, all end. */
-async function whole(works: readonly Promise<void>[], stopping: AbortController): Promise<void> {
-  try {
-    await Promise.all(works)
-  } finally {
-    stopping.abort()
-    await Promise.allSettled(works)
   }
 }
 

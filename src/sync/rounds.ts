@@ -1,4 +1,5 @@
 import type { WorkQueue, Work } from './queue.ts'
+import { together } from './together.ts'
 
 export type RoundsOptions = {
   readonly queue: WorkQueue
@@ -26,5 +27,5 @@ export async function rounds(options: RoundsOptions, signal: AbortSignal): Promi
   const timer = setInterval(() => all('later'), wholeRound)
   undo.defer(() => clearInterval(timer))
   all('first')
-  await Promise.all([listen(signal), queue.run(workers, work, signal)])
+  await together([listen, (until) => queue.run(workers, work, until)], signal)
 }

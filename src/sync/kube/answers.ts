@@ -6,7 +6,12 @@ const refusedSchema = z.object({
   message: z.string().optional(),
   reason: z.string().optional(),
   code: z.int().optional(),
-  details: z.object({ retryAfterSeconds: z.number().optional() }).optional(),
+  details: z
+    .object({
+      retryAfterSeconds: z.number().optional(),
+      causes: z.array(z.object({ field: z.string().optional() })).optional(),
+    })
+    .optional(),
 })
 
 /** Characters of an answer that is no JSON, for the message. */
@@ -35,6 +40,9 @@ export function statusFailure(object: unknown, status = 500, seconds = Number.Na
   if (number === 409) {
     return new Refusal(reason === 'AlreadyExists' ? 'CLUSTER_EXISTS' : 'CLUSTER_CONFLICT', said)
   }
+  // A patch that names the uid of an object that is no more meets another object under its name.
+  const isOther = number === 422 && details?.causes?.some(({ field }) => field === 'metadata.uid')
+  if (isOther) return new Refusal('CLUSTER_CONFLICT', said)
   if (number === 410) return new Refusal('CLUSTER_EXPIRED', said)
   if (number !== 429 && number < 500) return new Refusal('CLUSTER_REFUSED', said)
   const wait = details?.retryAfterSeconds ?? seconds

@@ -1,0 +1,108 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { hostPort } from '../../../src/env.ts'
+import { Health } from '../../../src/sync/health.ts'
+import { CompanionMetrics } from '../../../src/sync/metrics.ts'
+import { readinessOf, type ReadinessOptions } from '../../../src/sync/readiness.ts'
+
+const log = pino({ level: 'silent' })
+const well: ReadinessOptions = {
+  resources: { isSynced: true, trouble: null },
+  leader: { isLeading: true, trouble: null },
+  mirror: { lostSince: null, trouble: null },
+  isStopping: () => false,
+}
+
+async function open(options: ReadinessOptions, metrics = new CompanionMetrics()) {
+  const readiness = () => readinessOf(options)
+  const health = await Health.open({ host: '127.0.0.1', port: 0 }, { metrics, readiness, log })
+  const read = async (path: string) => {
+    const answer = await fetch(`http://${hostPort(health.address)}${path}`)
+    return `${answer.status} ${await answer.text()}`
+  }
+  return {
+    read,
+    address: health.address,
+    [Symbol.asyncDispose]: () => health[Symbol.asyncDispose](),
+  }
+}
+
+describe('the health of the companion', () => {
+  test('is told at three paths, and at no other', async () => {
+    await using opened = await open(well)
+    expect(await opened.read('/healthz')).toBe('200 ok\n')
+    expect(await opened.read('/readyz?verbose')).toBe(
+      '200 ok\nthis process leads\nthe service is listened to\n',
+    )
+    expect(await opened.read('/')).toMatch(/^404 /)
+  })
+
+  test.each<[string, Partial<ReadinessOptions>, number, RegExp]>([
+    [
+      'a follower',
+      { leader: { isLeading: false, trouble: null } },
+      200,
+      /^ok\nthis process does not lead$/,
+    ],
+    [
+      'a companion without its service',
+      { mirror: { lostSince: 1, trouble: new Error('gone') } },
+      200,
+      /the service is away: gone/,
+    ],
+    [
+      'one that knows its resources, from before',
+      { resources: { isSynced: true, trouble: 'away' } },
+      200,
+      /^ok\nthe API server: away/,
+    ],
+    [
+      'one that does not know its resources',
+      { resources: { isSynced: false, trouble: 'no CRD' } },
+      503,
+      /not known yet\nthe API server: no CRD/,
+    ],
+    [
+      'one without a Lease',
+      { leader: { isLeading: false, trouble: 'forbidden' } },
+      200,
+      /the Lease: forbidden/,
+    ],
+    ['one that ends', { isStopping: () => true }, 503, /shutting down/],
+  ])('of %s', (_who, options, status, text) => {
+    const { isReady, lines } = readinessOf({ ...well, ...options })
+    expect(isReady).toBe(status === 200)
+    expect(lines.join('\n')).toMatch(text)
+  })
+
+  test('comes with its metrics, which have no names of resources', async () => {
+    const metrics = new CompanionMetrics()
+    metrics.levelsFrom(() => ({ depth: 7, isLeading: true, isSynced: false }))
+    metrics.requests.inc({ verb: 'watch', code: '200' })
+    metrics.reconcileSeconds.observe(0.01)
+    metrics.reconcileErrors.inc()
+    await using opened = await open(well, metrics)
+    const text = await opened.read('/metrics')
+    for (const line of [
+      'slipway_controller_queue_depth 7',
+      'slipway_controller_leader 1',
+      'slipway_controller_synced 0',
+      'slipway_controller_api_requests_total{verb="watch",code="200"} 1',
+      'slipway_controller_reconcile_seconds_bucket{le="0.02"} 1',
+      'slipway_controller_reconcile_errors_total 1',
+    ]) {
+      expect(text.split('\n')).toContain(line)
+    }
+  })
+
+  test('says which setting is to be changed when its address is taken', async () => {
+    await using opened = await open(well)
+    const { address } = opened
+    const again = Health.open(address, {
+      metrics: new CompanionMetrics(),
+      readiness: () => ({ isReady: true, lines: [] }),
+      log,
+    })
+    await expect(again).rejects.toThrow(/EADDRINUSE.*SLIPWAY_CONTROLLER_LISTEN/)
+  })
+})
