@@ -11,7 +11,11 @@ import { ClusterStandIn } from '../../../support/cluster-stand-in.ts'
 const never = new AbortController().signal
 const moving = new Set(['progress', 'receivedBytes'])
 const log = pino({ level: 'silent' })
-const rest = new Rest({ base: 'http://127.0.0.1:1', token: null, userAgent: 'test' })
+const rest = new Rest({
+  base: 'http://127.0.0.1:1',
+  token: () => Promise.resolve(null),
+  userAgent: 'test',
+})
 
 type Write = { readonly at: number; readonly status: object }
 
