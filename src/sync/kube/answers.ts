@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { Outage, Refusal, type Failure } from '../../errors.ts'
 
+const causeSchema = z.object({ field: z.string().optional(), reason: z.string().optional() })
+
 /** What the API server says of a request that it did not do (kind `Status`), in an answer and in a line of a watch. */
 const refusedSchema = z.object({
   message: z.string().optional(),
@@ -9,7 +11,7 @@ const refusedSchema = z.object({
   details: z
     .object({
       retryAfterSeconds: z.number().optional(),
-      causes: z.array(z.object({ field: z.string().optional() })).optional(),
+      causes: z.array(causeSchema).optional(),
     })
     .optional(),
 })
@@ -41,9 +43,12 @@ export function statusFailure(object: unknown, status = 500, seconds = Number.Na
     return new Refusal(reason === 'AlreadyExists' ? 'CLUSTER_EXISTS' : 'CLUSTER_CONFLICT', said)
   }
   // A patch that names the uid of an object that is no more meets another object under its name.
-  const isOther = number === 422 && details?.causes?.some(({ field }) => field === 'metadata.uid')
+  const causes = details?.causes ?? []
+  const isOther = number === 422 && causes.some(({ field }) => field === 'metadata.uid')
   if (isOther) return new Refusal('CLUSTER_CONFLICT', said)
-  if (number === 410) return new Refusal('CLUSTER_EXPIRED', said)
+  // A cluster that was restored has not come as far yet.
+  const isAhead = causes.some(({ reason }) => reason === 'ResourceVersionTooLarge')
+  if (number === 410 || isAhead) return new Refusal('CLUSTER_EXPIRED', said)
   if (number !== 429 && number < 500) return new Refusal('CLUSTER_REFUSED', said)
   const wait = details?.retryAfterSeconds ?? seconds
   return new Outage('CLUSTER_UNAVAILABLE', said, wait > 0 ? { retryAfter: wait * 1000 } : {})

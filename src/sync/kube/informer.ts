@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { asFailure, type Failure } from '../../errors.ts'
+import { asFailure, Refusal, type Failure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { backoff, pause } from '../pause.ts'
 import { checked, statusFailure } from './answers.ts'
@@ -131,7 +131,7 @@ export class Informer<Item extends Named> {
       version = list.metadata.resourceVersion
       next = list.metadata.continue
     } while (next)
-    this.#replaceBy(found, version)
+    this.#replaceBy(found)
     this.#isSynced = true
     this.#wellAgain()
     return version
@@ -142,14 +142,17 @@ export class Informer<Item extends Named> {
     if (item) found.set(item.metadata.name, item)
   }
 
-  /** What was learned after the list was made stays as it is. */
-  #replaceBy(found: ReadonlyMap<string, Item>, version: string): void {
-    const gone = [...this.#items.values()].filter(
-      ({ metadata: { name, resourceVersion } }) =>
-        !found.has(name) && !this.#refused.has(name) && !isNewer(resourceVersion, version),
-    )
-    for (const { metadata } of gone) this.#drop(metadata.name)
-    for (const item of found.values()) this.#keep(item)
+  /**
+   * The list holds, also over what is newer: a cluster that was restored has gone back. What was learned meanwhile comes by
+   * the watch once more.
+   */
+  #replaceBy(found: ReadonlyMap<string, Item>): void {
+    for (const name of this.#items.keys()) {
+      if (!found.has(name) && !this.#refused.has(name)) this.#drop(name)
+    }
+    for (const [name, item] of found) {
+      if (!isSame(item, this.get(name))) this.#put(item)
+    }
   }
 
   async #follow(version: string, signal: AbortSignal): Promise<void> {
@@ -169,6 +172,8 @@ export class Informer<Item extends Named> {
   #take({ type, object }: z.output<typeof eventSchema>): void {
     if (type === 'ERROR') throw statusFailure(object)
     const { metadata } = checked(bareSchema, object)
+    // Versions only grow, but for a cluster that was restored.
+    if (isNewer(this.#version ?? '', metadata.resourceVersion)) throw gone()
     if (type === 'DELETED') this.#drop(metadata.name)
     else if (type !== 'BOOKMARK') this.#keepRead(object)
     this.#version = metadata.resourceVersion
@@ -183,9 +188,12 @@ export class Informer<Item extends Named> {
   #keep(item: Item): void {
     const { name, uid, resourceVersion } = item.metadata
     const known = this.get(name)?.metadata
-    if (known?.uid === uid && !isNewer(resourceVersion, known.resourceVersion)) return
-    this.#items.set(name, item)
-    this.#announce(name, item)
+    if (known?.uid !== uid || isNewer(resourceVersion, known.resourceVersion)) this.#put(item)
+  }
+
+  #put(item: Item): void {
+    this.#items.set(item.metadata.name, item)
+    this.#announce(item.metadata.name, item)
   }
 
   #drop(name: string): void {
@@ -229,6 +237,15 @@ export class Informer<Item extends Named> {
     this.#trouble = null
     this.#options.log.info({ path: this.#options.path }, 'the API server tells again what happens')
   }
+}
+
+function isSame(one: Named, other: Named | null): boolean {
+  const { uid, resourceVersion } = one.metadata
+  return uid === other?.metadata.uid && resourceVersion === other.metadata.resourceVersion
+}
+
+function gone(): Refusal {
+  return new Refusal('CLUSTER_EXPIRED', 'the versions of the API server have gone back')
 }
 
 /** Versions are numbers of up to 64 bits, the higher the later. */

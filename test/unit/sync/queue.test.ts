@@ -126,6 +126,19 @@ describe('the work queue', () => {
     await ended
   })
 
+  test('brings forward what waits as soon as it may wait no more', async () => {
+    const opened = open(1)
+    for (const key of ['p', 'q']) opened.queue.add(key, 'later')
+    for (const key of ['q', 'a', 'b', 'c']) opened.queue.add(key)
+    opened.queue.add('a', 'later')
+    expect(opened.queue.depth).toBe(5)
+    const ended = opened.run()
+    await workOff(opened)
+    expect(opened.begun).toEqual(['q', 'a', 'b', 'p', 'c'])
+    opened.stop.abort()
+    await ended
+  })
+
   test('keeps one worker free of what may wait', async () => {
     const opened = open(3)
     const ended = opened.run()

@@ -133,6 +133,27 @@ describe.concurrent('the informer', () => {
     },
   )
 
+  test.each([
+    ['a bookmark of the past', shows(bookmark(3))],
+    [
+      'a refusal of the future',
+      shows(
+        line('ERROR', {
+          code: 504,
+          reason: 'Timeout',
+          details: { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 1 },
+        }),
+      ),
+    ],
+  ])('goes back with a cluster that was restored, by %s', async (_, restored) => {
+    await using opened = await open(
+      [says(list(50, [item('a', 40, 2), item('b', 45)])), says(list(4, [item('a', 2, 1)]))],
+      [restored, (_asked, response) => response.write(line('MODIFIED', item('a', 5, 3)))],
+    )
+    await until(() => expect(opened.changes).toEqual(['a 2', 'b 1', 'b gone', 'a 1', 'a 3']))
+    expect(opened.asked('watch')[1]?.query.get('resourceVersion')).toBe('4')
+  })
+
   test('begins again when the list expires between two pages, and keeps what it knew until then', async () => {
     await using opened = await open(
       [
