@@ -53,7 +53,9 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   const rest = restOf(settings)
   const mirror = new Mirror({ ...ground, rest })
   const queue = undo.use(openQueue(metrics, log))
-  const images = new ClusterVirtualImages({ ...ground, rest, mirror, resources, queue })
+  const onUnreported = () => metrics.unreported.inc()
+  const around = { ...ground, rest, mirror, resources, queue, onUnreported }
+  const images = new ClusterVirtualImages(around)
   const leader = openLeader(settings, api, log)
   const stopping = new AbortController()
   const isStopping = () => stopping.signal.aborted

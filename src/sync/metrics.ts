@@ -24,6 +24,11 @@ export class CompanionMetrics {
     help: 'Looks at a resource that failed and are tried again',
     ...this.#registers,
   })
+  readonly unreported = new Counter({
+    name: 'slipway_controller_unreported_events_total',
+    help: 'Events of resources that the API server did not take',
+    ...this.#registers,
+  })
   readonly requests = new Counter({
     name: 'slipway_controller_api_requests_total',
     help: 'Requests to the API server, by verb and status; none where it did not answer',

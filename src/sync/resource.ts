@@ -22,7 +22,7 @@ const dataSourceSchema = z.looseObject({
   type: z.string(),
   http: z.looseObject({ secretRef: secretSchema.optional() }).optional(),
   containerImage: z.looseObject({ imagePullSecret: secretSchema.optional() }).optional(),
-  objectRef: z.looseObject({ kind: z.string(), name: z.string() }).optional(),
+  objectRef: z.looseObject({ kind: z.string().default(kind), name: z.string() }).optional(),
 })
 export type ResourceSource = z.output<typeof dataSourceSchema>
 
