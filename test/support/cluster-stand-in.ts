@@ -33,7 +33,9 @@ export type Asked = {
  * What Kubernetes itself does with these is tried in `test/cluster`.
  */
 export class ClusterStandIn implements ClusterApi {
-  /** What changed something, or asked for one object. */
+  /** Called for each request to it, before anything is done and again before it is answered; may throw. */
+  onRequest: (when: 'before' | 'after') => void = () => undefined
+  /** What was asked for, but for watches. */
   readonly asked: Asked[] = []
   readonly #objects = new Map<string, StoredObject>()
   readonly #news = new EventEmitter()
@@ -116,7 +118,9 @@ export class ClusterStandIn implements ClusterApi {
     this.#enter('create', path, object, {}, signal)
     const at = `${path}/${object.metadata.name}`
     if (this.#objects.has(at)) throw new Refusal('CLUSTER_EXISTS', `${at} exists`)
-    return this.#put(at, object, 'ADDED')
+    const created = this.#put(at, object, 'ADDED')
+    this.onRequest('after')
+    return created
   }
 
   async replace(): Promise<unknown> {
@@ -140,9 +144,13 @@ export class ClusterStandIn implements ClusterApi {
         throw new Refusal('CLUSTER_CONFLICT', `${field} of ${at} differs`)
       }
     }
-    return patch === 'apply'
-      ? this.#change(at, { ...object, status: change.status ?? {} })
-      : this.#change(at, { ...object, metadata: { ...object.metadata, ...change.metadata } })
+    const changed =
+      patch === 'apply'
+        ? { ...object, status: change.status ?? {} }
+        : { ...object, metadata: { ...object.metadata, ...change.metadata } }
+    const stored = this.#change(at, changed)
+    this.onRequest('after')
+    return stored
   }
 
   async *watch(path: string, query: Query, signal: AbortSignal): AsyncGenerator {
@@ -160,6 +168,7 @@ export class ClusterStandIn implements ClusterApi {
     this.asked.push({ verb, path, body, query })
     const refusal = this.#refusals.find((refusal) => refusal.path.test(`${verb} ${path}`))
     if (refusal) throw refusal.failure
+    this.onRequest('before')
   }
 
   #demand(path: string): StoredObject {

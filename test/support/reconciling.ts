@@ -64,6 +64,11 @@ export class Reconciling implements AsyncDisposable {
     ]
   }
 
+  /** Nothing is asked for any more, from now on, as after a crash. */
+  kill(): void {
+    this.#stop.abort()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#running)
