@@ -8,13 +8,18 @@ import { Rest } from '../../../src/client/rest.ts'
 const never = new AbortController().signal
 const answer = z.object({ authorization: z.string().nullable(), body: z.string() })
 
+/** Instead of a text: the answer begins, and nothing comes. */
+const silent = 'silence'
+
 /** A server that answers with what it was asked, or with a status and a text. */
 async function serving(status = 200, text: string | null = null) {
   const server = createServer((request, response) => {
     void (async () => {
       const body = Buffer.concat(await Array.fromAsync(request)).toString()
       const { authorization = null } = request.headers
-      response.writeHead(status).end(text ?? JSON.stringify({ authorization, body }))
+      response.writeHead(status)
+      if (text === silent) response.flushHeaders()
+      else response.end(text ?? JSON.stringify({ authorization, body }))
     })()
   })
   server.listen(0, '127.0.0.1')
@@ -102,4 +107,13 @@ test('the client stops asking when it is told to', async () => {
   await using served = await serving()
   const signal = AbortSignal.abort(new Error('enough'))
   await expect(served.rest.get('/x', answer, signal)).rejects.toThrow('enough')
+})
+
+test('the client gives up an answer that falls silent', async () => {
+  await using served = await serving(200, silent)
+  const pieces = await served.rest.open('/x', {}, 100, never)
+  await expect(Array.fromAsync(pieces)).rejects.toMatchObject({
+    code: 'SERVICE_UNREACHABLE',
+    message: expect.stringMatching(/does not answer \(UND_ERR_BODY_TIMEOUT\)$/),
+  })
 })
