@@ -12,6 +12,8 @@ const entrySchema = z.object({
   auditID: z.string(),
   stage: z.string(),
   verb: z.string(),
+  requestReceivedTimestamp: z.string(),
+  stageTimestamp: z.string(),
   requestURI: z.string(),
   user: z.object({ username: z.string().optional() }),
   userAgent: z.string().optional(),
@@ -43,6 +45,9 @@ export type Request = {
   readonly name: string | null
   /** Null until it is answered; that of a watch is known when it begins. */
   readonly code: number | null
+  /** As ISO 8601 has it, in UTC; the end is null until it is answered to the end. */
+  readonly began: string
+  readonly ended: string | null
 }
 
 /** All requests in the file, in the order in which they came. */
@@ -70,5 +75,7 @@ function requestOf(entry: z.output<typeof entrySchema>): Request {
     namespace: namespace ?? null,
     name: name ?? null,
     code: entry.responseStatus?.code ?? null,
+    began: entry.requestReceivedTimestamp,
+    ended: entry.stage === 'ResponseComplete' ? entry.stageTimestamp : null,
   }
 }
