@@ -91,6 +91,7 @@ export class Mirror {
 
   /** Listens until the signal, whatever happens to the service. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#begin()
     let timer = this.#lose()
     while (!signal.aborted) {
       await this.#listen(() => clearTimeout(timer), signal)
@@ -99,6 +100,16 @@ export class Mirror {
       this.#failures += 1
     }
     clearTimeout(timer)
+  }
+
+  /** What was known before nobody listened is older than what others may have written since. */
+  #begin(): void {
+    this.#images.clear()
+    this.#told = null
+    this.#lastId = ''
+    this.#isSynced = false
+    this.#isAway = false
+    this.#failures = 0
   }
 
   async #listen(opened: () => void, signal: AbortSignal): Promise<void> {

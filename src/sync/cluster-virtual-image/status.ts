@@ -80,24 +80,30 @@ export function saidWhileAway(
   return replacing(resource, known ?? lastSaid(resource), ready)
 }
 
+/** What is true of an image only while it comes in. */
+const passing = new Set([
+  'progress',
+  'downloadSpeed',
+  'remaining',
+  'remainingSeconds',
+  'uploadCommand',
+  'imageUploadURLs',
+  'upload',
+])
+
 /** The resource is being deleted, and its image with it. */
 export function saidWhileLeaving(resource: ClusterVirtualImage, now: number): Said {
-  const {
-    progress: _progress,
-    downloadSpeed: _speed,
-    remaining: _remaining,
-    remainingSeconds: _seconds,
-    uploadCommand: _command,
-    imageUploadURLs: _urls,
-    upload: _upload,
-    ...said
-  } = lastSaid(resource)
-  const before = conditionOf(said.conditions, 'Ready')
-  const wasAway = before?.status !== 'True' && before?.status !== 'False'
-  const reason = wasAway ? 'ProvisioningNotStarted' : before.reason
-  const message = 'the image is being deleted'
-  const ready = since(resource, now, { type: 'Ready', status: 'False', reason, message })
-  return replacing(resource, { ...said, phase: 'Terminating' }, ready)
+  const { conditions, ...said } = lastSaid(resource)
+  const lasting = Object.fromEntries(Object.entries(said).filter(([field]) => !passing.has(field)))
+  const before = conditionOf(conditions, 'Ready')
+  const isKnown = before?.status === 'True' || before?.status === 'False'
+  const ready = since(resource, now, {
+    type: 'Ready',
+    status: 'False',
+    reason: isKnown ? before.reason : 'ProvisioningNotStarted',
+    message: 'the image is being deleted',
+  })
+  return replacing(resource, { ...lasting, phase: 'Terminating', conditions }, ready)
 }
 
 export function conditionOf(

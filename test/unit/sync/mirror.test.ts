@@ -23,11 +23,18 @@ async function playing({ lostAfter = 10_000 } = {}) {
   const mirror = new Mirror({ rest, log, now: Date.now, random: () => 0, lostAfter })
   const changes: (string | null)[] = []
   mirror.watch((name) => changes.push(name))
-  const stop = new AbortController()
-  const running = mirror.run(stop.signal)
+  let stop = new AbortController()
+  let running = mirror.run(stop.signal)
   return {
     mirror,
     changes,
+    /** Stops listening, and begins anew. */
+    async again(): Promise<void> {
+      stop.abort()
+      await running
+      stop = new AbortController()
+      running = mirror.run(stop.signal)
+    },
     async next(status = 200): Promise<Connection> {
       const [request, response] = (await requests.next()).value as unknown as Pair
       response.writeHead(status)
@@ -131,4 +138,18 @@ test('a mirror says when the service is away, why, and when it is back', async (
   await expect.poll(() => mirror.isAway).toBe(false)
   expect([mirror.trouble, mirror.lostSince]).toEqual([null, null])
   expect(changes).toEqual([null, null, null])
+})
+
+test('a mirror that begins anew holds nothing of before', async () => {
+  await using play = await playing()
+  const { mirror } = play
+  const first = await play.next()
+  first.response.write(`event: reset\nid: \ndata: {}\n\n${image('a', 'Provisioning')}id: 2\n\n`)
+  await expect.poll(() => mirror.isSynced).toBe(true)
+  await play.again()
+  expect([mirror.isSynced, mirror.get('a')]).toEqual([false, null])
+  const second = await play.next()
+  expect(second.request.headers['last-event-id']).toBeUndefined()
+  second.response.write(`event: reset\nid: \ndata: {}\n\n${image('a', 'Ready')}id: 3\n\n`)
+  await expect.poll(() => mirror.get('a')?.status.phase).toBe('Ready')
 })

@@ -166,8 +166,8 @@ class Peculiar extends ClusterStandIn {
   override async patch(...all: Parameters<ClusterStandIn['patch']>): Promise<unknown> {
     const [path, kind, body, query, signal] = all
     if (!('status' in body)) return await super.patch(...all)
-    const { details: _details, ...known } = body.status as Record<string, unknown>
-    const status = { ...known, of: 'others' }
+    const known = Object.entries(body.status as object).filter(([field]) => field !== 'details')
+    const status = { ...Object.fromEntries(known), of: 'others' }
     return await super.patch(path, kind, { ...body, status }, query, signal)
   }
 }
