@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Refusal } from '../../src/errors.ts'
 import { ClusterStandIn } from '../support/cluster-stand-in.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour } from '../support/http-neighbour.ts'
@@ -82,6 +83,12 @@ test('the image of an earlier resource gives way, one of nobody stays', async ()
 test('references wait in the companion for as long as the other one is not Ready', async () => {
   const api = new ClusterStandIn()
   await using companion = new Reconciling({ api, base: service.base })
+  let conflicts = 0
+  api.onRequest = (when) => {
+    if (when === 'after' || conflicts === 5) return
+    conflicts += 1
+    throw new Refusal('CLUSTER_CONFLICT', 'somebody has changed it')
+  }
   const refer = (name: string) => ({
     type: 'ObjectRef',
     objectRef: { kind: 'ClusterVirtualImage', name },
@@ -110,5 +117,6 @@ test('references wait in the companion for as long as the other one is not Ready
   expect(api.statusOf('b')['sourceUID']).toBe(a)
   expect(api.statusOf('c')['sourceUID']).toBe(api.resource('b')?.metadata.uid)
   expect(await ours()).toEqual(['a', 'b', 'c'])
+  expect(conflicts).toBe(5)
   expect(companion.failures).toEqual([])
 })
