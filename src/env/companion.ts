@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { optional, required } from './setting.ts'
 import { by, listen } from './texts.ts'
 
-/** What only `slipway controller` reads. */
+/** What `slipway controller` reads, and of that the service where the API server is. */
 export const companionSettings = {
   leaderNamespace: optional(
     'SLIPWAY_LEADER_NAMESPACE',
@@ -34,7 +34,7 @@ export const companionSettings = {
   kubeconfig: optional(
     'KUBECONFIG',
     `files, by ${delimiter === ':' ? 'colons' : 'semicolons'}`,
-    "where the companion finds the API server; without it, the pod's service account, or `~/.kube/config`",
+    "where the companion, and the service for `SLIPWAY_AUTH=kubernetes`, find the API server; without it, the pod's service account, or `~/.kube/config`",
     files,
   ),
 } as const

@@ -1,5 +1,5 @@
 import type { Log } from '../log.ts'
-import { endOf } from '../work/unless.ts'
+import { endOf } from '../unless.ts'
 
 /** Requests that are being worked on, with or without a connection. */
 export class Running {

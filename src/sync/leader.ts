@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { asFailure } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { checked } from './kube/answers.ts'
-import type { ClusterApi } from './kube/cluster-api.ts'
+import { checked } from '../kube/answers.ts'
+import type { ClusterApi } from '../kube/cluster-api.ts'
 import { pause } from './pause.ts'
 
 export type LeaderOptions = {

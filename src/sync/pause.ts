@@ -22,19 +22,3 @@ export function backoff(
   const full = Math.min(longest, first * 2 ** Math.min(failures, 20))
   return Math.round(full / 2 + (full / 2) * random())
 }
-
-/**
- * What `work` gives, or the reason of the signal when that ends first: nobody waits for the work then.
- * @throws the reason of the signal; what the work fails with
- */
-export async function unless<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    if (signal.aborted) abort()
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { metadataSchema } from './kube/cluster-api.ts'
+import { metadataSchema } from '../kube/cluster-api.ts'
 
 /**
  * A ClusterVirtualImage as the companion reads it: the sections that go to the service as they are are looked at there, and

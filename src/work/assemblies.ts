@@ -12,7 +12,7 @@ import type { Progress } from './progress.ts'
 import { publish } from './publish.ts'
 import type { Admission } from './upload-door.ts'
 import type { UploadRecords } from './upload-records.ts'
-import { unless } from './unless.ts'
+import { unless } from '../unless.ts'
 import { explained } from './upload-words.ts'
 
 export type AssembliesOptions = {

@@ -13,7 +13,7 @@ import type { Station } from './ingest.ts'
 import { checkedPart } from './part.ts'
 import type { Admission, Announced, Found, UploadDoor } from './upload-door.ts'
 import type { UploadRecords } from './upload-records.ts'
-import { endOf, unless } from './unless.ts'
+import { endOf, unless } from '../unless.ts'
 import { broken, busy, cancelled, empty, explained } from './upload-words.ts'
 
 export type ReceptionOptions = {

@@ -247,7 +247,7 @@ describe.skipIf(!able)('with an API server', () => {
     for (const variables of [env, missing]) {
       const { code, stderr } = await attempt(process.execPath, args, { env: variables })
       expect(code).toBe(2)
-      expect(stderr).toContain('SLIPWAY_AUTH is "kubernetes", but no configuration of a cluster')
+      expect(stderr).toContain('SLIPWAY_AUTH is "kubernetes", but the configuration for the API')
       expect(stderr.trim().split('\n')).toHaveLength(1)
     }
   })

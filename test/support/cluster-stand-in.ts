@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import { Refusal, type Failure } from '../../src/errors.ts'
-import type { ClusterApi, PatchKind, Query } from '../../src/sync/kube/cluster-api.ts'
+import type { ClusterApi, PatchKind, Query } from '../../src/kube/cluster-api.ts'
 import { apiVersion, kind, resourcesPath } from '../../src/sync/resource.ts'
 
 type Fields = Record<string, unknown>

@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino'
 import { Rest } from '../../src/client/rest.ts'
 import { ClusterVirtualImages } from '../../src/sync/cluster-virtual-image.ts'
-import type { ClusterApi } from '../../src/sync/kube/cluster-api.ts'
+import type { ClusterApi } from '../../src/kube/cluster-api.ts'
 import { Informer } from '../../src/sync/kube/informer.ts'
 import { Mirror } from '../../src/sync/mirror.ts'
 import { WorkQueue } from '../../src/sync/queue.ts'

@@ -3,10 +3,11 @@ import { dirname, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 /** The law of the house: who may import whom. Type-only imports obey it too. */
-const kernel = ['errors', 'env', 'log', 'metrics', 'image', 'machine']
+const kernel = ['errors', 'env', 'log', 'metrics', 'image', 'machine', 'unless']
 const stations = ['unwrap', 'pack', 'store', 'catalog', 'source', 'inspect']
 const law: { readonly [room: string]: readonly string[] } = {
   errors: [],
+  unless: [],
   image: ['errors'],
   machine: ['errors'],
   env: kernel,
@@ -17,13 +18,15 @@ const law: { readonly [room: string]: readonly string[] } = {
   store: kernel,
   catalog: kernel,
   client: kernel,
+  // The API server: asked by the service who callers are, and by the companion for everything else. Nobody else needs one.
+  kube: kernel,
   source: [...kernel, 'unwrap'],
   inspect: [...kernel, 'unwrap'],
   work: [...kernel, ...stations],
-  serve: [...kernel, 'source', 'store', 'catalog', 'work'],
-  sync: [...kernel, 'client'],
-  app: [...kernel, ...stations, 'work', 'serve', 'client', 'sync'],
-  main: [...kernel, ...stations, 'work', 'serve', 'client', 'sync', 'app'],
+  serve: [...kernel, 'source', 'store', 'catalog', 'work', 'kube'],
+  sync: [...kernel, 'client', 'kube'],
+  app: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'sync'],
+  main: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'sync', 'app'],
 }
 
 const src = resolve(import.meta.dirname, '../../src')

@@ -1,133 +1,59 @@
-import type { RequestOptions } from 'node:https'
-import type { KubeConfig } from '@kubernetes/client-node'
-import { Agent, request, type Dispatcher } from 'undici'
 import { errno, Failure, Outage, Refusal } from '../../errors.ts'
+import type { Post } from './cluster-reviews.ts'
 
-/** From a request to the end of its answer, in milliseconds: somebody waits who wants to come in. */
-const patience = 5_000
-/** What the API server is asked at the same time. */
-const connections = 16
-/** Whom a review tells of may be in some thousand groups. */
-const largestAnswer = 1024 * 1024
+/** Milliseconds: somebody waits who wants to come in. Bytes: whom a review tells of may be in some thousand groups. */
+const limits = { patience: 5_000, answer: 1024 * 1024 }
 
-/** The API server, as far as the service asks it: by the pod's service account, or by KUBECONFIG. */
-export class ClusterAccess {
-  readonly #config: KubeConfig
-  readonly #server: URL
-  readonly #userAgent: string
-  /** One, as long as certificates stay what they are. */
-  #agent: { readonly key: string; readonly dispatcher: Dispatcher } | null = null
+export type ClusterAccessOptions = {
+  /** The files of KUBECONFIG; null for the pod's service account or ~/.kube/config. */
+  readonly kubeconfig: readonly string[] | null
+  readonly userAgent: string
+}
 
-  private constructor(config: KubeConfig, server: URL, userAgent: string) {
-    this.#config = config
-    this.#server = server
-    this.#userAgent = userAgent
-  }
-
-  /** @throws Refusal UNSUPPORTED when it is not known where the API server is, and who we are to it */
-  static async open(userAgent: string): Promise<ClusterAccess> {
-    // Most services run without, and it is large.
-    const { KubeConfig } = await import('@kubernetes/client-node')
-    const config = new KubeConfig()
+/**
+ * The API server, as far as the service asks it. Whatever goes wrong is an Outage for whoever wants to come in, and what they
+ * are told holds no address and no answer of the API server; those are its cause, for the log.
+ * @throws Refusal UNSUPPORTED when it is not known where the API server is, and who we are to it
+ */
+export async function openClusterAccess(options: ClusterAccessOptions): Promise<Post> {
+  // Most services run without, and it is large.
+  const { Connection } = await import('../../kube/connection.ts')
+  const connection = opened(() => new Connection({ ...options, limits }))
+  const always = new AbortController().signal
+  return async (path, body) => {
     try {
-      config.loadFromDefault()
+      return await connection.create(path, body, always)
     } catch (cause) {
-      throw unknownCluster(cause instanceof Error ? cause.message : 'it cannot be read', cause)
+      throw cause instanceof Failure ? unavailable(cause) : cause
     }
-    // It falls back to a server on this machine that asks nobody who they are.
-    const isFound = config.getCurrentContext() !== fallback
-    const server = isFound ? URL.parse(config.getCurrentCluster()?.server ?? '') : null
-    if (!server) throw unknownCluster('there is none')
-    return new ClusterAccess(config, server, userAgent)
-  }
-
-  /** Creates an object and answers with what it has become. @throws Outage CLUSTER_UNAVAILABLE */
-  async post(path: string, body: object): Promise<unknown> {
-    try {
-      return await this.#send(path, JSON.stringify(body))
-    } catch (cause) {
-      if (cause instanceof Failure) throw cause
-      const why = errno(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
-      throw unavailable(`it does not answer (${why})`, cause)
-    }
-  }
-
-  async #send(path: string, body: string): Promise<unknown> {
-    const options: RequestOptions = { headers: {} }
-    await this.#config.applyToHTTPSOptions(options)
-    const answer = await request(this.#server.origin + this.#prefix + path, {
-      method: 'POST',
-      headers: { ...headersOf(options), ...this.#own },
-      body,
-      dispatcher: this.#dispatcher(options),
-      signal: AbortSignal.timeout(patience),
-    })
-    if (answer.statusCode === 201) return await answer.body.json()
-    await answer.body.dump()
-    throw refused(answer.statusCode)
-  }
-
-  get #prefix(): string {
-    return this.#server.pathname.replace(/\/+$/, '')
-  }
-
-  get #own() {
-    return { 'content-type': 'application/json', 'user-agent': this.#userAgent }
-  }
-
-  #dispatcher({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions): Dispatcher {
-    const texts = [ca, cert, key, servername, rejectUnauthorized].map(String)
-    const known = JSON.stringify(texts)
-    if (this.#agent?.key === known) return this.#agent.dispatcher
-    const tls = {
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-      ...(servername !== undefined && { servername }),
-      ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
-    }
-    const connect = { ...tls, timeout: patience, allowH2: false }
-    const dispatcher = new Agent({ connect, connections, maxResponseSize: largestAnswer })
-    // What goes over the former one ends there, within its patience.
-    this.#agent = { key: known, dispatcher }
-    return dispatcher
   }
 }
 
-const fallback = 'loaded-context'
-
-function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
-  const given = Object.entries(Array.isArray(headers) ? {} : (headers ?? {}))
-  const named = given.map(([name, value]) => [name, String(value).trim()])
-  const basic = auth && `Basic ${Buffer.from(auth).toString('base64')}`
-  return Object.fromEntries([...named, ...(basic ? [['Authorization', basic]] : [])])
-}
-
-function refused(status: number): Outage {
-  if (status === 403) {
-    return unavailable(
-      'this service may not ask it; bind the ClusterRole system:auth-delegator to its account',
-    )
+function opened<Value>(open: () => Value): Value {
+  try {
+    return open()
+  } catch (cause) {
+    if (!(cause instanceof Refusal)) throw cause
+    const message = `SLIPWAY_AUTH is "kubernetes", but ${cause.message}`
+    throw new Refusal('UNSUPPORTED', message, { cause })
   }
-  if (status === 401) return unavailable('it does not know this service; look at its credentials')
-  return unavailable(`it answered with status ${status}`)
 }
 
 /** Milliseconds. */
 const comeAgainIn = 10_000
 
-function unavailable(why: string, cause?: unknown): Outage {
+function unavailable(cause: Failure): Outage {
   return new Outage(
     'CLUSTER_UNAVAILABLE',
-    `the API server of the cluster cannot be asked who this is: ${why}; try again`,
+    `the API server of the cluster cannot be asked who this is: ${reasonOf(cause)}; try again`,
     { cause, retryAfter: comeAgainIn },
   )
 }
 
-function unknownCluster(why: string, cause?: unknown): Refusal {
-  return new Refusal(
-    'UNSUPPORTED',
-    `SLIPWAY_AUTH is "kubernetes", but no configuration of a cluster can be used: ${why}; set KUBECONFIG, or run in a pod with a service account`,
-    { cause },
-  )
+function reasonOf(failure: Failure): string {
+  if (failure instanceof Refusal) {
+    return 'it does not let this service ask; look at its credentials, and bind the ClusterRole system:auth-delegator to its account'
+  }
+  const code = errno(failure.cause)
+  return code === null ? 'it gives no answer' : `it does not answer (${code})`
 }

@@ -1,7 +1,7 @@
 import type { Settings } from '../../env.ts'
 import type { Log } from '../../log.ts'
 import type { ServerKey } from '../../work/server-key.ts'
-import { ClusterAccess } from './cluster-access.ts'
+import { openClusterAccess } from './cluster-access.ts'
 import { ClusterCallers } from './cluster-callers.ts'
 import { ClusterReviews } from './cluster-reviews.ts'
 import { Gate, monotonic } from './gate.ts'
@@ -26,12 +26,14 @@ export async function openGate(settings: Settings, opening: Opening): Promise<Ga
     trustedProxies: trustedProxies ?? [],
     issuingKey: key.issuingKey,
     log,
-    cluster: auth === 'kubernetes' ? await clusterCallers(opening) : null,
+    cluster: auth === 'kubernetes' ? await clusterCallers(settings, opening) : null,
   })
 }
 
-async function clusterCallers({ log, userAgent }: Opening): Promise<ClusterCallers> {
-  const access = await ClusterAccess.open(userAgent)
-  const reviews = new ClusterReviews((path, body) => access.post(path, body))
+async function clusterCallers(
+  { kubeconfig }: Settings,
+  { log, userAgent }: Opening,
+): Promise<ClusterCallers> {
+  const reviews = new ClusterReviews(await openClusterAccess({ kubeconfig, userAgent }))
   return new ClusterCallers({ reviews, log, now: monotonic, date: Date.now })
 }

@@ -1,4 +1,4 @@
-import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { ClusterApi } from '../../kube/cluster-api.ts'
 import type { ResourceSource } from '../resource.ts'
 import { httpCredentials, pullCredentials, type Credentials } from './secrets.ts'
 import type { Finding } from './status.ts'

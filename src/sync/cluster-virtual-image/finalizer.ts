@@ -1,5 +1,5 @@
 import { Outage, Refusal } from '../../errors.ts'
-import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { ClusterApi } from '../../kube/cluster-api.ts'
 import { clusterVirtualImageSchema, resourcePath, type ClusterVirtualImage } from '../resource.ts'
 import type { Surroundings } from './surroundings.ts'
 

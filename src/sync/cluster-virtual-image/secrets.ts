@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Refusal } from '../../errors.ts'
 import { containerImageSection, httpSection } from '../../image/data-source.ts'
-import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { ClusterApi } from '../../kube/cluster-api.ts'
 import type { SecretName } from '../resource.ts'
 
 /** Credentials as REST takes them, or why there are none: a sentence without anything that is secret. */

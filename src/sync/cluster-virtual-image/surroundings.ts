@@ -1,6 +1,6 @@
 import type { Rest } from '../../client/rest.ts'
 import type { Log } from '../../log.ts'
-import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { ClusterApi } from '../../kube/cluster-api.ts'
 import type { Informer } from '../kube/informer.ts'
 import type { Mirror } from '../mirror.ts'
 import type { WorkQueue } from '../queue.ts'

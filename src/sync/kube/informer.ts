@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { asFailure, Refusal, type Failure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { backoff, pause } from '../pause.ts'
-import { checked, statusFailure } from './answers.ts'
-import type { ClusterApi, Metadata } from './cluster-api.ts'
+import { checked, statusFailure } from '../../kube/answers.ts'
+import type { ClusterApi, Metadata } from '../../kube/cluster-api.ts'
 
 type Named = { readonly metadata: Metadata }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Connection } from '../../../src/sync/kube/connection.ts'
+import { Connection } from '../../../src/kube/connection.ts'
 import { eachOf } from '../../../src/work/each-of.ts'
 import { within } from '../deadline.ts'
 

@@ -1,4 +1,4 @@
-import { Outage } from '../../errors.ts'
+import { Outage } from '../errors.ts'
 
 const newline = 10
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Outage, Refusal, type Failure } from '../../errors.ts'
+import { Outage, Refusal, type Failure } from '../errors.ts'
 
 const causeSchema = z.object({ field: z.string().optional(), reason: z.string().optional() })
 

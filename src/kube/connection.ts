@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
-import { errno, Failure, Outage } from '../../errors.ts'
-import { unless } from '../pause.ts'
+import { errno, Failure, Outage } from '../errors.ts'
+import { unless } from '../unless.ts'
 import { Access, type Way } from './access.ts'
 import { failureOf, parsed } from './answers.ts'
 import type { ClusterApi, PatchKind, Query } from './cluster-api.ts'

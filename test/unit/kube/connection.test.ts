@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { Connection, type ConnectionLimits } from '../../../../src/sync/kube/connection.ts'
-import { json, playApi, refuse, type Answer, type ApiPlay } from '../../../support/api-play.ts'
+import { Connection, type ConnectionLimits } from '../../../src/kube/connection.ts'
+import { json, playApi, refuse, type Answer, type ApiPlay } from '../../support/api-play.ts'
 
 const signal = new AbortController().signal
 

@@ -1,8 +1,8 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { Access } from '../../../../src/sync/kube/access.ts'
-import { temporaryFolder } from '../../../support/temporary.ts'
+import { Access } from '../../../src/kube/access.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 type Parts = { readonly cluster?: object; readonly user?: object }
 

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, ProxyAgent, type Dispatcher } from 'undici'
-import { Refusal } from '../../errors.ts'
+import { Refusal } from '../errors.ts'
 
 const tokenOfPod = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 const connectWithin = 10_000
