@@ -30,8 +30,8 @@ const restFor = 10_000
 const mostKnown = 4096
 const mostRefused = 4096
 /** Newcomers may have made their tokens up, and do not stand in the way of those who are known. */
-const newcomers = { places: 8, waiting: 32 }
-const acquaintances = { places: 8, waiting: mostKnown }
+const newcomers = { places: 8, waiting: 32, patience: 10_000 }
+const acquaintances = { places: 8, waiting: mostKnown, patience: 10_000 }
 
 /** The audience of tokens that are meant for this service alone. */
 const audience = 'slipway'
@@ -42,9 +42,11 @@ type Known = {
   readonly claimed: Claimed
   readonly identity: Identity
   readonly at: number
-  /** The last time that the API server was asked in vain. */
-  missed: { readonly at: number; readonly error: Outage } | null
+  /** The last time that the API server was asked in vain about it. */
+  missed: Miss | null
 }
+
+type Miss = { readonly at: number; readonly error: Outage }
 
 /** Null for one whom nobody knows; a name for one who is known and may do nothing. */
 type Stranger = { readonly name: string | null; readonly at: number }
@@ -58,7 +60,8 @@ export class ClusterCallers {
   readonly #refused = new Remembered<Stranger>(mostRefused)
   readonly #newcomers = new Lane<Found>(newcomers)
   readonly #acquaintances = new Lane<Found>(acquaintances)
-  #isAway = false
+  /** The last time that the API server was asked in vain, null once it has answered since. */
+  #away: Miss | null = null
 
   constructor(options: ClusterCallersOptions) {
     this.#options = options
@@ -106,15 +109,33 @@ export class ClusterCallers {
       return null
     }
     if (this.#isYounger(known, goodFor)) return known
-    const { missed } = known
-    if (missed && this.#isYounger(missed, restFor)) return this.#inGrace(known, missed.error)
+    const miss = this.#missOf(known)
+    if (miss) return this.#inGrace(known, miss.error)
     try {
-      return await this.#acquaintances.run(key, () => this.#review(key, known.token, known.claimed))
+      return await this.#acquaintances.run(key, () => this.#again(key, known))
     } catch (error) {
       if (!(error instanceof Outage)) throw error
       known.missed = { at: this.#options.now(), error }
       return this.#inGrace(known, error)
     }
+  }
+
+  /** The API server may have gone away while others were before it. */
+  async #again(key: string, known: Known): Promise<Found> {
+    const miss = this.#missOf(known)
+    if (miss) throw miss.error
+    return await this.#review(key, known.token, known.claimed)
+  }
+
+  /**
+   * Why it need not be asked about right now. An answer that somebody else waited for in vain counts only while the former
+   * one may still be used, so that nobody is kept out by what the API server cannot say of others.
+   */
+  #missOf(known: Known): Miss | null {
+    const { missed } = known
+    if (missed && this.#isYounger(missed, restFor)) return missed
+    const isInGrace = this.#isYounger(known, goodFor + graceFor)
+    return isInGrace && this.#away && this.#isYounger(this.#away, restFor) ? this.#away : null
   }
 
   #inGrace(known: Known, error: Outage): Known {
@@ -159,14 +180,14 @@ export class ClusterCallers {
 
   /** Told once, however many ask meanwhile. */
   #wentAway(error: unknown): void {
-    if (this.#isAway || !(error instanceof Outage)) return
-    this.#isAway = true
-    this.#options.log.error({ err: error.cause ?? error }, error.message)
+    if (!(error instanceof Outage)) return
+    if (!this.#away) this.#options.log.error({ err: error.cause ?? error }, error.message)
+    this.#away = { at: this.#options.now(), error }
   }
 
   #isBack(): void {
-    if (this.#isAway) this.#options.log.info('the API server says again who callers are')
-    this.#isAway = false
+    if (this.#away) this.#options.log.info('the API server says again who callers are')
+    this.#away = null
   }
 
   #isOver({ expires }: Claimed): boolean {
@@ -187,9 +208,13 @@ async function roleOf(subject: Subject, reviews: Reviews): Promise<Role | null> 
   return read ? 'viewer' : null
 }
 
-/** Names without a colon are those of the files, so that nobody in the cluster is taken for one of them. */
+/**
+ * Names without a colon are those of the files, so that nobody in the cluster is taken for one of them; and nobody called
+ * `user:jane` there is taken for `jane`.
+ */
 function nameOf({ username }: Subject): string {
-  return username.includes(':') ? username : `user:${username}`
+  const isOwn = username.includes(':') && !username.startsWith('user:')
+  return isOwn ? username : `user:${username}`
 }
 
 /** Whole, as it is what tokens that were issued are bound to. */

@@ -111,11 +111,7 @@ export class Gate {
   /** @returns the owner of a credential */
   async #identify(c: Call, shown: Shown, challenge: Challenge): Promise<Identity> {
     const address = countedAs(this.addressOf(c))
-    const admit = () => this.#attempts.admit(address, shown)
-    const identity = await this.#orTell(c, shown, async () => {
-      admit()
-      return await this.#callers.find(shown, admit)
-    })
+    const identity = await this.#orTell(c, shown, () => this.#find(address, shown))
     if (identity) {
       this.#attempts.succeeded(address, shown)
       return identity
@@ -133,6 +129,23 @@ export class Gate {
         ? 'nobody has this token; send one that is in force'
         : 'the name or the password is wrong; log in again',
     )
+  }
+
+  /** Who may do nothing in the cluster may have tokens without end there, so asking about each is an attempt that failed. */
+  async #find(address: string, shown: Shown): Promise<Identity | null> {
+    let isAsked = false
+    const admit = () => this.#attempts.admit(address, shown)
+    admit()
+    try {
+      return await this.#callers.find(shown, () => {
+        admit()
+        isAsked = true
+      })
+    } catch (error) {
+      const isPowerless = error instanceof Refusal && error.code === 'DENIED'
+      if (isAsked && isPowerless) this.#attempts.failed(address, shown)
+      throw error
+    }
   }
 
   /** Refusals before the answer is known, because too many failed or wait, are attempts that were refused, too. */

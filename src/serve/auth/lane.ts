@@ -6,6 +6,8 @@ export type LaneOptions = {
   readonly places: number
   /** Works that may wait for that. */
   readonly waiting: number
+  /** How long each may wait, in milliseconds. */
+  readonly patience: number
 }
 
 /** Milliseconds. */
@@ -15,16 +17,16 @@ const comeAgainIn = 2000
 export class Lane<Value> {
   readonly #gate: Gate
   readonly #most: number
+  readonly #patience: number
   readonly #running = new Map<string, Promise<Value>>()
-  /** Those who wait have a bound of their own: the time that works before them may take. */
-  readonly #always = new AbortController().signal
 
-  constructor({ places, waiting }: LaneOptions) {
+  constructor({ places, waiting, patience }: LaneOptions) {
     this.#gate = new Gate(places)
     this.#most = places + waiting
+    this.#patience = patience
   }
 
-  /** @throws Refusal TOO_MANY_REQUESTS when too many wait; what the work throws */
+  /** @throws Refusal TOO_MANY_REQUESTS when too many wait, or its turn does not come; what the work throws */
   async run(key: string, work: () => Promise<Value>): Promise<Value> {
     const running = this.#running.get(key)
     if (running) return await running
@@ -39,9 +41,18 @@ export class Lane<Value> {
   }
 
   async #inTurn(work: () => Promise<Value>): Promise<Value> {
-    using place = await this.#gate.enter(this.#always)
+    using place = await this.#turn()
     void place
     return await work()
+  }
+
+  async #turn(): Promise<Disposable> {
+    const late = AbortSignal.timeout(this.#patience)
+    try {
+      return await this.#gate.enter(late)
+    } catch (error) {
+      throw late.aborted ? busy() : error
+    }
   }
 }
 

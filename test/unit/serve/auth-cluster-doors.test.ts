@@ -46,6 +46,16 @@ describe('with tokens of the cluster', () => {
     expect(cluster.asked).toEqual([])
   })
 
+  test('those who may do nothing are attempts that failed, but not each time they come', async () => {
+    const { status } = await start()
+    const powerless = (nth: number) => bearer(cluster.knows(jwt({ nth }), ci, 'list'))
+    const first = powerless(0)
+    for (let times = 0; times < 20; times += 1) expect(await status(list, first)).toBe(403)
+    for (let nth = 1; nth < 10; nth += 1) expect(await status(list, powerless(nth))).toBe(403)
+    expect(await status(list, powerless(10))).toBe(429)
+    expect(cluster.asked).toHaveLength(10)
+  })
+
   test('one is shown as a bearer token, or as the password of any name', async () => {
     const { status } = await start()
     const viewer = cluster.knows(jwt({}), ci, 'get')

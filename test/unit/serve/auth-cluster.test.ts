@@ -82,9 +82,12 @@ describe('a token of the cluster', () => {
     })
   })
 
-  test('never bears a name that one in the files may have', async () => {
-    const token = cluster.knows(jwt({}), 'admin', 'get')
-    expect(await find(token)).toMatchObject({ name: 'user:admin' })
+  test.each([
+    ['one in the files may have', 'admin', 'user:admin'],
+    ['another one in the cluster has', 'user:admin', 'user:user:admin'],
+  ])('never bears a name that %s', async (_, username, name) => {
+    const token = cluster.knows(jwt({}), username, 'get')
+    expect(await find(token)).toMatchObject({ name })
   })
 })
 
@@ -226,6 +229,31 @@ describe('while the API server is away', () => {
     expect(await find(token)).toEqual(identity)
     const said = lines.filter(({ level }) => level >= 30).map(({ msg }) => msg)
     expect(said).toEqual(['away', 'the API server says again who callers are'])
+  })
+
+  test('many who are known wait for no more than the first of them', async () => {
+    const tokens = Array.from({ length: 100 }, (_, nth) => cluster.knows(jwt({ nth }), ci, 'get'))
+    for (const token of tokens) await find(token)
+    pass(minute)
+    cluster.isAway = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    cluster.hold = promise
+    const renewed = Promise.all(tokens.map((token) => find(token)))
+    await expect.poll(() => cluster.asked.length).toBe(100 + 8)
+    resolve()
+    expect(new Set((await renewed).map((identity) => identity?.name))).toEqual(new Set([ci]))
+    await Promise.all(tokens.map((token) => find(token)))
+    expect(cluster.asked).toHaveLength(100 + 8)
+  })
+
+  test('for others, one of whom nothing is known any more is asked about all the same', async () => {
+    const token = cluster.knows(jwt({}), ci, 'get')
+    await find(token)
+    pass(6 * minute)
+    cluster.isAway = true
+    await expect(find(jwt({ made: 'up' }))).rejects.toEqual(unavailable)
+    cluster.isAway = false
+    expect(await find(token)).toMatchObject({ name: ci })
   })
 
   test('a token that has expired is nobody’s', async () => {
