@@ -24,11 +24,9 @@ export async function openEvents(
   lastId: string,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<ServiceEvent>> {
-  const headers = {
-    accept: 'text/event-stream',
-    ...(lastId !== '' && { 'last-event-id': lastId }),
-  }
-  return eventsIn(await rest.open('/api/v1/events', headers, silence, signal))
+  const headers = lastId === '' ? {} : { 'last-event-id': lastId }
+  const type = 'text/event-stream'
+  return eventsIn(await rest.open('/api/v1/events', type, headers, silence, signal))
 }
 
 /** @throws Outage SERVICE_UNREACHABLE for an event that is too large */

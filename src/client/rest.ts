@@ -53,17 +53,19 @@ export class Rest {
 
   /**
    * An answer that goes on for as long as both sides want it to.
+   * @param type what it has to be
    * @param silence milliseconds without a byte after which the connection counts as dead
    */
   async open(
     path: string,
+    type: string,
     headers: Headers,
     silence: number,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>> {
     const asked = {
       method: 'GET',
-      headers: { ...(await this.#headers(null)), ...headers },
+      headers: { ...(await this.#headers(null)), ...headers, accept: type },
       signal,
     } as const
     const times = { headersTimeout: silence, bodyTimeout: silence }
@@ -71,7 +73,9 @@ export class Rest {
     if (answer.statusCode !== 200) {
       throw failure(await this.#text(answer, signal), answer.statusCode, this.#options.base)
     }
-    return this.#pieces(answer, signal)
+    if (isOf(answer, type)) return this.#pieces(answer, signal)
+    await answer.body.dump()
+    throw stranger(this.#options.base)
   }
 
   async #ask(
@@ -107,11 +111,7 @@ export class Rest {
   #checked<Value>(schema: z.ZodType<Value>, value: unknown): Value {
     const result = schema.safeParse(value)
     if (result.success) return result.data
-    throw new Refusal(
-      'UNSUPPORTED',
-      `${this.#options.base} answers as no Slipway of this version does`,
-      { cause: result.error },
-    )
+    throw stranger(this.#options.base, result.error)
   }
 
   async #headers(body: string | null): Promise<Record<string, string>> {
@@ -140,7 +140,15 @@ export class Rest {
 }
 
 type Asked = NonNullable<Parameters<typeof request>[1]>
-type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'body'>
+type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
+
+function isOf({ headers }: Answer, type: string): boolean {
+  return String(headers['content-type'] ?? '').split(';')[0] === type
+}
+
+function stranger(base: string, cause?: unknown): Refusal {
+  return new Refusal('UNSUPPORTED', `${base} answers as no Slipway of this version does`, { cause })
+}
 
 function read(text: string, status: number, base: string): unknown {
   const isFine = status >= 200 && status < 300

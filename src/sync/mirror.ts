@@ -89,21 +89,26 @@ export class Mirror {
     return () => void this.#watchers.delete(changed)
   }
 
-  /** Listens until the signal, whatever happens to the service. */
+  /**
+   * Listens until the signal, whatever happens to the service. What was told in an earlier run is forgotten: somebody else may
+   * have led since.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    this.#begin()
+    this.#forget()
     let timer = this.#lose()
     while (!signal.aborted) {
+      const began = performance.now()
       await this.#listen(() => clearTimeout(timer), signal)
       if (this.#lostSince === null) timer = this.#lose()
+      // One that is begun and breaks off at once has failed, too.
+      if (performance.now() - began > longest) this.#failures = 0
       await pause(backoff(this.#failures, { first, longest, random: this.#options.random }), signal)
       this.#failures += 1
     }
     clearTimeout(timer)
   }
 
-  /** What was known before nobody listened is older than what others may have written since. */
-  #begin(): void {
+  #forget(): void {
     this.#images.clear()
     this.#told = null
     this.#lastId = ''
@@ -129,7 +134,6 @@ export class Mirror {
     this.#lostSince = null
     this.#isAway = false
     this.#trouble = null
-    this.#failures = 0
     if (this.#isSynced) this.#tell(null)
   }
 
@@ -166,10 +170,14 @@ export class Mirror {
     const { data: image } = ownedImageSchema.safeParse(value)
     if (!image) return this.#passOver(value)
     this.#unread.delete(image.name)
-    this.#told?.add(image.name)
-    if (hasOwner(image)) this.#images.set(image.name, image)
+    if (hasOwner(image)) this.#keep(image)
     else this.#images.delete(image.name)
     this.#tell(image.name)
+  }
+
+  #keep(image: Mirrored): void {
+    this.#told?.add(image.name)
+    this.#images.set(image.name, image)
   }
 
   #takeDeleted(data: string): void {

@@ -17,7 +17,7 @@ async function serving(status = 200, text: string | null = null) {
     void (async () => {
       const body = Buffer.concat(await Array.fromAsync(request)).toString()
       const { authorization = null } = request.headers
-      response.writeHead(status)
+      response.writeHead(status, { 'content-type': 'text/plain' })
       if (text === silent) response.flushHeaders()
       else response.end(text ?? JSON.stringify({ authorization, body }))
     })()
@@ -111,7 +111,7 @@ test('the client stops asking when it is told to', async () => {
 
 test('the client gives up an answer that falls silent', async () => {
   await using served = await serving(200, silent)
-  const pieces = await served.rest.open('/x', {}, 100, never)
+  const pieces = await served.rest.open('/x', 'text/plain', {}, 100, never)
   await expect(Array.fromAsync(pieces)).rejects.toMatchObject({
     code: 'SERVICE_UNREACHABLE',
     message: expect.stringMatching(/does not answer \(UND_ERR_BODY_TIMEOUT\)$/),

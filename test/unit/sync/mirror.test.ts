@@ -1,7 +1,7 @@
 import { on, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { pino } from 'pino'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Rest } from '../../../src/client/rest.ts'
 import { Mirror } from '../../../src/sync/mirror.ts'
 
@@ -28,16 +28,17 @@ async function playing({ lostAfter = 10_000 } = {}) {
   return {
     mirror,
     changes,
-    /** Stops listening, and begins anew. */
-    async again(): Promise<void> {
+    async stop(): Promise<void> {
       stop.abort()
       await running
+    },
+    start(): void {
       stop = new AbortController()
       running = mirror.run(stop.signal)
     },
-    async next(status = 200): Promise<Connection> {
+    async next(status = 200, type = 'text/event-stream'): Promise<Connection> {
       const [request, response] = (await requests.next()).value as unknown as Pair
-      response.writeHead(status)
+      response.writeHead(status, { 'content-type': type })
       response.flushHeaders()
       return { request, response }
     },
@@ -140,16 +141,34 @@ test('a mirror says when the service is away, why, and when it is back', async (
   expect(changes).toEqual([null, null, null])
 })
 
-test('a mirror that begins anew holds nothing of before', async () => {
+test('a mirror that listens again, after somebody else has led, shows nothing of what it knew before', async () => {
   await using play = await playing()
-  const { mirror } = play
+  const { mirror, changes } = play
   const first = await play.next()
   first.response.write(`event: reset\nid: \ndata: {}\n\n${image('a', 'Provisioning')}id: 2\n\n`)
   await expect.poll(() => mirror.isSynced).toBe(true)
-  await play.again()
+  await play.stop()
+  play.start()
   expect([mirror.isSynced, mirror.get('a')]).toEqual([false, null])
   const second = await play.next()
   expect(second.request.headers['last-event-id']).toBeUndefined()
-  second.response.write(`event: reset\nid: \ndata: {}\n\n${image('a', 'Ready')}id: 3\n\n`)
+  second.response.write(`event: reset\nid: \ndata: {}\n\n${image('a')}id: 9\n\n`)
   await expect.poll(() => mirror.get('a')?.status.phase).toBe('Ready')
+  expect(changes).toEqual([null, null])
+})
+
+test('what answers with something else than events is not listened to', async () => {
+  await using play = await playing({ lostAfter: 50 })
+  const portal = await play.next(200, 'text/html')
+  portal.response.end('<html>')
+  await expect.poll(() => play.mirror.isAway).toBe(true)
+  expect(play.mirror.trouble?.code).toBe('UNSUPPORTED')
+})
+
+test('streams that break off at once are opened ever more seldom', async () => {
+  using timers = vi.spyOn(globalThis, 'setTimeout')
+  await using play = await playing()
+  for (let turn = 0; turn < 4; turn += 1) (await play.next()).response.end()
+  const waits = timers.mock.calls.map(([, wait]) => wait)
+  expect(waits).toEqual(expect.arrayContaining([100, 200, 400]))
 })
