@@ -14,7 +14,7 @@ import {
   type Said,
 } from './cluster-virtual-image/status.ts'
 import type { Surroundings } from './cluster-virtual-image/surroundings.ts'
-import { isOutdated, wordsFor } from './cluster-virtual-image/trouble.ts'
+import { isOutdated, isRefused, wordsFor } from './cluster-virtual-image/trouble.ts'
 import { differenceOf, writeStatus } from './cluster-virtual-image/write-status.ts'
 import type { Mirrored } from './mirror.ts'
 import type { Lane } from './queue.ts'
@@ -46,7 +46,7 @@ export class ClusterVirtualImages {
     for (const resource of resources.items()) this.#links.note(resource.metadata.name, resource)
     const ends = [
       resources.watch((name, resource) => this.#resourceChanged(name, resource)),
-      mirror.watch((name) => (name === null ? this.wakeAll() : this.#imageChanged(name))),
+      mirror.watch((name) => (name === null ? this.#serviceChanged() : this.#imageChanged(name))),
     ]
     return () => {
       for (const end of ends) end()
@@ -66,7 +66,10 @@ export class ClusterVirtualImages {
   async reconcile(name: string, signal: AbortSignal): Promise<void> {
     const { resources, queue } = this.#around
     const resource = resources.get(name)
-    if (!resource) return this.#kept.forget(name)
+    if (!resource) {
+      queue.forget(name)
+      return this.#kept.forget(name)
+    }
     try {
       await this.#look(resource, this.#kept.of(resource), signal)
     } catch (error) {
@@ -90,11 +93,20 @@ export class ClusterVirtualImages {
     signal: AbortSignal,
   ): Promise<Conclusion> {
     if (!hasFinalizer(resource)) return nothing
-    if (isLeaving(resource)) {
-      const said = saidWhileLeaving(resource, this.#around.now())
-      await this.#say(resource, { said, isFinding: true }, memory, signal)
-    }
+    if (isLeaving(resource)) await this.#sayLeaving(resource, memory, signal)
     return await remove(this.#latest(resource), this.#around, signal)
+  }
+
+  /** A status that the API server refuses must not keep the resource from going. */
+  async #sayLeaving(resource: ClusterVirtualImage, memory: Memory, signal: AbortSignal) {
+    const said = saidWhileLeaving(resource, this.#around.now())
+    try {
+      await this.#say(resource, { said, isFinding: true }, memory, signal)
+    } catch (error) {
+      if (!isRefused(error)) throw error
+      const { name } = resource.metadata
+      this.#around.log.warn({ err: error, image: name }, 'it is not said that it is being deleted')
+    }
   }
 
   async #keep(held: Held, memory: Memory, signal: AbortSignal): Promise<Conclusion> {
@@ -118,8 +130,11 @@ export class ClusterVirtualImages {
     return told(saidOfImage(resource, image, this.#sourceOf(resource, memory)))
   }
 
+  /** What the service said before it went, and nobody was told yet, comes first. */
   #away(resource: ClusterVirtualImage, image: Mirrored | null, memory: Memory): Conclusion {
     const { mirror, now } = this.#around
+    const isTold = !image || image.status.phase === resource.status?.phase
+    if (!isTold) return this.#shown(resource, image, memory)
     const known = image && saidOfImage(resource, image, this.#sourceOf(resource, memory))
     return found(saidWhileAway(resource, known, wordsFor(mirror.trouble), now()))
   }
@@ -159,11 +174,11 @@ export class ClusterVirtualImages {
     const now = this.#around.now()
     if (!isFinding && isPassing(resource, said)) {
       memory.heldSince ??= now
-      return memory.heldSince + heldFor - now
+      return rest(memory.heldSince, heldFor, now)
     }
     const { wroteAt } = memory
     if (wroteAt === null || differenceOf(resource, said, memory) !== 'moving') return 0
-    return wroteAt + progressEvery - now
+    return rest(wroteAt, progressEvery, now)
   }
 
   async #say(
@@ -183,6 +198,12 @@ export class ClusterVirtualImages {
     this.#wakeThoseBehind(name)
   }
 
+  /** It may be another version now, or have other settings, and take what it refused. */
+  #serviceChanged(): void {
+    this.#kept.forgetRefusals()
+    this.wakeAll()
+  }
+
   #imageChanged(name: string): void {
     const resource = this.#around.resources.get(name)
     if (!resource) return
@@ -191,11 +212,19 @@ export class ClusterVirtualImages {
     this.#wakeThoseBehind(name)
   }
 
-  /** Those that wait for it, and have no image yet. */
+  /** Those that wait for it, and have no image of their own yet. */
   #wakeThoseBehind(name: string): void {
-    const { mirror, queue } = this.#around
-    for (const other of this.#links.to(name)) if (!mirror.get(other)) queue.add(other)
+    const { resources, queue } = this.#around
+    for (const other of this.#links.to(name)) {
+      const resource = resources.get(other)
+      if (resource && !this.#imageOf(resource)) queue.add(other)
+    }
   }
+}
+
+/** Milliseconds that are left of a while; none when the clock was set back. */
+function rest(since: number, lasting: number, now: number): number {
+  return now < since ? 0 : since + lasting - now
 }
 
 /** Who has been looked at before keeps nobody waiting who has not. */

@@ -28,12 +28,17 @@ export async function ensure(
   const referred = referTo(resource, around)
   if ('finding' in referred) return ofFinding(resource, referred.finding, null, around)
   const { asked } = memory
-  if (asked && around.now() - asked.at < tellsWithin) return ofAnswer(resource, memory, asked.image)
+  if (asked && isRecent(asked.at, around.now())) return ofAnswer(resource, memory, asked.image)
   const resolved = await resolve(resource.spec.dataSource, around.api, signal)
   if ('finding' in resolved) return ofFinding(resource, resolved.finding, slowly, around)
   await demandAlive(held, around, signal)
   memory.sourceUid = referred.uid
   return await ask(resource, memory, resolved.dataSource, around, signal)
+}
+
+/** A clock that was set back tells nothing. */
+function isRecent(at: number, now: number): boolean {
+  return at <= now && now - at < tellsWithin
 }
 
 /** What nobody has shown for a while may be gone, and an image for it would be nobody's. */

@@ -38,6 +38,10 @@ export class Kept {
     return memory
   }
 
+  forgetRefusals(): void {
+    for (const memory of this.#memories.values()) memory.refused = null
+  }
+
   forget(name: string): void {
     this.#memories.delete(name)
   }

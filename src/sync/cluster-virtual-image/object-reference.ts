@@ -18,22 +18,35 @@ export function referTo(resource: ClusterVirtualImage, around: Around): Referred
       `the references lead from "${name}" back here; delete one of these resources and create it with another data source`,
     )
   if (!other) return waiting(`there is no ${kind} "${name}"; create it, or delete this one`)
-  const image = around.mirror.get(name)
-  const phase = image?.ownerUid === other.metadata.uid ? image.status.phase : 'Pending'
+  const phase = phaseOf(other, around)
   if (phase === 'Ready') return { uid: other.metadata.uid }
   return waiting(`the ${kind} "${name}" is ${phase}; this one waits until it is Ready`)
 }
 
+/** As the service has it; of what is being deleted, nothing new is made. */
+function phaseOf({ metadata, status }: ClusterVirtualImage, { mirror }: Around): string {
+  if (metadata.deletionTimestamp !== undefined) return 'Terminating'
+  const image = mirror.get(metadata.name)
+  if (image?.ownerUid === metadata.uid) return image.status.phase
+  return status?.phase === 'Failed' ? 'Failed' : 'Pending'
+}
+
 /** Whether the references end where they began. */
-function leadsBack({ metadata, spec }: ClusterVirtualImage, { resources }: Around): boolean {
+function leadsBack(resource: ClusterVirtualImage, { resources }: Around): boolean {
+  const { metadata } = resource
   const seen = new Set<string>()
-  let next = spec.dataSource.objectRef?.name
+  let next = referenceOf(resource)
   while (next !== undefined && !seen.has(next)) {
     if (next === metadata.name) return true
     seen.add(next)
-    next = resources.get(next)?.spec.dataSource.objectRef?.name
+    next = referenceOf(resources.get(next))
   }
   return false
+}
+
+function referenceOf(resource: ClusterVirtualImage | null): string | undefined {
+  const { objectRef } = resource?.spec.dataSource ?? {}
+  return objectRef?.kind === kind ? objectRef.name : undefined
 }
 
 function waiting(message: string): Referred {

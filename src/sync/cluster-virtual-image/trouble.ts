@@ -11,6 +11,11 @@ export function isOutdated(error: unknown): boolean {
   return outdated.has(error.code)
 }
 
+/** Whether the API server does not take it, now or later. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'CLUSTER_REFUSED'
+}
+
 const outdated = new Set(['CLUSTER_CONFLICT', 'CLUSTER_NOT_FOUND', 'UID_DIFFERS', 'BEING_DELETED'])
 
 const refusing = new Set(['UNAUTHORIZED', 'DENIED', 'HOST_FORBIDDEN'])
