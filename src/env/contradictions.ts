@@ -56,7 +56,8 @@ function lonely(text: (variable: string) => string | undefined): string[] {
   )
 }
 
-function onToken(text: (variable: string) => string | undefined): string[] {
+/** Of what commands and the companion show the service. */
+export function onToken(text: (variable: string) => string | undefined): string[] {
   const path = text('SLIPWAY_TOKEN_FILE')
   if (path === undefined || text('SLIPWAY_TOKEN') === undefined) return []
   return [`SLIPWAY_TOKEN_FILE is "${path}", but SLIPWAY_TOKEN is set, too; set only one of them`]

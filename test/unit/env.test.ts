@@ -197,6 +197,14 @@ describe('settings', () => {
     expect(settings).toMatchObject({ kubeconfig: ['/a', '/b'], workers: 64 })
   })
 
+  test('of the companion: a token and a file with one are too much', () => {
+    const both = { SLIPWAY_TOKEN: 'secret', SLIPWAY_TOKEN_FILE: '/token' }
+    expect(readCompanionSettings(both).problems).toEqual([
+      'SLIPWAY_TOKEN_FILE is "/token", but SLIPWAY_TOKEN is set, too; set only one of them',
+    ])
+    expect(readCompanionSettings({ ...both, SLIPWAY_TOKEN: '' }).problems).toBeNull()
+  })
+
   test.each([
     ['SLIPWAY_WORKERS', '0'],
     ['SLIPWAY_WORKERS', '65'],
