@@ -10,7 +10,7 @@ export type PatchKind = 'merge' | 'apply'
  * The Kubernetes API server, as the companion uses it. Paths begin with `/api` or `/apis`. Everything may throw Refusal
  * CLUSTER_CONFLICT (changed meanwhile, or another uid), CLUSTER_EXISTS (created before), CLUSTER_NOT_FOUND, CLUSTER_EXPIRED
  * (410: what is asked for is kept no more), CLUSTER_REFUSED (not allowed, or not valid), and Outage CLUSTER_UNAVAILABLE (no
- * answer, overloaded: later it may work).
+ * answer, overloaded, not known who asks: later it may work) or CLUSTER_TOO_LARGE (more than is read of an answer).
  */
 export interface ClusterApi {
   get(path: string, query: Query, signal: AbortSignal): Promise<unknown>
@@ -37,6 +37,5 @@ export const metadataSchema = z.object({
   creationTimestamp: z.string().optional(),
   deletionTimestamp: z.string().optional(),
   finalizers: z.array(z.string()).optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
 })
 export type Metadata = z.output<typeof metadataSchema>

@@ -21,7 +21,7 @@ export type ConnectionLimits = {
   readonly patience: number
   /** Of a watch without a byte: bookmarks come every minute or so. */
   readonly silence: number
-  /** A page of a list; the objects themselves are small. */
+  /** A page of a list; it is asked for in smaller ones where the objects are large. */
   readonly answer: number
   /** The API server takes objects of up to 1.5 MiB, and tells a little more with them. */
   readonly line: number
@@ -30,7 +30,7 @@ export type ConnectionLimits = {
 const usual: ConnectionLimits = {
   patience: 30_000,
   silence: 150_000,
-  answer: 64 * 1024 ** 2,
+  answer: 16 * 1024 ** 2,
   line: 8 * 1024 ** 2,
 }
 
@@ -189,8 +189,10 @@ export class Connection implements ClusterApi {
   /** What went wrong, as whoever asked is to know it; the reason of the signal when that has ended. */
   #failure(error: unknown, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
-    if (error instanceof Failure) return error
-    const why = errno(error) ?? (error instanceof Error ? error.message : 'unknown')
+    // Whatever is wrong with our own configuration, it is the API server that is not reached.
+    if (error instanceof Failure && error.code.startsWith('CLUSTER_')) return error
+    const code = error instanceof Failure ? null : errno(error)
+    const why = code ?? (error instanceof Error ? error.message : 'unknown')
     const message = `the API server ${this.server} does not answer (${why})`
     return new Outage('CLUSTER_UNAVAILABLE', message, { cause: error })
   }
@@ -202,7 +204,7 @@ async function textOf(body: AsyncIterable<Uint8Array>, most: number): Promise<st
   for await (const chunk of body) {
     size += chunk.length
     if (size > most) {
-      throw new Outage('CLUSTER_UNAVAILABLE', `the API server answers with more than ${most} bytes`)
+      throw new Outage('CLUSTER_TOO_LARGE', `the API server answers with more than ${most} bytes`)
     }
     chunks.push(chunk)
   }

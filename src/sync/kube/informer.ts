@@ -20,8 +20,8 @@ export type InformerOptions<Item extends Named> = {
 
 export type Changed<Item> = (name: string, item: Item | null) => void
 
-/** Objects a page. */
-const page = 500
+/** Objects a page, at first, and at least where they are so large that fewer fit into an answer. */
+const [page, leastPage] = [500, 4]
 /** Before the first further attempt, and the most, in milliseconds. */
 const first = 100
 const longest = 10_000
@@ -49,6 +49,7 @@ export class Informer<Item extends Named> {
   #isSynced = false
   #trouble: string | null = null
   #heardAt: number | null = null
+  #page = page
 
   constructor(options: InformerOptions<Item>) {
     this.#options = options
@@ -111,6 +112,7 @@ export class Informer<Item extends Named> {
     } catch (error) {
       if (signal.aborted) return 0
       const failure = asFailure(error)
+      if (failure.code === 'CLUSTER_TOO_LARGE') this.#page = Math.max(leastPage, this.#page >> 1)
       if (failure.code === 'CLUSTER_EXPIRED') this.#version = null
       else this.#tell(failure)
       return failure.retryAfter ?? 0
@@ -125,7 +127,7 @@ export class Informer<Item extends Named> {
     let version = ''
     this.#refused.clear()
     do {
-      const query = { limit: String(page), ...(next && { continue: next }) }
+      const query = { limit: String(this.#page), ...(next && { continue: next }) }
       const list = checked(listSchema, await api.get(path, query, signal))
       for (const item of list.items) this.#gather(found, item)
       version = list.metadata.resourceVersion

@@ -79,7 +79,7 @@ describe('the connection to the API server', () => {
     [410, 'Expired', 'CLUSTER_EXPIRED'],
     [403, 'Forbidden', 'CLUSTER_REFUSED'],
     [422, 'Invalid', 'CLUSTER_REFUSED'],
-    [401, 'Unauthorized', 'CLUSTER_REFUSED'],
+    [401, 'Unauthorized', 'CLUSTER_UNAVAILABLE'],
     [500, 'InternalError', 'CLUSTER_UNAVAILABLE'],
     [503, 'ServiceUnavailable', 'CLUSTER_UNAVAILABLE'],
   ])('takes %s %s for %s, with what is said', async (status, reason, code) => {
@@ -114,13 +114,11 @@ describe('the connection to the API server', () => {
   })
 
   test.each([
-    ['something else than JSON', '<html>welcome</html>'],
-    ['more than it should', JSON.stringify({ text: 'x'.repeat(2000) })],
-  ])('does not take %s', async (_what, body) => {
+    ['something else than JSON', '<html>welcome</html>', 'CLUSTER_UNAVAILABLE'],
+    ['more than it should', JSON.stringify({ text: 'x'.repeat(2000) }), 'CLUSTER_TOO_LARGE'],
+  ])('does not take %s', async (_what, body, code) => {
     await using opened = await open((_asked, response) => response.end(body), { answer: 1000 })
-    await expect(opened.api.get('/x', {}, signal)).rejects.toMatchObject({
-      code: 'CLUSTER_UNAVAILABLE',
-    })
+    await expect(opened.api.get('/x', {}, signal)).rejects.toMatchObject({ code })
   })
 
   test('reads its token anew when it is not known any more, and asks once more', async () => {
@@ -129,10 +127,21 @@ describe('the connection to the API server', () => {
       else refuse(response, 401, 'Unauthorized', 'Unauthorized')
     })
     const { api, play } = opened
-    await expect(api.get('/x', {}, signal)).rejects.toMatchObject({ code: 'CLUSTER_REFUSED' })
+    await expect(api.get('/x', {}, signal)).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' })
     await writeFile(play.tokenFile, 'second\n')
     expect(await api.get('/x', {}, signal)).toEqual({ fine: true })
     expect(play.asked).toHaveLength(4)
+  })
+
+  test('waits for a configuration that is no good at present', async () => {
+    await using opened = await open((_asked, response) =>
+      refuse(response, 401, 'Unauthorized', 'Unauthorized'),
+    )
+    await writeFile(opened.play.kubeconfig, 'half of')
+    await expect(opened.api.get('/x', {}, signal)).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+      message: expect.stringContaining('the configuration for the API server is no good'),
+    })
   })
 
   test('says what is wrong with a configuration', async () => {

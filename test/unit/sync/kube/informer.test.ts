@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { Outage } from '../../../../src/errors.ts'
 import { metadataSchema } from '../../../../src/kube/cluster-api.ts'
-import { Connection } from '../../../../src/kube/connection.ts'
+import { Connection, type ConnectionLimits } from '../../../../src/kube/connection.ts'
 import { Informer } from '../../../../src/sync/kube/informer.ts'
 import { json, playApi, refuse, type Asked } from '../../../support/api-play.ts'
 
@@ -26,7 +26,7 @@ const bookmark = (version: number) =>
 type Turn = (asked: Asked, response: ServerResponse) => void
 
 /** An informer of a server that answers each list and each watch with the next turn; the last watch stays open. */
-async function open(lists: Turn[], watches: Turn[]) {
+async function open(lists: Turn[], watches: Turn[], limits: Partial<ConnectionLimits> = {}) {
   await using undo = new AsyncDisposableStack()
   const play = undo.use(
     await playApi((asked, response) => {
@@ -38,7 +38,7 @@ async function open(lists: Turn[], watches: Turn[]) {
   )
   const told: string[] = []
   const log = pino({ level: 'debug' }, { write: (text: string) => void told.push(text) })
-  const api = undo.use(new Connection({ kubeconfig: [play.kubeconfig], userAgent: 'test' }))
+  const api = undo.use(new Connection({ kubeconfig: [play.kubeconfig], userAgent: 'test', limits }))
   const ground = { api, log, now: Date.now, random: () => 0 }
   const informer = new Informer<Item>({ ...ground, path: '/things', schema })
   const changes: string[] = []
@@ -199,6 +199,16 @@ describe.concurrent('the informer', () => {
       'broke off',
       'starting',
     ])
+  })
+
+  test('asks for smaller pages where those objects are too large for an answer', async () => {
+    const large = says(list(5, [{ ...item('a', 1), data: 'x'.repeat(20_000) }]))
+    const lists = [large, large, says(list(5, [item('a', 1)], 'more')), says(list(5, []))]
+    await using opened = await open(lists, [], { answer: 10_000 })
+    await until(() => expect(opened.informer.isSynced).toBe(true))
+    const sizes = opened.asked('list').map(({ query }) => query.get('limit'))
+    expect(sizes).toEqual(['500', '250', '125', '125'])
+    expect(opened.told.join()).toContain('answers with more than 10000 bytes')
   })
 
   test('waits until its CRD is installed, and says once what is missing', async () => {
