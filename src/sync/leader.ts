@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { asFailure } from '../errors.ts'
+import { asFailure, Outage } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { checked } from '../kube/answers.ts'
 import type { ClusterApi } from '../kube/cluster-api.ts'
@@ -245,12 +245,13 @@ function microTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('Z', '000Z')
 }
 
+function tooLate(): Outage {
+  return new Outage('CLUSTER_UNAVAILABLE', 'the API server takes too long to answer')
+}
+
 /** A signal that ends with another one, or after so many milliseconds. */
 function bound(signal: AbortSignal, milliseconds: number) {
   const late = new AbortController()
-  const timer = setTimeout(
-    () => late.abort(new Error('the Lease is waited for no longer')),
-    milliseconds,
-  )
+  const timer = setTimeout(() => late.abort(tooLate()), milliseconds)
   return { signal: AbortSignal.any([signal, late.signal]), end: () => clearTimeout(timer) }
 }

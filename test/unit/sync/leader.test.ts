@@ -138,6 +138,7 @@ describe('the leader', () => {
       expect(one.state.isAtWork).toBe(true)
       await pass(3000)
       expect(one.state.isAtWork).toBe(false)
+      expect(one.leader.trouble).toMatch(/it is away|the API server takes too long to answer/)
       cluster[trouble] = false
       await pass(10_000)
       expect(one.state).toEqual({ isAtWork: true, leads: 2 })
