@@ -84,7 +84,7 @@ function httpAuth(secret: Secret): object | string {
   const auth = {
     ...(username !== null && { basic: { username, password } }),
     ...(bearer !== null && { bearer }),
-    ...(lines && { headers: lines }),
+    ...(lines && Object.keys(lines).length > 0 && { headers: lines }),
   }
   if (Object.keys(auth).length > 0) return auth
   return 'has neither the keys "username" and "password", nor "token", nor "headers"; add those that the source asks for'

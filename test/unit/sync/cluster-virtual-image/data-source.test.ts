@@ -25,6 +25,8 @@ test('what names no secret goes to the service as it is', async () => {
 test.each([
   [{ username: 'me', password: 'a:b\n' }, { basic: { username: 'me', password: 'a:b' } }],
   [{ token: 'abc\n' }, { bearer: 'abc' }],
+  [{ token: 'abc\r\n\r\n' }, { bearer: 'abc' }],
+  [{ headers: 'a: ä' }, { headers: { a: 'ä' } }],
   [{ headers: 'X-One: 1\r\n\nx-two:two: 2\n' }, { headers: { 'X-One': '1', 'x-two': 'two: 2' } }],
   [
     { token: 'abc', headers: 'a: b' },
@@ -38,6 +40,13 @@ test.each([
 
 test.each([
   [{}, /has neither the keys "username" and "password", nor "token", nor "headers"/],
+  [
+    { headers: '\r\n' },
+    /has neither the keys "username" and "password", nor "token", nor "headers"/,
+  ],
+  [{ token: '\n' }, /has a key "token" that cannot be used: it is no bearer token/],
+  [{ token: 'hush\r\nhush' }, /has a key "token" that cannot be used: it is no bearer token/],
+  [{ headers: 'a: 1\rb: hush' }, /has a key "headers" whose line 1 is not like/],
   [{ username: 'me' }, /has no key "password"/],
   [{ password: 'hush' }, /has no key "username"/],
   [{ token: 'hush hush' }, /has a key "token" that cannot be used: it is no bearer token/],
@@ -77,6 +86,8 @@ test('a pull secret goes to the service whole', async () => {
 test.each([
   [{ password: 'hush' }, /has no key ".dockerconfigjson"/],
   [{ '.dockerconfigjson': '{"auths": "hush"}' }, /cannot be used: it must be JSON like/],
+  [{ '.dockerconfigjson': '{"credHelpers": {"x": "hush"}}' }, /cannot be used: it must be JSON/],
+  [{ '.dockerconfigjson': '' }, /cannot be used: it must be JSON like/],
 ])('a pull secret with %j is told', async (data, message) => {
   const resolved = await resolve(image, holding(data), never)
   expect(resolved).toMatchObject({
