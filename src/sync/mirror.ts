@@ -151,9 +151,12 @@ export class Mirror {
 
   /** Once for each kind of trouble, not for each attempt. */
   #complain(trouble: Failure): void {
-    const isNew = this.#trouble?.code !== trouble.code
+    const before = this.#trouble
     this.#trouble = trouble
-    if (isNew) this.#options.log.warn({ err: trouble }, 'the service is not listened to')
+    if (before?.code === trouble.code) return
+    this.#options.log.warn({ err: trouble }, 'the service is not listened to')
+    // A service that answers again and refuses is mended in another place than one that is away.
+    if (this.#isAway && isRefusal(before) !== isRefusal(trouble)) this.#tell(null)
   }
 
   #take({ event, data, id }: ServiceEvent): void {
@@ -207,6 +210,10 @@ export class Mirror {
     if (!this.#isSynced && name !== null) return
     for (const changed of this.#watchers) changed(name)
   }
+}
+
+function isRefusal(trouble: Failure | null): boolean {
+  return trouble?.row.kind === 'refusal'
 }
 
 function hasOwner(image: OwnedImage): image is Mirrored {
