@@ -1,14 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { temporaryFolder } from './temporary.ts'
 
 /**
  * Starts the compiled program named by the first argument, takes uploads through it, plain and in wrappings whose decoders
- * have threads of their own, and stops it: exit code 0 when all of that works.
+ * have threads of their own, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
+ * that go along: exit code 0 when all of that works.
  */
 const ready = z.object({ listen: z.string() })
+const begun = z.object({ health: z.string() })
 const created = z.object({
   status: z.object({ imageUploadURLs: z.object({ external: z.string() }) }),
 })
@@ -38,17 +42,52 @@ function disk(): Buffer {
 
 const packedBy = (program: string) => execFileSync(program, ['-c'], { input: disk() })
 
+function run(command: string, env: NodeJS.ProcessEnv) {
+  const program = spawn(process.execPath, [main, command], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  process.once('exit', () => program.kill('SIGKILL'))
+  return program
+}
+
+async function ended(program: ReturnType<typeof run>): Promise<void> {
+  const exited = once(program, 'exit')
+  program.kill('SIGTERM')
+  const [code] = await exited
+  if (code !== 0) throw new Error(`${program.spawnargs.join(' ')} ended with ${code}`)
+}
+
+/** A configuration for a cluster that does not answer. */
+function away(): string {
+  const named = { name: 'away' }
+  return JSON.stringify({
+    clusters: [{ ...named, cluster: { server: 'http://127.0.0.1:1' } }],
+    users: [{ ...named, user: {} }],
+    contexts: [{ ...named, context: { cluster: 'away', user: 'away' } }],
+    'current-context': 'away',
+  })
+}
+
+const main = process.argv[2] ?? ''
 await using folder = await temporaryFolder()
-const program = spawn(process.execPath, [process.argv[2] ?? '', 'serve'], {
-  env: { SLIPWAY_LISTEN: '127.0.0.1:0', SLIPWAY_DATA_DIR: folder.path },
-  stdio: ['ignore', 'pipe', 'inherit'],
-})
-const exited = once(program, 'exit')
-const { listen } = ready.parse(JSON.parse(await firstLine(program.stdout)))
+const service = run('serve', { SLIPWAY_LISTEN: '127.0.0.1:0', SLIPWAY_DATA_DIR: folder.path })
+const { listen } = ready.parse(JSON.parse(await firstLine(service.stdout)))
 const base = `http://${listen}`
 await takeOne(base, 'plain', disk())
 for (const name of ['xz', 'bzip2', 'zstd']) await takeOne(base, name, packedBy(name))
-program.kill('SIGTERM')
-const [code] = await exited
-if (code !== 0) throw new Error(`the program ended with ${code}`)
-console.log('the package took uploads and stopped')
+
+const KUBECONFIG = join(folder.path, 'kubeconfig')
+await writeFile(KUBECONFIG, away())
+const SLIPWAY_CONTROLLER_LISTEN = '127.0.0.1:0'
+const companion = run('controller', { KUBECONFIG, SLIPWAY_CONTROLLER_LISTEN, SLIPWAY_URL: base })
+const { health } = begun.parse(JSON.parse(await firstLine(companion.stdout)))
+const { status } = await fetch(`http://${health}/healthz`)
+if (status !== 200) throw new Error(`the companion's health is ${status}`)
+await ended(companion)
+await ended(service)
+
+const printed = execFileSync(process.execPath, [main, 'crds'], { encoding: 'utf8' })
+const kept = join(main, '../../../deploy/crds/clustervirtualimages.yaml')
+if (printed !== (await readFile(kept, 'utf8'))) throw new Error(`${kept} is another definition`)
+console.log('the package took uploads, looked after a cluster, and stopped')
