@@ -75,14 +75,14 @@ export class ClusterStandIn implements ClusterApi {
     })
   }
 
-  putSecret(namespace: string, name: string, data: Record<string, string>): void {
+  putSecret(namespace: string, name: string, data: Record<string, string>, type = 'Opaque'): void {
     const path = `/api/v1/namespaces/${namespace}/secrets/${name}`
     const coded = Object.entries(data).map(([key, text]) => [
       key,
       Buffer.from(text).toString('base64'),
     ])
     const metadata = { name, uid: `uid of ${name}`, resourceVersion: '' }
-    this.#put(path, { metadata, data: Object.fromEntries(coded) }, 'ADDED')
+    this.#put(path, { metadata, type, data: Object.fromEntries(coded) }, 'ADDED')
   }
 
   resource(name: string): StoredObject | null {

@@ -24,6 +24,10 @@ export async function httpCredentials(
 ): Promise<Credentials> {
   const secret = await read(name, api, signal)
   if (typeof secret === 'string') return { problem: secret }
+  if (secret.type === accountToken) {
+    const why = `is of the type ${accountToken}, which is shown to no source`
+    return { problem: `${called(name)} ${why}; name another one` }
+  }
   const auth = httpAuth(secret)
   if (typeof auth === 'string') return { problem: `${called(name)} ${auth}` }
   const { error } = httpSection.shape.auth.safeParse(auth)
@@ -51,6 +55,8 @@ export async function pullCredentials(
   }
 }
 
+/** Whoever may name a secret would come to the rights of that account. */
+const accountToken = 'kubernetes.io/service-account-token'
 const dockerConfig = '.dockerconfigjson'
 
 /** @returns a sentence when it cannot be had */

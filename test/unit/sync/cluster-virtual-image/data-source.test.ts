@@ -68,6 +68,14 @@ test.each([
   expect(JSON.stringify(resolved)).not.toMatch(/hush/)
 })
 
+test('the token of an account of the cluster is shown to nobody', async () => {
+  const api = new ClusterStandIn()
+  api.putSecret('team', 'source', { token: 'hush' }, 'kubernetes.io/service-account-token')
+  const text = JSON.stringify(await resolve(http, api, never))
+  expect(text).toMatch(/is of the type kubernetes.io\/service-account-token.*; name another one/)
+  expect(text).not.toMatch(/hush/)
+})
+
 test('a pull secret goes to the service whole', async () => {
   const config = '{"auths": {"registry.example.com/team": {"auth": "bWU6aHVzaA=="}}}'
   const resolved = await resolve(image, holding({ '.dockerconfigjson': config }), never)
