@@ -82,7 +82,7 @@ const further = {
   ingress: { enabled: true, className: 'nginx', tlsSecretName: '' },
   networkPolicy: { defaultDeny: false, apiServerPorts: [16443], from: [{ podSelector: {} }] },
   podDisruptionBudget: { enabled: false },
-  rbac: { people: false },
+  rbac: { people: false, secretNamespaces: ['default', 'kube-public'] },
 }
 
 function pod() {
@@ -204,6 +204,22 @@ describe.skipIf(!able)('deploy', () => {
       HTTPS_PROXY: 'http://proxy.example.org:3128',
     })
     for (const env of all.values()) expect(readSettings(env).problems).toBeNull()
+  })
+
+  test('has a chart whose companion reads secrets in the namespaces that are named, and in no other', async () => {
+    const bindings = async (...args: readonly string[]) =>
+      objectsOf(await charted(...args))
+        .filter(({ metadata }) => metadata.name === 'slipway-controller-secrets')
+        .map(({ kind, metadata: { namespace: where } }) => [kind, where])
+    expect(await bindings()).toEqual([
+      ['ClusterRole', undefined],
+      ['ClusterRoleBinding', undefined],
+    ])
+    expect(await bindings(...(await withValues(further)))).toEqual([
+      ['ClusterRole', undefined],
+      ['RoleBinding', 'default'],
+      ['RoleBinding', 'kube-public'],
+    ])
   })
 
   test('has a chart that refuses what it does not know, and a bucket without a name', async () => {
