@@ -98,7 +98,10 @@ function load(paths: readonly string[] | null): KubeConfig {
   throw refused('its current context names no cluster with a server')
 }
 
-function loadFiles(config: KubeConfig, [first = '', ...others]: readonly string[]): void {
+/** Of several, those that are not there are passed over, as kubectl does. */
+function loadFiles(config: KubeConfig, paths: readonly string[]): void {
+  const there = paths.filter((path) => existsSync(path))
+  const [first = '', ...others] = there.length > 0 ? there : paths
   config.loadFromFile(first)
   for (const path of others) {
     const more = new KubeConfig()

@@ -231,7 +231,7 @@ export class Informer<Item extends Named> {
         : failure.message
     if (trouble === this.#trouble) return
     this.#trouble = trouble
-    log.warn({ err: failure, path }, 'the API server tells nothing; it is asked again')
+    log.warn({ err: failure, path, trouble }, 'the API server tells nothing; it is asked again')
   }
 
   #wellAgain(): void {

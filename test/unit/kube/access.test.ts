@@ -34,6 +34,14 @@ describe('the access to the API server', () => {
     expect(opened.access.namespace).toBe('home')
   })
 
+  test('is told by the files that are there, of several, and by none if none is', async () => {
+    await using opened = await open({ user: { token: 'secret' } })
+    const [missing, there] = [opened.at('missing'), opened.at('config')]
+    await using access = new Access([missing, there, missing])
+    expect(access.server).toBe(opened.access.server)
+    expect(() => new Access([missing, missing])).toThrow(/no good: .*missing.*; set KUBECONFIG/)
+  })
+
   test('is by name and password, too', async () => {
     await using opened = await open({ user: { username: 'me', password: 'x:y' } })
     const { headers } = await opened.access.way()
