@@ -65,6 +65,7 @@ const further = {
   publicUrl: 'https://images.example.org',
   registryHost: 'images.example.org',
   listenAddress: '[::]',
+  importConcurrency: 16,
   trustedProxies: ['10.0.0.0/8', '::1'],
   env: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.org:3128' }],
   data: { existingClaim: 'images' },
@@ -200,6 +201,7 @@ describe.skipIf(!able)('deploy', () => {
     const all = environments(objectsOf(chart))
     expect(all.get('slipway')).toMatchObject({
       SLIPWAY_LISTEN: '[::]:8080',
+      SLIPWAY_IMPORT_CONCURRENCY: '16',
       SLIPWAY_PUBLIC_URL: 'https://images.example.org',
       HTTPS_PROXY: 'http://proxy.example.org:3128',
     })
