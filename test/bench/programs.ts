@@ -22,6 +22,10 @@ export const python: Program = { name: 'python3', package: 'python3' }
 export const skopeo: Program = { name: 'skopeo', package: 'skopeo' }
 export const openssl: Program = { name: 'openssl', package: 'openssl' }
 export const wrk: Program = { name: 'wrk', package: 'wrk' }
+const cluster = { package: null, builtBy: '.ci/tools' }
+export const etcd: Program = { name: 'etcd', ...cluster }
+export const kubeApiServer: Program = { name: 'kube-apiserver', ...cluster }
+export const kubectl: Program = { name: 'kubectl', ...cluster }
 export const taskset: Program = { name: 'taskset', package: 'util-linux' }
 
 /** Where `.ci/tools` puts what it builds. */

@@ -17,6 +17,7 @@ import { installCommand, missing, type Program } from './programs.ts'
 import { describeReport, type Measured, type Report, type Studied } from './report.ts'
 import { alternate } from './rounds.ts'
 import { columnsOf, judge } from './statistics.ts'
+import { applyToReady } from './studies/apply-to-ready.ts'
 import { cutsStudy } from './studies/cuts.ts'
 import { deleteMany } from './studies/delete-many.ts'
 import { gcMillion } from './studies/gc-million.ts'
@@ -46,6 +47,7 @@ const studies: readonly Study[] = [
   deleteMany,
   gcMillion,
   rebuildStudy,
+  applyToReady,
 ]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */

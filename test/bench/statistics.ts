@@ -83,3 +83,9 @@ export function median(values: readonly number[]): number {
   const middle = sorted.slice((sorted.length - 1) >> 1, (sorted.length >> 1) + 1)
   return middle.reduce((sum, value) => sum + value, 0) / middle.length
 }
+
+/** The smallest value that is not below so many of a hundred. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? NaN
+}
