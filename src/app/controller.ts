@@ -52,7 +52,7 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   })
   const rest = restOf(settings)
   const mirror = new Mirror({ ...ground, rest })
-  const queue = undo.use(openQueue(metrics, log))
+  const queue = undo.use(openQueue(resources, metrics, log))
   const onUnreported = () => metrics.unreported.inc()
   const around = { ...ground, rest, mirror, resources, queue, onUnreported }
   const images = new ClusterVirtualImages(around)
@@ -108,9 +108,14 @@ function restOf(settings: CompanionSettings): Rest {
   return new Rest({ base, token: tokenSource(settings), userAgent: userAgent() })
 }
 
-function openQueue({ reconcileSeconds, reconcileErrors }: CompanionMetrics, log: Log): WorkQueue {
+function openQueue(
+  resources: Informer<ClusterVirtualImage>,
+  { reconcileSeconds, reconcileErrors }: CompanionMetrics,
+  log: Log,
+): WorkQueue {
   return new WorkQueue({
     random: Math.random,
+    bornAt: (name) => Date.parse(resources.get(name)?.metadata.creationTimestamp ?? '') || 0,
     onWork: (seconds) => reconcileSeconds.observe(seconds),
     onFailure: (resource, error) => {
       reconcileErrors.inc()

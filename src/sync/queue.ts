@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts'
 import { backoff } from './pause.ts'
+import { Row } from './row.ts'
 
 /** `later` is what may wait, such as progress: it is served in between, and keeps nothing else waiting. */
 export type Lane = 'first' | 'later'
@@ -8,6 +9,8 @@ export type Work = (key: string, signal: AbortSignal) => Promise<void>
 
 export type QueueOptions = {
   readonly random: () => number
+  /** When what a key stands for came into being; without it nobody is younger than others. */
+  readonly bornAt?: (key: string) => number
   /** Told of every piece of work, with the seconds it took. */
   readonly onWork?: (seconds: number) => void
   /** Told of work that failed, which is tried again. */
@@ -24,21 +27,24 @@ type Delay = { readonly at: number; readonly timer: NodeJS.Timeout }
 
 /**
  * Keys that want work. Whoever works looks at how things are, not at what has changed, so a key that is added often is
- * worked on once; one that is added while it is worked on comes again, and is never worked on twice at once.
+ * worked on once; one that is added while it is worked on comes again, and is never worked on twice at once. However many wait,
+ * every other turn of lane `first` is that of the youngest: who has just come does not wait for all who came before.
  */
 export class WorkQueue {
   readonly #options: QueueOptions
-  readonly #lanes = { first: new Set<string>(), later: new Set<string>() }
+  readonly #lanes: { readonly first: Row; readonly later: Set<string> }
   readonly #delays = { first: new Map<string, Delay>(), later: new Map<string, Delay>() }
   readonly #failures = new Map<string, number>()
   /** What is worked on, and the lane in which it comes again, null where it does not. */
   readonly #working = new Map<string, Lane | null>()
   #laterAtWork = 0
   #row = 0
+  #isForYoungest = false
   #wake = Promise.withResolvers<void>()
 
   constructor(options: QueueOptions) {
     this.#options = options
+    this.#lanes = { first: new Row(options.bornAt ?? (() => 0)), later: new Set() }
   }
 
   /** How many keys wait, without those that are due later. */
@@ -72,14 +78,14 @@ export class WorkQueue {
   }
 
   /**
-   * Comes again after a while, longer with each time.
+   * Comes again after a while, longer with each time, and keeps nobody waiting who comes for the first time.
    * @param least milliseconds, as whoever refused asked for
    */
   retry(key: string, least = 0): void {
     const failures = this.#failures.get(key) ?? 0
     this.#failures.set(key, failures + 1)
     const wait = backoff(failures, { first, longest, random: this.#options.random })
-    this.addAfter(key, Math.max(least, wait))
+    this.addAfter(key, Math.max(least, wait), 'later')
   }
 
   /** The next `retry` is a first one again. */
@@ -125,10 +131,22 @@ export class WorkQueue {
   }
 
   #take(lane: Lane): string {
-    const [key = ''] = this.#lanes[lane]
-    this.#lanes[lane].delete(key)
+    const key = lane === 'first' ? this.#takeFirst() : this.#takeLater()
     this.#row = lane === 'first' ? this.#row + 1 : 0
     this.#working.set(key, null)
+    return key
+  }
+
+  #takeFirst(): string {
+    const { first } = this.#lanes
+    const isForYoungest = this.#isForYoungest && this.#options.bornAt !== undefined
+    this.#isForYoungest = !this.#isForYoungest
+    return (isForYoungest ? first.takeYoungest() : first.takeOldest()) ?? ''
+  }
+
+  #takeLater(): string {
+    const [key = ''] = this.#lanes.later
+    this.#lanes.later.delete(key)
     return key
   }
 

@@ -20,9 +20,13 @@ afterEach(() => void vi.useRealTimers())
 type Piece = { readonly key: string; readonly end: (error?: unknown) => void }
 
 /** A queue whose work ends when the test says so. */
-function open(workers: number) {
+function open(workers: number, bornAt?: (key: string) => number) {
   const failures: string[] = []
-  const queue = new WorkQueue({ random: () => 0, onFailure: (key) => failures.push(key) })
+  const queue = new WorkQueue({
+    random: () => 0,
+    onFailure: (key) => failures.push(key),
+    ...(bornAt && { bornAt }),
+  })
   const begun: string[] = []
   const atWork: Piece[] = []
   const stop = new AbortController()
@@ -180,38 +184,55 @@ describe('the work queue', () => {
       record({ kind: constant('pass' as const), time: nat(500) }),
     )
     await assert(
-      asyncProperty(nat(2), array(step, { maxLength: 60 }), async (more, steps) => {
-        const opened = open(more + 1)
-        const { queue, atWork, begun } = opened
-        const ended = opened.run()
-        /** Keys that have been asked for, and how often each had been begun by then. */
-        const asked = new Map<string, number>()
-        const count = (key: string) => begun.filter((one) => one === key).length
-        for (const one of steps) {
-          if (one.kind === 'add' || one.kind === 'after') asked.set(one.key, count(one.key))
-          if (one.kind === 'add') queue.add(one.key, one.lane)
-          if (one.kind === 'after') queue.addAfter(one.key, one.wait, one.lane)
-          if (one.kind === 'end') {
-            atWork[one.at % Math.max(1, atWork.length)]?.end(
-              one.fails ? new Error('no') : undefined,
-            )
+      asyncProperty(
+        nat(2),
+        boolean(),
+        array(step, { maxLength: 60 }),
+        async (more, ages, steps) => {
+          const opened = open(more + 1, ages ? (key) => key.charCodeAt(0) : undefined)
+          const { queue, atWork, begun } = opened
+          const ended = opened.run()
+          /** Keys that have been asked for, and how often each had been begun by then. */
+          const asked = new Map<string, number>()
+          const count = (key: string) => begun.filter((one) => one === key).length
+          for (const one of steps) {
+            if (one.kind === 'add' || one.kind === 'after') asked.set(one.key, count(one.key))
+            if (one.kind === 'add') queue.add(one.key, one.lane)
+            if (one.kind === 'after') queue.addAfter(one.key, one.wait, one.lane)
+            if (one.kind === 'end') {
+              atWork[one.at % Math.max(1, atWork.length)]?.end(
+                one.fails ? new Error('no') : undefined,
+              )
+            }
+            await vi.advanceTimersByTimeAsync(one.kind === 'pass' ? one.time : 0)
+            expect(new Set(atWork.map((piece) => piece.key)).size).toBe(atWork.length)
+            expect(atWork.length).toBeLessThanOrEqual(more + 1)
           }
-          await vi.advanceTimersByTimeAsync(one.kind === 'pass' ? one.time : 0)
-          expect(new Set(atWork.map((piece) => piece.key)).size).toBe(atWork.length)
-          expect(atWork.length).toBeLessThanOrEqual(more + 1)
-        }
-        for (let round = 0; round < 3; round += 1) {
+          for (let round = 0; round < 3; round += 1) {
+            await workOff(opened)
+            await vi.advanceTimersByTimeAsync(60_000)
+          }
           await workOff(opened)
-          await vi.advanceTimersByTimeAsync(60_000)
-        }
-        await workOff(opened)
-        for (const [key, before] of asked) expect(count(key)).toBeGreaterThan(before)
-        expect(queue.depth).toBe(0)
-        opened.stop.abort()
-        await ended
-      }),
+          for (const [key, before] of asked) expect(count(key)).toBeGreaterThan(before)
+          expect(queue.depth).toBe(0)
+          opened.stop.abort()
+          await ended
+        },
+      ),
       { numRuns: 60 },
     )
+  })
+
+  test('gives every other turn to the youngest, and the others to those who have waited for longest', async () => {
+    const opened = open(1, Number)
+    for (const key of ['3', '1', '4', '2']) opened.queue.add(key)
+    const ended = opened.run()
+    await opened.settle()
+    opened.queue.add('9')
+    await workOff(opened)
+    expect(opened.begun).toEqual(['3', '9', '1', '4', '2'])
+    opened.stop.abort()
+    await ended
   })
 
   test('serves what may wait at least every fourth time, and what comes first otherwise', async () => {
