@@ -188,8 +188,9 @@ export class ClusterVirtualImages {
     signal: AbortSignal,
   ): Promise<void> {
     const occurrences = occurrencesBetween(resource.status, said, isFinding)
-    await report(resource, occurrences, this.#around, signal)
+    await report(resource, occurrences, memory.told, this.#around, signal)
     await writeStatus(resource, said, memory, this.#around, signal)
+    memory.told.clear()
   }
 
   #resourceChanged(name: string, resource: ClusterVirtualImage | null): void {

@@ -135,7 +135,11 @@ test('credentials and secrets are asked for by name, and their faults are told',
   const down = api.refuse(/status$/, new Outage('CLUSTER_UNAVAILABLE', 'the API server is away'))
   const pause = { at: mebibyte / 2, until: forever }
   api.apply('slow', { type: 'HTTP', http: { url: neighbour.serve('/slow', { bytes, pause }) } })
-  await expect.poll(() => companion.failures.length, patience).toBeGreaterThan(0)
+  await expect.poll(() => companion.failures.length, patience).toBeGreaterThan(2)
   down()
   await reaches(api, 'slow', 'Provisioning')
+  const told = api.asked.filter(
+    ({ path, body }) => path.endsWith('/events') && JSON.stringify(body).includes('"slow"'),
+  )
+  expect(told).toHaveLength(1)
 })

@@ -14,6 +14,8 @@ export type Memory = {
   /** Since when a status that may be overtaken at once is held back. */
   heldSince: number | null
   wroteAt: number | null
+  /** Names of events that were told, as long as the status that they lead to is not written. */
+  readonly told: Set<string>
   /** Digests of what was written last, and of what the API server made of it. */
   written: { readonly said: string; readonly kept: string } | null
 }
@@ -32,6 +34,7 @@ export class Kept {
       sourceUid: null,
       heldSince: null,
       wroteAt: null,
+      told: new Set(),
       written: null,
     }
     this.#memories.set(name, memory)

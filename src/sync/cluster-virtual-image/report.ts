@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Refusal } from '../../errors.ts'
+import type { Metadata } from '../kube/cluster-api.ts'
 import { apiVersion, kind, type ClusterVirtualImage } from '../resource.ts'
 import type { Occurrence } from './occurrences.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -13,16 +14,21 @@ const longest = 1000
 
 /**
  * Tells of occurrences as events of the cluster, each under a name of its own, so that whoever tells of it again after a
- * crash makes no second one. An event that may not be written is logged and counted, and keeps nothing else from being done.
+ * crash makes no second one, and those in `told` not again. An event that may not be written is logged and counted, and keeps nothing else from being done.
  * @throws Outage CLUSTER_UNAVAILABLE
  */
 export async function report(
   resource: ClusterVirtualImage,
   occurrences: readonly Occurrence[],
+  told: Set<string>,
   around: Surroundings,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const occurrence of occurrences) await tell(resource, occurrence, around, signal)
+  for (const occurrence of occurrences) {
+    const name = nameOf(resource.metadata, occurrence)
+    if (!told.has(name)) await tell(resource, occurrence, around, signal)
+    told.add(name)
+  }
 }
 
 async function tell(
@@ -50,7 +56,7 @@ function eventOf({ metadata }: ClusterVirtualImage, occurrence: Occurrence, now:
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: nameOf(name, uid, occurrence), namespace },
+    metadata: { name: nameOf(metadata, occurrence), namespace },
     involvedObject: { apiVersion, kind, name, uid, resourceVersion },
     type,
     reason,
@@ -65,7 +71,7 @@ function eventOf({ metadata }: ClusterVirtualImage, occurrence: Occurrence, now:
 }
 
 /** 200 characters of the resource's name leave room for it (Kubernetes: 253). */
-function nameOf(name: string, uid: string, { reason, key }: Occurrence): string {
+function nameOf({ name, uid }: Metadata, { reason, key }: Occurrence): string {
   const hash = createHash('sha256').update(`${uid} ${reason} ${key}`).digest('hex')
   return `${name}.${hash.slice(0, 16)}`
 }
