@@ -79,7 +79,7 @@ describe.skipIf(!needsCluster())('the API server', () => {
     }
 
     test.each(Object.keys(ways))('is listed again: %s', async (way) => {
-      await using _ = await stage.startCompanion()
+      await using companion = await stage.startCompanion()
       const name = `expired-${way.replaceAll(' ', '-')}`
       const all = await pausedImports(stage, name, 1)
       await readyImage(stage, `${name}-away`)
@@ -104,11 +104,12 @@ describe.skipIf(!needsCluster())('the API server', () => {
         .filter((request) => isOfResources(request) && request.path.includes('limit='))
       expect(lists.length).toBeGreaterThanOrEqual(2)
       expect(stage.resources.find(`${name}-away`)).toBe(null)
+      expect(companion.isRunning).toBe(true)
     })
   })
 
   test('that lets others write at the same time has what is true in the end', async () => {
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     const all = await pausedImports(stage, 'shared', 3)
     const over = new AbortController()
     const writing = all.map(({ name }) => meddle(name, over.signal))
@@ -124,6 +125,7 @@ describe.skipIf(!needsCluster())('the API server', () => {
       expect(imports()).toBe(1)
       expect(stage.resources.find(name)?.metadata.labels?.['meddler']).toBeDefined()
     }
+    expect(companion.isRunning).toBe(true)
   })
 
   /** Writes labels and statuses as others do by mistake, without a pause. */
@@ -138,7 +140,7 @@ describe.skipIf(!needsCluster())('the API server', () => {
   }
 
   test('in which somebody wrote a field that is not ours is written to once, not for ever', async () => {
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     await readyImage(stage, 'foreign')
     const from = stage.crossing.requests.length
     await stage.api.done(`${collection}/foreign/status`, {
@@ -153,12 +155,14 @@ describe.skipIf(!needsCluster())('the API server', () => {
       .slice(from)
       .filter(({ path }) => path.startsWith(`${collection}/foreign/status`))
     expect(writes.length).toBeLessThan(4)
+    expect(companion.isRunning).toBe(true)
   })
 
   test('that is slow makes nothing but time', async () => {
     stage.crossing.rule = ({ side }) => (side === 'cluster' ? 200 : null)
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     await expectReady(await pausedImports(stage, 'slow', 4))
+    expect(companion.isRunning).toBe(true)
   })
 
   test(

@@ -1,11 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { needsCluster } from '../support/cluster/binaries.ts'
-import { pausedImport, readyImage } from '../support/cluster/paused.ts'
+import { pausedImport, readyImage, type Paused } from '../support/cluster/paused.ts'
 import { readiness, type Resource } from '../support/cluster/resources.ts'
 import { openStage, type Stage } from '../support/cluster/stage.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 
+const kinds = ['ready', 'upload', 'import', 'doomed', 'new']
 const away = { status: 'Unknown', reason: 'ServiceUnavailable' }
 
 function isAway(resource: Resource): boolean {
@@ -29,66 +30,72 @@ describe.skipIf(!needsCluster())('the service', () => {
   test.each(['SIGTERM', 'SIGKILL'] as const)(
     'ended by %s for a while makes resources Unknown, and nothing Failed or lost',
     async (signal) => {
-      const { resources, service, crossing } = stage
+      const { resources, service } = stage
       await using companion = await stage.startCompanion()
       const at = (what: string) => `${signal.toLowerCase()}-${what}`
-      const names = ['ready', 'upload', 'import', 'doomed', 'new'].map(at)
-      await readyImage(stage, at('ready'))
-      await readyImage(stage, at('doomed'))
-      await resources.create(at('upload'), { type: 'Upload' })
-      await resources.reaches(at('upload'), 'WaitForUserUpload')
-      const paused = await pausedImport(stage, at('import'))
-      const before = ['ready', 'upload'].map((what) => resources.find(at(what))?.status)
-
+      const paused = await oneOfEach(at)
+      const statuses = () => ['ready', 'upload'].map((what) => resources.find(at(what))?.status)
+      const before = statuses()
       await (signal === 'SIGTERM' ? service.stop() : service.kill())
-      const doomed = resources.find(at('doomed'))?.metadata.uid ?? ''
-      await resources.delete(at('doomed'))
       const url = stage.neighbour.url(`/${at('ready')}`)
       await resources.create(at('new'), { type: 'HTTP', http: { url } })
-      const unknown = await Promise.all(
-        ['ready', 'upload', 'import', 'doomed', 'new'].map((what) =>
-          resources.until(at(what), isAway),
-        ),
-      )
-      for (const resource of unknown) expect(readiness(resource)).toMatchObject(away)
-      expect(unknown.map(({ status }) => status?.phase)).toEqual([
-        'Ready',
-        'WaitForUserUpload',
-        'Provisioning',
-        'Terminating',
-        'Pending',
-      ])
-      expect(readiness(unknown[3] ?? null)?.message).toMatch(/delet/)
-      // A deletion that cannot be done waits.
-      expect(resources.find(at('doomed'))?.metadata.uid).toBe(doomed)
+      const doomed = resources.find(at('doomed'))?.metadata.uid ?? ''
+      await resources.delete(at('doomed'))
+      await expectAway(at)
 
       paused.go()
       await service.start()
+      // A deletion that could not be done has waited.
       await resources.gone(doomed)
-      await Promise.all(['ready', 'import', 'new'].map((what) => resources.ready(at(what))))
-      await resources.until(at('upload'), (resource) => !isAway(resource))
-      const after = ['ready', 'upload'].map((what) => resources.find(at(what))?.status)
-      expect(withoutPort(after)).toEqual(withoutPort(before))
-      expect(new Set(names.flatMap((name) => phasesOf(name)))).not.toContain('Failed')
+      await Promise.all(['ready', 'import', 'new'].map((what) => isBack(at(what), 'Ready')))
+      await isBack(at('upload'), 'WaitForUserUpload')
+      expect(withoutPort(statuses())).toEqual(withoutPort(before))
+      for (const what of kinds) expect(phasesOf(at(what))).not.toContain('Failed')
       expect(companion.isRunning).toBe(true)
-      expect(crossing.requests.length).toBeGreaterThan(0)
     },
   )
 
+  /** All but the new one. */
+  async function oneOfEach(at: (what: string) => string): Promise<Paused> {
+    await readyImage(stage, at('ready'))
+    await readyImage(stage, at('doomed'))
+    await stage.resources.create(at('upload'), { type: 'Upload' })
+    await stage.resources.reaches(at('upload'), 'WaitForUserUpload')
+    return await pausedImport(stage, at('import'))
+  }
+
+  async function expectAway(at: (what: string) => string): Promise<void> {
+    const unknown = await Promise.all(kinds.map((what) => stage.resources.until(at(what), isAway)))
+    expect(unknown.map(({ status }) => status?.phase)).toEqual([
+      'Ready',
+      'WaitForUserUpload',
+      'Provisioning',
+      'Terminating',
+      'Pending',
+    ])
+    for (const resource of unknown) expect(readiness(resource)).toMatchObject(away)
+    expect(readiness(unknown[3] ?? null)?.message).toMatch(/delet/)
+  }
+
+  async function isBack(name: string, phase: string): Promise<void> {
+    await stage.resources.until(name, (one) => one.status?.phase === phase && !isAway(one))
+  }
+
   test('away for a moment changes nothing', async () => {
     const { resources, service } = stage
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     await readyImage(stage, 'moment')
     const before = resources.find('moment')
     await service.stop()
     await service.start()
     await readyImage(stage, 'moment-after')
     expect(resources.find('moment')).toEqual(before)
+    expect(companion.isRunning).toBe(true)
   })
 
   test('that comes back with nothing takes the images in again', async () => {
     const { resources, service, neighbour } = stage
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     await readyImage(stage, 'again')
     const before = resources.find('again')
     const uid = (await service.rest.image('again')).uid
@@ -105,11 +112,12 @@ describe.skipIf(!needsCluster())('the service', () => {
     expect(image.uid).not.toBe(uid)
     expect(after.status).toEqual({ ...image.status, observedGeneration: 1 })
     expect(neighbour.count('/again')).toBe(2)
+    expect(companion.isRunning).toBe(true)
   })
 
   test('whose stream of events is cut again and again is followed to the end', async () => {
     const { resources, crossing, neighbour } = stage
-    await using _ = await stage.startCompanion()
+    await using companion = await stage.startCompanion()
     const size = mebibyte
     const slow = { bytes: disk(size), rate: size / 4 }
     const names = ['cut-0', 'cut-1', 'cut-2']
@@ -134,6 +142,7 @@ describe.skipIf(!needsCluster())('the service', () => {
         .map(({ status }) => Number.parseFloat(status?.progress ?? '0'))
       expect(progress).toEqual(progress.toSorted((one, other) => one - other))
     }
+    expect(companion.isRunning).toBe(true)
   })
 
   function phasesOf(name: string) {

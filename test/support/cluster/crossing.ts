@@ -122,27 +122,35 @@ export class Crossing implements AsyncDisposable {
     const { method = 'GET', url: path = '/' } = incoming
     const crossed: Crossed = { side, method, path, status: null }
     const nth = this.requests.push(crossed)
-    const plan = this.#plan?.nth === nth - this.#from ? this.#plan : null
+    const plan = this.#due(nth)
     if (plan?.moment === 'before') return await this.#kill(plan, crossed)
     const fate = this.rule(crossed, nth)
+    if (fate === 'cut') return outgoing.destroy() && undefined
     if (typeof fate === 'number') await pause(fate)
-    else if (fate === 'cut') return outgoing.destroy() && undefined
     else if (fate) return await answerWith(fate, crossed, incoming, outgoing)
-    const answer = await passOn(this.#targets[side](), incoming, outgoing)
-    if (plan) {
-      if (!isStream(path, answer)) await buffer(answer)
-      answer.destroy()
-      return await this.#kill(plan, crossed)
-    }
-    crossed.status = answer.statusCode ?? 0
-    outgoing.writeHead(crossed.status, answer.headers)
-    outgoing.flushHeaders()
-    await pipeline(answer, outgoing)
+    const passing = passOn(this.#targets[side](), incoming, outgoing)
+    if (plan) return await this.#killAfter(passing, plan, crossed)
+    await giveBack(await passing, crossed, outgoing)
+  }
+
+  /** From its request on a kill can be taken back no more. */
+  #due(nth: number): Plan | null {
+    if (this.#plan?.nth !== nth - this.#from) return null
+    const plan = this.#plan
+    this.#plan = null
+    return plan
+  }
+
+  async #killAfter(passing: Promise<IncomingMessage>, plan: Plan, crossed: Crossed): Promise<void> {
+    passing.catch(plan.done.reject)
+    const answer = await passing
+    if (!isStream(crossed, answer)) await buffer(answer)
+    answer.destroy()
+    await this.#kill(plan, crossed)
   }
 
   async #kill({ kill, done }: Plan, crossed: Crossed): Promise<void> {
     this.#isClosed = true
-    this.#plan = null
     await kill().then(() => done.resolve(crossed), done.reject)
     for (const side of sides) this.cut(side)
   }
@@ -200,6 +208,17 @@ async function answerWith(
   outgoing.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body)
 }
 
+async function giveBack(
+  answer: IncomingMessage,
+  crossed: Crossed,
+  outgoing: ServerResponse,
+): Promise<void> {
+  crossed.status = answer.statusCode ?? 0
+  outgoing.writeHead(crossed.status, answer.headers)
+  outgoing.flushHeaders()
+  await pipeline(answer, outgoing)
+}
+
 /** The head of the other side's answer, its body still to come. */
 async function passOn(
   { base, ca }: Target,
@@ -221,6 +240,6 @@ async function passOn(
 }
 
 /** Whose end nobody waits for: watches, and streams of events. */
-function isStream(path: string, { headers }: IncomingMessage): boolean {
+function isStream({ path }: Crossed, { headers }: IncomingMessage): boolean {
   return /[?&]watch=(?:1|true)/.test(path) || headers['content-type'] === 'text/event-stream'
 }
