@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Refusal } from '../../errors.ts'
-import type { Metadata } from '../kube/cluster-api.ts'
+import type { Metadata } from '../../kube/cluster-api.ts'
 import { apiVersion, kind, type ClusterVirtualImage } from '../resource.ts'
 import type { Occurrence } from './occurrences.ts'
 import type { Surroundings } from './surroundings.ts'
