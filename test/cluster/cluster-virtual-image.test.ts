@@ -24,6 +24,12 @@ const resourceSchema = z.object({
     .default({}),
 })
 
+const plural = 'clustervirtualimages.virtualization.deckhouse.io'
+const statusSchema = z.looseObject({ properties: z.record(z.string(), z.looseObject({})) })
+const wholeSchema = z.object({ properties: z.object({ status: statusSchema }) })
+const versionSchema = z.object({ schema: z.object({ openAPIV3Schema: wholeSchema }) })
+const crdSchema = z.object({ spec: z.object({ versions: z.tuple([versionSchema]) }) })
+
 describe.skipIf(!needsCluster())('a ClusterVirtualImage', () => {
   const held = new AsyncDisposableStack()
   let cluster: Cluster
@@ -196,4 +202,37 @@ describe.skipIf(!needsCluster())('a ClusterVirtualImage', () => {
     await cluster.kubectl('delete', 'cvi', name)
     expect((await get(service.rest.url(`/${name}`))).status).toBe(404)
   })
+
+  test('is Ready under a definition that is older than the companion, which leaves out what it lacks', async () => {
+    const all = await definition()
+    const { bootable: _bootable, details: _details, ...others } = all.status.properties
+    const { unpackedBytes: _bytes, ...sizes } = z.looseObject({}).parse(others['size']?.properties)
+    const size = { ...others['size'], properties: sizes, required: [] }
+    await declare({ ...all.status, properties: { ...others, size } })
+    await apply('older', http('/older'))
+    await reaches('older', 'Ready')
+    const { status } = await read('older')
+    expect(status).toMatchObject({ format: 'raw', size: { unpacked: '1Mi' } })
+    expect(Object.keys(status)).not.toEqual(expect.arrayContaining(['bootable']))
+    expect(companion.logs.toString()).toContain('is older than this program')
+    await declare(all.status)
+    await companion.stop()
+    await companion.start()
+    await expect
+      .poll(() => read('older'), patience)
+      .toMatchObject({
+        status: { bootable: expect.any(String), size: { unpackedBytes: String(mebibyte) } },
+      })
+  })
+
+  async function definition() {
+    const crd = crdSchema.parse(await cluster.read('crd', plural))
+    return crd.spec.versions[0].schema.openAPIV3Schema.properties
+  }
+
+  async function declare(status: object): Promise<void> {
+    const path = '/spec/versions/0/schema/openAPIV3Schema/properties/status'
+    const patch = JSON.stringify([{ op: 'replace', path, value: status }])
+    await cluster.kubectl('patch', 'crd', plural, '--type=json', `--patch=${patch}`)
+  }
 })

@@ -16,6 +16,8 @@ export type Memory = {
   wroteAt: number | null
   /** Names of events that were told, as long as the status that they lead to is not written. */
   readonly told: Set<string>
+  /** Fields of the status that the definition in the cluster lacks, such as `size.stored`. */
+  undeclared: readonly string[]
   /** Digests of what was written last, and of what the API server made of it. */
   written: { readonly said: string; readonly kept: string } | null
 }
@@ -35,6 +37,7 @@ export class Kept {
       heldSince: null,
       wroteAt: null,
       told: new Set(),
+      undeclared: [],
       written: null,
     }
     this.#memories.set(name, memory)

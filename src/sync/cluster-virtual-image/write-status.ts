@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { Outage } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 import { apiVersion, kind, resourcePath, type ClusterVirtualImage } from '../resource.ts'
 import { resourceIn } from './finalizer.ts'
 import type { Memory } from './kept.ts'
@@ -37,21 +39,65 @@ export async function writeStatus(
   resource: ClusterVirtualImage,
   said: Said,
   memory: Memory,
-  { api, resources, now }: Surroundings,
+  { api, resources, now, log }: Surroundings,
   signal: AbortSignal,
 ): Promise<void> {
   if (differenceOf(resource, said, memory) === 'none') return
   const { name, uid } = resource.metadata
-  const body = { apiVersion, kind, metadata: { name, uid }, status: said }
   const query = { fieldManager: 'slipway', force: 'true' }
   const path = `${resourcePath(name)}/status`
-  const answer = resourceIn(await api.patch(path, 'apply', body, query, signal))
+  const answer = await declared(said, memory, log, async (status) => {
+    const body = { apiVersion, kind, metadata: { name, uid }, status }
+    return resourceIn(await api.patch(path, 'apply', body, query, signal))
+  })
   memory.wroteAt = now()
   memory.written = { said: digest(said), kept: digest(answer.status) }
   resources.learn(answer)
 }
 
-/** The API server drops what its schema does not know, and leaves what others wrote: to say it again changes nothing. */
+/**
+ * A definition that is older than this program refuses all of a status for a field that it lacks, one field at a time: those
+ * are left out, and the rest is written.
+ */
+async function declared<Answer>(
+  said: Said,
+  memory: Memory,
+  log: Log,
+  write: (status: object) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await write(without(said, memory.undeclared))
+  } catch (error) {
+    const field = undeclaredIn(error)
+    if (field === null || memory.undeclared.includes(field)) throw error
+    memory.undeclared = [...memory.undeclared, field]
+    log.warn({ field }, older)
+    return await declared(said, memory, log, write)
+  }
+}
+
+const older =
+  'the definition in the cluster is older than this program, and a field of the status is left out; upgrade it by "slipway crds", and restart'
+
+/** As the API server says it, which has no code for it; fields of lists are not found. */
+function undeclaredIn(error: unknown): string | null {
+  if (!(error instanceof Outage)) return null
+  return / \.status\.([\w.]+): field not declared in schema/.exec(error.message)?.[1] ?? null
+}
+
+function without(said: Said, fields: readonly string[]): object {
+  const status = plain(said)
+  for (const field of fields) drop(status, field.split('.'))
+  return status
+}
+
+function drop(value: unknown, [first = '', ...others]: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) return
+  if (others.length === 0) Reflect.deleteProperty(value, first)
+  else drop(Reflect.get(value, first), others)
+}
+
+/** The API server leaves what others wrote: to say it again changes nothing. */
 function isKept({ written }: Memory, said: Said, { status }: ClusterVirtualImage): boolean {
   return written?.said === digest(said) && written.kept === digest(status)
 }
