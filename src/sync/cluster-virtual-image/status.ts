@@ -29,6 +29,7 @@ export function saidOfImage(
 ): Said {
   const conditions = status.conditions.map((condition) => ({
     ...condition,
+    message: short(condition.message),
     observedGeneration: generation,
   }))
   return {
@@ -139,5 +140,13 @@ function since(
   const before = status?.conditions?.find(({ type }) => type === told.type)
   const isSame = before?.status === told.status && before.reason === told.reason
   const lastTransitionTime = isSame ? before.lastTransitionTime : new Date(now).toISOString()
-  return { ...told, lastTransitionTime, observedGeneration: generation }
+  const message = short(told.message)
+  return { ...told, message, lastTransitionTime, observedGeneration: generation }
+}
+
+/** Of a message, in characters: the definition takes 32 768, and would refuse the whole status for more. */
+const longest = 16_384
+
+function short(message: string): string {
+  return message.length > longest ? `${message.slice(0, longest)}…` : message
 }

@@ -185,6 +185,17 @@ test('what the API server drops or others add is not written again and again', a
   expect(play.writes).toHaveLength(2)
 })
 
+test('a message of any length fits into the resource', async () => {
+  const play = new Play()
+  const condition = { type: 'Ready', status: 'False', reason: 'Provisioning' }
+  play.say({
+    phase: 'Provisioning',
+    conditions: [{ ...condition, message: 'x'.repeat(100_000), lastTransitionTime: 'then' }],
+  })
+  await play.look()
+  expect(play.api.conditionOf('x')?.message).toMatch(/^x{16384}…$/)
+})
+
 test('a first word that is overtaken is not written, one that stays is', async () => {
   const pending = {
     phase: 'Pending',
