@@ -99,6 +99,7 @@ const table = {
   SHUTTING_DOWN: outage(503, true),
   SERVICE_UNREACHABLE: outage(503, false),
   CLUSTER_UNAVAILABLE: outage(503, true),
+  CLUSTER_UNAUTHENTICATED: outage(503, true),
   CLUSTER_TOO_LARGE: outage(503, true),
 
   INTERNAL: bug(),

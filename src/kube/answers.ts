@@ -49,8 +49,9 @@ export function statusFailure(object: unknown, status = 500, seconds = Number.Na
   // A cluster that was restored has not come as far yet.
   const isAhead = causes.some(({ reason }) => reason === 'ResourceVersionTooLarge')
   if (number === 410 || isAhead) return new Refusal('CLUSTER_EXPIRED', said)
-  // 401 is over when there is another token, or when whoever looks at tokens answers again.
-  if (number !== 401 && number !== 429 && number < 500) return new Refusal('CLUSTER_REFUSED', said)
+  // It is over when there is another token, or when whoever looks at tokens answers again.
+  if (number === 401) return new Outage('CLUSTER_UNAUTHENTICATED', said)
+  if (number !== 429 && number < 500) return new Refusal('CLUSTER_REFUSED', said)
   const wait = details?.retryAfterSeconds ?? seconds
   return new Outage('CLUSTER_UNAVAILABLE', said, wait > 0 ? { retryAfter: wait * 1000 } : {})
 }

@@ -9,7 +9,7 @@ export type PatchKind = 'merge' | 'apply'
 /**
  * The Kubernetes API server, as the companion uses it. Paths begin with `/api` or `/apis`. Everything may throw Refusal
  * CLUSTER_CONFLICT (changed meanwhile, or another uid), CLUSTER_EXISTS (created before), CLUSTER_NOT_FOUND, CLUSTER_EXPIRED
- * (410: what is asked for is kept no more), CLUSTER_REFUSED (not allowed, or not valid), and Outage CLUSTER_UNAVAILABLE (no
+ * (410: what is asked for is kept no more), CLUSTER_REFUSED (not allowed, or not valid), and Outage CLUSTER_UNAUTHENTICATED, CLUSTER_UNAVAILABLE (no
  * answer, overloaded, not known who asks: later it may work) or CLUSTER_TOO_LARGE (more than is read of an answer).
  */
 export interface ClusterApi {

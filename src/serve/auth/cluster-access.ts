@@ -51,7 +51,7 @@ function unavailable(cause: Failure): Outage {
 }
 
 function reasonOf(failure: Failure): string {
-  if (failure instanceof Refusal) {
+  if (failure instanceof Refusal || failure.code === 'CLUSTER_UNAUTHENTICATED') {
     return 'it does not let this service ask; look at its credentials, and bind the ClusterRole system:auth-delegator to its account'
   }
   const code = errno(failure.cause)

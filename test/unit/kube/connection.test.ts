@@ -79,7 +79,7 @@ describe('the connection to the API server', () => {
     [410, 'Expired', 'CLUSTER_EXPIRED'],
     [403, 'Forbidden', 'CLUSTER_REFUSED'],
     [422, 'Invalid', 'CLUSTER_REFUSED'],
-    [401, 'Unauthorized', 'CLUSTER_UNAVAILABLE'],
+    [401, 'Unauthorized', 'CLUSTER_UNAUTHENTICATED'],
     [500, 'InternalError', 'CLUSTER_UNAVAILABLE'],
     [503, 'ServiceUnavailable', 'CLUSTER_UNAVAILABLE'],
   ])('takes %s %s for %s, with what is said', async (status, reason, code) => {
@@ -127,7 +127,9 @@ describe('the connection to the API server', () => {
       else refuse(response, 401, 'Unauthorized', 'Unauthorized')
     })
     const { api, play } = opened
-    await expect(api.get('/x', {}, signal)).rejects.toMatchObject({ code: 'CLUSTER_UNAVAILABLE' })
+    await expect(api.get('/x', {}, signal)).rejects.toMatchObject({
+      code: 'CLUSTER_UNAUTHENTICATED',
+    })
     await writeFile(play.tokenFile, 'second\n')
     expect(await api.get('/x', {}, signal)).toEqual({ fine: true })
     expect(play.asked).toHaveLength(4)
