@@ -102,7 +102,7 @@ export class Leader {
     let renewed = began
     const until = () => renewWithin - (performance.now() - renewed)
     while (!signal.aborted) {
-      await pause(Math.min(tryEvery, until()), signal)
+      await pause(Math.max(0, Math.min(tryEvery, until())), signal)
       const asked = performance.now()
       if (until() <= 0 || signal.aborted) break
       if (await this.#tried(signal, Math.min(answerWithin, until()))) renewed = asked
