@@ -1,3 +1,3 @@
-import { describeRestarts } from '../support/restarts.ts'
+import { testRestarts } from '../support/restarts.ts'
 
-describeRestarts('kill -9')
+testRestarts('kill -9')

@@ -184,20 +184,6 @@ describe('two that write one session', () => {
     await pushes.finish(repository, id, blob.digest, nothing(), never)
   })
 
-  test('is taken over from a client that has gone without a word', async () => {
-    await using bench = await openBench()
-    const { pushes, clock } = bench
-    const id = await begun(bench)
-    const silent = new PassThrough()
-    const writing = pushes.append(repository, id, { body: silent, start: 9, size: 5 }, never)
-    const ended = expect(writing).rejects.toMatchObject({ code: 'PUSH_INTERRUPTED' })
-    await new Promise((resolve) => silent.write(' of', resolve))
-    await expect.poll(() => silent.readableLength).toBe(0)
-    clock.advance(10_000)
-    expect(await pushes.append(repository, id, chunk(' a', 12), never)).toBe(14)
-    await ended
-  })
-
   test('by two ends get one blob, and one is told that the session is over', async () => {
     await using bench = await openBench()
     const { pushes } = bench
