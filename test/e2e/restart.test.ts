@@ -60,39 +60,28 @@ describe('a second service', () => {
 })
 
 describe('the service ends with exit code 0', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('on %s', async (signal) => {
+  test('on SIGINT', async () => {
     await using service = await startService()
-    await service.stop(signal)
+    await service.stop('SIGINT')
   })
 
-  test('while an import waits for its next attempt', async () => {
+  test('on SIGTERM, whoever waits for what', async () => {
     await using neighbour = await startNeighbour()
     await using service = await startService()
+    const { rest } = service
     const url = neighbour.serve('/image', { status: 503, headers: { 'retry-after': '600' } })
-    await service.rest.createFrom('later', url)
-    await service.rest.until('later', ({ status }) => status.retries === 1)
-    await service.stop()
-  })
-
-  test('while somebody waits for news of an image', async () => {
-    await using service = await startService()
-    await service.rest.createUpload('quiet')
-    const etag = (await get(service.rest.url('/quiet'))).headers.get('etag') ?? ''
-    using news = await request('GET', service.rest.url('/quiet?wait=60s'), {
-      'If-None-Match': etag,
+    await rest.createFrom('later', url)
+    await rest.until('later', ({ status }) => status.retries === 1)
+    await rest.createUpload('quiet')
+    const etag = (await get(rest.url('/quiet'))).headers.get('etag') ?? ''
+    using news = await request('GET', rest.url('/quiet?wait=60s'), { 'If-None-Match': etag })
+    using wire = await request('PUT', await rest.createUpload('silent'), {
+      'Content-Length': bytes.length,
     })
+    await wire.send(bytes.subarray(0, half))
     // Answered after the one that waits was heard.
-    await service.rest.image('quiet')
+    await rest.reaches('silent', 'Provisioning')
     await service.stop()
     expect((await news.answer()).status).toBe(304)
-  })
-
-  test('while the client of an upload keeps silent', async () => {
-    await using service = await startService()
-    const url = await service.rest.createUpload('silent')
-    using wire = await request('PUT', url, { 'Content-Length': bytes.length })
-    await wire.send(bytes.subarray(0, half))
-    await service.rest.reaches('silent', 'Provisioning')
-    await service.stop()
   })
 })

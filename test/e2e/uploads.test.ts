@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { imageSchema } from '../../src/image/status.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { expectNothing, expectOnly } from '../support/leftovers.ts'
 import { needs } from '../support/programs.ts'
 import { get, problemOf, readiness, send, uploadUrl } from '../support/rest.ts'
-import { startService } from '../support/service.ts'
+import { startService, type Service } from '../support/service.ts'
 import { attempt, run } from '../support/shell.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 import { request } from '../support/wire.ts'
@@ -23,6 +23,13 @@ const stateSchema = z.object({
 async function stateOf(url: string) {
   return stateSchema.parse(await (await get(url)).json())
 }
+
+/** For those who look at no more than their own image. */
+let shared: Service
+beforeAll(async () => {
+  shared = await startService()
+})
+afterAll(() => shared[Symbol.asyncDispose]())
 
 describe('an upload', () => {
   test('is answered with the image, Ready, and its location', async () => {
@@ -63,8 +70,7 @@ describe('an upload', () => {
   })
 
   test('that is sent again shows no less progress than before', async () => {
-    await using service = await startService()
-    const { rest } = service
+    const { rest } = shared
     const url = await rest.createUpload('twice')
     const bytes = disk(4 * mebibyte)
     const upTo = async (length: number) => {
@@ -85,8 +91,7 @@ describe('an upload', () => {
   })
 
   test('may be a POST, and of unknown length', async () => {
-    await using service = await startService()
-    const { rest } = service
+    const { rest } = shared
     using wire = await request('POST', await rest.createUpload('chunked'), {
       'Transfer-Encoding': 'chunked',
     })
@@ -100,8 +105,7 @@ describe('an upload', () => {
   })
 
   test('is told to send its bytes once everything has been checked that can be', async () => {
-    await using service = await startService()
-    using wire = await request('PUT', await service.rest.createUpload('polite'), {
+    using wire = await request('PUT', await shared.rest.createUpload('polite'), {
       'Content-Length': mebibyte,
       Expect: '100-continue',
     })
@@ -111,9 +115,8 @@ describe('an upload', () => {
   })
 
   test('goes through when all of its checksums match, in either case', async () => {
-    await using service = await startService()
     const bytes = disk(mebibyte)
-    const url = await service.rest.createUpload('checked', {
+    const url = await shared.rest.createUpload('checked', {
       checksum: {
         sha256: sha256(bytes).toUpperCase(),
         md5: createHash('md5').update(bytes).digest('hex'),
@@ -123,8 +126,7 @@ describe('an upload', () => {
   })
 
   test('can be looked at while it waits and while it runs', async () => {
-    await using service = await startService()
-    const { rest } = service
+    const { rest } = shared
     const url = await rest.createUpload('watched')
     expect(await stateOf(url)).toMatchObject({ phase: 'WaitForUserUpload', offset: '0' })
     using wire = await request('PUT', url, { 'Content-Length': 4 * mebibyte })
@@ -233,23 +235,21 @@ describe('an upload', () => {
 
 describe.skipIf(!needs('curl', 'apt-get install curl'))('curl', () => {
   test('shows its user the sentence that matters when the file is refused', async () => {
-    await using service = await startService()
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'notes.iso')
     await writeFile(path, '# what I did last summer\n')
-    const url = await service.rest.createUpload('notes')
+    const url = await shared.rest.createUpload('notes')
     const { stdout } = await attempt('curl', ['-s', url, '-T', path])
     expect(stdout).toMatch(/^\{"detail":"the file is no disk image but a text; send [^\n]+\}\n$/)
   })
 
   test('sends what it reads from a pipe', async () => {
-    await using service = await startService()
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'disk.img')
     await writeFile(path, disk(3 * mebibyte))
-    const url = await service.rest.createUpload('piped')
+    const url = await shared.rest.createUpload('piped')
     await run('sh', ['-c', `cat disk.img | curl -fsS -T - ${url}`], { cwd: folder.path })
-    const { status } = await service.rest.image('piped')
+    const { status } = await shared.rest.image('piped')
     expect(status).toMatchObject({ phase: 'Ready', source: { bytes: String(3 * mebibyte) } })
   })
 })
