@@ -1,6 +1,6 @@
 import type { CompanionSettings } from '../env.ts'
 import { Refusal } from '../errors.ts'
-import { none, signalled, type Command } from './command.ts'
+import { none, signalled, trust, type Command } from './command.ts'
 
 export const command: Command = {
   help: `slipway controller
@@ -20,14 +20,9 @@ http://127.0.0.1:8080) until SIGTERM or SIGINT. It finds the API server by KUBEC
 async function companionSettings(): Promise<CompanionSettings> {
   const { readCompanionSettings } = await import('../env.ts')
   const { settings, problems } = readCompanionSettings(process.env)
-  if (settings) {
-    if (settings.caFile !== null) {
-      const { trustAlso } = await import('../app/trust.ts')
-      await trustAlso(settings.caFile)
-    }
-    return settings
-  }
-  throw new Refusal('UNSUPPORTED', problems.join('\n'))
+  if (!settings) throw new Refusal('UNSUPPORTED', problems.join('\n'))
+  await trust(settings)
+  return settings
 }
 
 async function control(settings: CompanionSettings): Promise<number> {

@@ -5,7 +5,7 @@ import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion } from '../support/cluster/companion.ts'
 import {
-  deploy,
+  applyRights,
   environments,
   kustomized,
   namespace,
@@ -35,10 +35,7 @@ describe.skipIf(!able)('service and companion with the variables of their Deploy
 
   beforeAll(async () => {
     cluster = held.use(await startCluster())
-    await cluster.applyCrds()
-    const apply = ['apply', '--server-side']
-    await cluster.kubectl(...apply, '-f', join(deploy, 'base/namespace.yaml'))
-    await cluster.kubectl(...apply, '-k', join(deploy, 'rbac'))
+    await applyRights(cluster)
     const token = await tokenOf('slipway-controller', 'slipway')
     const { ca, cert, key } = await certify('IP:127.0.0.1')
     files = {

@@ -1,9 +1,8 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion, type Companion } from '../support/cluster/companion.ts'
-import { deploy, namespace } from '../support/cluster/deployment.ts'
+import { applyRights, namespace } from '../support/cluster/deployment.ts'
 import { covers, rightsIn } from '../support/cluster/rights.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
@@ -25,10 +24,7 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
 
   beforeAll(async () => {
     cluster = held.use(await startCluster())
-    await cluster.applyCrds()
-    const apply = ['apply', '--server-side']
-    await cluster.kubectl(...apply, '-f', join(deploy, 'base/namespace.yaml'))
-    await cluster.kubectl(...apply, '-k', join(deploy, 'rbac'))
+    await applyRights(cluster)
     const KUBECONFIG = await kubeconfigOf('slipway')
     service = held.use(await startService({ SLIPWAY_AUTH: 'kubernetes', KUBECONFIG }))
     sources = held.use(await startNeighbour())

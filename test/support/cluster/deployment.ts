@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { tool } from '../clients.ts'
 import { run } from '../shell.ts'
 import { binary } from './binaries.ts'
+import type { Cluster } from './cluster.ts'
 
 export const deploy = fileURLToPath(new URL('../../../deploy', import.meta.url))
 export const namespace = 'slipway'
@@ -16,6 +17,14 @@ export const gatewayApi = tool('../share/gateway-api')
 
 /** A helm that `go install` makes takes itself for one of Kubernetes 1.20. */
 const kubernetes = ['--kube-version', '1.33.0']
+
+/** Our resource, the namespace and the rights of service and companion. */
+export async function applyRights(cluster: Cluster): Promise<void> {
+  await cluster.applyCrds()
+  const apply = ['apply', '--server-side']
+  await cluster.kubectl(...apply, '-f', join(deploy, 'base/namespace.yaml'))
+  await cluster.kubectl(...apply, '-k', join(deploy, 'rbac'))
+}
 
 /** The base of `deploy/` with these components, as YAML. @param folder an empty one, for the kustomization */
 export async function kustomized(folder: string, components: readonly string[]): Promise<string> {
