@@ -94,7 +94,7 @@ export class ClusterVirtualImages {
   ): Promise<Conclusion> {
     if (!hasFinalizer(resource)) return nothing
     if (isLeaving(resource)) await this.#sayLeaving(resource, memory, signal)
-    return await remove(this.#latest(resource), this.#around, signal)
+    return await remove(this.#latest(resource), memory, this.#around, signal)
   }
 
   /** A status that the API server refuses must not keep the resource from going. */

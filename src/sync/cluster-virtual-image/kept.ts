@@ -14,6 +14,8 @@ export type Memory = {
   /** Since when a status that may be overtaken at once is held back. */
   heldSince: number | null
   wroteAt: number | null
+  /** The finalizer was taken away; what is shown of the resource since is of before. */
+  releasedAt: number | null
   /** Names of events that were told, as long as the status that they lead to is not written. */
   readonly told: Set<string>
   /** Fields of the status that the definition in the cluster lacks, such as `size.stored`. */
@@ -36,6 +38,7 @@ export class Kept {
       sourceUid: null,
       heldSince: null,
       wroteAt: null,
+      releasedAt: null,
       told: new Set(),
       undeclared: [],
       written: null,

@@ -3,9 +3,13 @@ import type { Failure } from '../../errors.ts'
 import type { ClusterVirtualImage } from '../resource.ts'
 import { found, nothing, type Conclusion } from './conclusion.ts'
 import { hasFinalizer, readAnew, release } from './finalizer.ts'
+import type { Memory } from './kept.ts'
 import { saidWhileAway, saidWhileLeaving } from './status.ts'
 import type { Surroundings } from './surroundings.ts'
 import { isOfService, isOutdated, wordsFor } from './trouble.ts'
+
+/** Milliseconds in which the API server tells that what was let go is gone. */
+const tellsWithin = 5000
 
 /**
  * A resource that is being deleted: its image goes first, then the finalizer. As long as the service is away it waits.
@@ -13,11 +17,17 @@ import { isOfService, isOutdated, wordsFor } from './trouble.ts'
  */
 export async function remove(
   resource: ClusterVirtualImage,
+  memory: Memory,
   around: Surroundings,
   signal: AbortSignal,
 ): Promise<Conclusion> {
+  const { releasedAt } = memory
+  if (releasedAt !== null && around.now() - releasedAt < tellsWithin) {
+    return { ...nothing, again: tellsWithin }
+  }
   try {
     await release(await removeImage(resource, around, signal), around, signal)
+    memory.releasedAt = around.now()
     return nothing
   } catch (error) {
     if (!isOfService(error) || isOutdated(error)) throw error
