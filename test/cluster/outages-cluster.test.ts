@@ -98,11 +98,13 @@ describe.skipIf(!needsCluster())('the API server', () => {
       }
       await stage.resources.ready(`${name}-new`)
       await expectReady(all)
+      const lists = () =>
+        stage.crossing.requests
+          .slice(from)
+          .filter((request) => isOfResources(request) && request.path.includes('limit='))
+      // What the first list showed may be Ready before the second one.
+      await expect.poll(() => lists().length, { timeout: 30_000 }).toBeGreaterThanOrEqual(2)
       expect(refused).toBe(2)
-      const lists = stage.crossing.requests
-        .slice(from)
-        .filter((request) => isOfResources(request) && request.path.includes('limit='))
-      expect(lists.length).toBeGreaterThanOrEqual(2)
       expect(stage.resources.find(`${name}-away`)).toBe(null)
       expect(companion.isRunning).toBe(true)
     })
