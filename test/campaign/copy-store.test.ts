@@ -91,7 +91,7 @@ describe('slipway copy-store', () => {
     const path = blobPath(from, digestOf(Buffer.from('long')))
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, '')
-    await truncate(path, 64 * 1024 * mebibyte)
+    await truncate(path, 16 * 1024 * mebibyte)
     await mkdir(join(to, 'staging'), { recursive: true })
     const begun = once(watch(join(to, 'staging')), 'change')
     const child = spawn(process.execPath, argsOf(from, to), { stdio: ['ignore', 'ignore', 'pipe'] })
