@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { overlaps, shownRange, sizingPoliciesSchema } from './sizing-policy.ts'
+
+const group = /^virtualization\.deckhouse\.io\/./
+export const apiVersion = z
+  .string()
+  .regex(group, 'must be virtualization.deckhouse.io/v1alpha2')
+  .meta({ example: 'virtualization.deckhouse.io/v1alpha2' })
+
+const defaultAnnotation = 'virtualmachineclass.virtualization.deckhouse.io/is-default-class'
+
+const metadata = z.object({
+  name: z.string().min(1).max(253),
+  annotations: z
+    .object({ [defaultAnnotation]: z.literal('true', 'must be "true"').optional() })
+    .optional(),
+})
+
+/** Misspelled fields are refused here: a policy that is not seen would be no limit. */
+const spec = z.strictObject({
+  sizingPolicies: sizingPoliciesSchema.optional(),
+  cpu: z.unknown().optional(),
+  nodeSelector: z.unknown().optional(),
+  tolerations: z.unknown().optional(),
+})
+
+/** What is read of a VirtualMachineClass to say whether a machine fits it. */
+export const virtualMachineClassSchema = z
+  .object({ apiVersion, kind: z.literal('VirtualMachineClass'), metadata, spec })
+  .superRefine(({ metadata: { name }, spec: { sizingPolicies = [] } }, context) => {
+    for (const [index, policy] of sizingPolicies.entries()) {
+      for (const before of sizingPolicies.slice(0, index)) {
+        if (!overlaps(before, policy)) continue
+        const message = `VirtualMachineClass "${name}" has sizing policies whose core ranges overlap: ${shownRange(before)} and ${shownRange(policy)}`
+        context.addIssue({
+          code: 'custom',
+          path: ['spec', 'sizingPolicies', index, 'cores'],
+          message,
+        })
+      }
+    }
+  })
+  .meta({ id: 'VirtualMachineClass' })
+
+export type VirtualMachineClass = z.output<typeof virtualMachineClassSchema>
+
+export function isDefault({ metadata: { annotations } }: VirtualMachineClass): boolean {
+  return annotations?.[defaultAnnotation] === 'true'
+}
