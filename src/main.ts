@@ -3,7 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { inspect, parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { asFailure, errno, Refusal } from './errors.ts'
-import { complain, print, wrong, type Command } from './main/command.ts'
+import { complain, print, wrong, type Command, type Values } from './main/command.ts'
 
 // Bytes of transfers are short-lived: a young generation that stays small keeps them in the processor's cache, and the
 // process smaller by half. What is imported above comes too early for both, so the commands import the rest themselves.
@@ -17,6 +17,7 @@ const usage = `slipway takes virtual machine images in, finds out what they are,
   slipway serve                     run the service
   slipway controller                keep Kubernetes resources in step with the service
   slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
+  slipway evaluate -f FILE          tell whether a virtual machine fits its class
   slipway gc                        remove what nothing needs, or count it
   slipway scrub                     read everything again and find what is damaged
   slipway copy-store                copy all images to another storage, while they are served
@@ -37,6 +38,7 @@ const commands = new Map<string, () => Promise<{ command: Command }>>([
   ['serve', () => import('./main/serve.ts')],
   ['controller', () => import('./main/controller.ts')],
   ['inspect', () => import('./main/inspect.ts')],
+  ['evaluate', () => import('./main/evaluate.ts')],
   ['gc', () => import('./main/gc.ts')],
   ['scrub', () => import('./main/scrub.ts')],
   ['copy-store', () => import('./main/copy-store.ts')],
@@ -65,18 +67,18 @@ async function main(argv: readonly string[]): Promise<number> {
       output: { type: 'string', short: 'o' },
     },
   })
-  return values.help === true ? print(command.help) : await command.run(positionals, texts(values))
+  return values.help === true ? print(command.help) : await command.run(positionals, given(values))
 }
 
-/** No option may be given twice, so that each has one value. */
-function texts(values: { readonly [option: string]: unknown }) {
-  const single = Object.entries(values).filter(([, value]) => !Array.isArray(value))
+/** Only an option that is `multiple` has a list; of any other the last one counts. */
+function given(values: { readonly [option: string]: unknown }): Values {
   return Object.fromEntries(
-    single.map(([option, value]) => [option, isValue(value) ? value : undefined]),
+    Object.entries(values).map(([option, value]) => [option, isValue(value) ? value : undefined]),
   )
 }
 
-function isValue(value: unknown): value is string | boolean {
+function isValue(value: unknown): value is Values[string] {
+  if (Array.isArray(value)) return value.every((each) => typeof each === 'string')
   return typeof value === 'string' || typeof value === 'boolean'
 }
 

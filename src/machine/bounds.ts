@@ -30,5 +30,5 @@ export function nearestSteps(value: bigint, { min = 0n, max, step }: Steps): big
 export function shownBounds({ min, max }: Bounds, show: (value: bigint) => string): string {
   if (min !== undefined && max !== undefined) return `between ${show(min)} and ${show(max)}`
   if (min !== undefined) return `at least ${show(min)}`
-  return max === undefined ? 'as you like' : `at most ${show(max)}`
+  return max === undefined ? 'of any size' : `at most ${show(max)}`
 }

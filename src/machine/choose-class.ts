@@ -16,7 +16,7 @@ export function chooseClass(
 }
 
 /** An empty name is none, as for the API server. */
-function isNamed(name: string | undefined): name is string {
+export function isNamed(name: string | undefined): name is string {
   return name !== undefined && name !== ''
 }
 

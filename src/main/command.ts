@@ -5,7 +5,10 @@ import { Refusal } from '../errors.ts'
 /** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly. */
 export const wrong = 2
 
-export type Values = { readonly [option: string]: string | boolean | undefined }
+/** What was given for each option: a list for those that may be given several times (`multiple` of `parseArgs`). */
+export type Values = {
+  readonly [option: string]: string | boolean | readonly string[] | undefined
+}
 
 /** One command of the program. */
 export type Command = {
@@ -29,6 +32,12 @@ export function outputOf({ output: wanted }: Values): Output {
 export function textOf(values: Values, option: string): string | undefined {
   const value = values[option]
   return typeof value === 'string' ? value : undefined
+}
+
+/** Of an option that may be given several times. */
+export function textsOf(values: Values, option: string): readonly string[] {
+  const value = values[option]
+  return typeof value === 'object' ? value : []
 }
 
 /** @throws Refusal when there are operands */

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { openApiDocument } from './api/document.ts'
 import { eventRoutes } from './api/events.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
+import { machineClassRoutes } from './api/machine-classes.ts'
 import { probeRoutes, type ProbeOptions } from './api/probe.ts'
 import { storageRoutes, type StorageOptions } from './api/storage.ts'
 import { spreadChallenges } from './auth/challenge.ts'
@@ -66,6 +67,7 @@ export function front(options: FrontOptions): Routes {
     .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))
     .route('/api/v1/storage', storageRoutes(options))
+    .route('/api/v1/virtual-machine-classes', machineClassRoutes())
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
     .notFound((c) => problem(c, nothing(c)))

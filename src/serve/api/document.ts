@@ -13,6 +13,7 @@ import {
   probeSchema,
 } from './schema.ts'
 import { storagePaths } from './storage-paths.ts'
+import { machineClassPaths } from './machine-class-paths.ts'
 import { uploadPaths } from './upload-paths.ts'
 
 const ofImage = z.object({ name: z.string().meta({ description: "the image's name" }) })
@@ -174,6 +175,13 @@ export function openApiDocument(version: string) {
     },
     // Without credentials configured, none are asked for.
     security: [{ token: [] }, { password: [] }, {}],
-    paths: { ...images, ...events, ...probes, ...storagePaths, ...uploadPaths },
+    paths: {
+      ...images,
+      ...events,
+      ...probes,
+      ...storagePaths,
+      ...machineClassPaths,
+      ...uploadPaths,
+    },
   })
 }

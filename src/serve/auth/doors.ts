@@ -53,6 +53,8 @@ function demandAim(c: Call): void {
 }
 
 const reading = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** Asked with a body, and changes nothing. */
+const evaluation = '/api/v1/virtual-machine-classes/evaluate'
 const disk = /^\/api\/v1\/images\/[^/]+\/disk$/
 
 /** To look takes a viewer, all else an editor. A disk is pulled, so its route asks for that by itself. */
@@ -60,7 +62,7 @@ function restDoor(gate: Gate): MiddlewareHandler<Env> {
   return async (c, next) => {
     stand(c, gate)
     c.set('caller', await gate.visitor(c, 'own', challengeRest))
-    const isReading = reading.has(c.req.method)
+    const isReading = reading.has(c.req.method) || c.req.path === evaluation
     if (!isReading || !disk.test(c.req.path)) demandReach(c, isReading ? 'read' : 'write')
     await next()
   }
