@@ -26,7 +26,7 @@ export type Output = 'json' | 'table'
 export function outputOf({ output: wanted }: Values): Output {
   if (wanted === undefined) return process.stdout.isTTY ? 'table' : 'json'
   if (wanted === 'json' || wanted === 'table') return wanted
-  throw new Refusal('UNSUPPORTED', `--output is "${wanted}"; allowed: json or table`)
+  throw new Refusal('UNSUPPORTED', `--output is "${String(wanted)}"; allowed: json or table`)
 }
 
 export function textOf(values: Values, option: string): string | undefined {

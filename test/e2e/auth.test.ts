@@ -121,6 +121,7 @@ describe('where there are credentials', () => {
       method: 'POST',
       body: JSON.stringify({ name, dataSource: { type: 'Upload' } }),
     })
+    const evaluation = `${service.base}/api/v1/virtual-machine-classes/evaluate`
     const codes = async (authorization: string) => [
       await statusOf(service.rest.url(), authorization),
       await statusOf(service.rest.url('/shared'), authorization),
@@ -129,11 +130,15 @@ describe('where there are credentials', () => {
       await statusOf(service.rest.url(), authorization, create('never')),
       await statusOf(service.rest.url('/missing'), authorization, { method: 'DELETE' }),
       await statusOf(`${service.base}/api/v1/probe`, authorization, create('never')),
+      await statusOf(evaluation, authorization, create('never')),
+      await statusOf(evaluation, authorization, { method: 'DELETE' }),
     ]
-    expect(await codes(bearer('admin'))).toEqual([200, 200, 200, 415, 404, 415])
-    expect(await codes(bearer('editor'))).toEqual([200, 200, 200, 415, 404, 415])
-    expect(await codes(basic('viewer', tokenOf('viewer')))).toEqual([200, 200, 200, 403, 403, 403])
-    expect(await codes(nodeHeader)).toEqual([403, 403, 200, 403, 403, 403])
+    expect(await codes(bearer('admin'))).toEqual([200, 200, 200, 415, 404, 415, 415, 405])
+    expect(await codes(bearer('editor'))).toEqual([200, 200, 200, 415, 404, 415, 415, 405])
+    expect(await codes(basic('viewer', tokenOf('viewer')))).toEqual([
+      200, 200, 200, 403, 403, 403, 415, 405,
+    ])
+    expect(await codes(nodeHeader)).toEqual([403, 403, 200, 403, 403, 403, 403, 403])
   })
 
   test('who may only look does not see where bytes are sent to', async () => {

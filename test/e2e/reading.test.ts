@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { qcow2 } from '../fixtures/qcow2.ts'
 import { iso } from '../fixtures/iso.ts'
+import { evaluationSchema } from '../../src/serve/api/machine-class-schema.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { qemuImgInfo } from '../support/images.ts'
+import { guidePolicies, machine, machineClass } from '../support/machine-classes.ts'
 import { needs } from '../support/programs.ts'
 import { get, problemOf, send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
@@ -331,5 +333,72 @@ describe('the service', () => {
     const answer = await get(`${service.base}/admin`)
     expect(answer.status).toBe(404)
     expect(await problemOf(answer)).toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('whether a machine fits its class', () => {
+  const ask = async (body: unknown, contentType = 'application/json') =>
+    await fetch(`${service.base}/api/v1/virtual-machine-classes/evaluate`, {
+      method: 'POST',
+      headers: { 'content-type': contentType },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      signal: AbortSignal.timeout(20_000),
+    })
+  const discovery = machineClass(guidePolicies, 'discovery')
+  const verdict = async (asked: object) => {
+    const answer = await ask({ class: discovery, machine: asked })
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    return evaluationSchema.parse(await answer.json())
+  }
+
+  test('is answered with all that keeps it from it', async () => {
+    expect(await verdict(machine({ cores: 2 }, '1.5Gi', 'discovery'))).toEqual({
+      fits: true,
+      violations: [],
+    })
+    const { fits, violations } = await verdict(machine({ cores: 2, coreFraction: '30%' }, '16Gi'))
+    expect(fits).toBe(false)
+    expect(violations).toEqual([
+      {
+        code: 'CORE_FRACTION_NOT_ALLOWED',
+        path: 'spec.cpu.coreFraction',
+        message:
+          'the CPU core fraction "30%" is not allowed; set the core fraction (spec.cpu.coreFraction) to one of: 5%, 10%, 20%, 50%, 100%',
+      },
+      {
+        code: 'MEMORY_OUT_OF_RANGE',
+        path: 'spec.memory.size',
+        message:
+          'the memory size (16Gi) is out of the range allowed by the sizing policy; set the memory size (spec.memory.size) between 1Gi and 8Gi',
+      },
+    ])
+  })
+
+  test('is not answered where one of them cannot be', async () => {
+    const fitting = machine({ cores: 2 })
+    const overlapping = machineClass([
+      { cores: { min: 1, max: 10 } },
+      { cores: { min: 3, max: 5 } },
+    ])
+    const problem = async (body: unknown, contentType?: string) => {
+      const answer = await ask(body, contentType)
+      const { code, detail } = await problemOf(answer)
+      return `${answer.status} ${code} ${detail}`
+    }
+    expect(await problem({ class: overlapping, machine: fitting })).toBe(
+      '422 INVALID_REQUEST class.spec.sizingPolicies.1.cores: VirtualMachineClass "c" has sizing policies whose core ranges overlap: 1-10 and 3-5',
+    )
+    expect(await problem({ class: discovery, machine: machine({ cores: 2 }, '1e3Mi') })).toBe(
+      '422 INVALID_REQUEST machine.spec.memory.size: must be a quantity such as 512Mi, 1.5Gi or 1e9',
+    )
+    const other = machine({ cores: 2 }, '1Gi', 'generic')
+    expect(await problem({ class: discovery, machine: other })).toBe(
+      '422 INVALID_REQUEST machine.spec.virtualMachineClassName: names "generic", and the class here is "discovery"',
+    )
+    expect(await problem({ class: discovery })).toMatch(/^422 INVALID_REQUEST machine: /)
+    expect(await problem('{')).toMatch(/^400 INVALID_JSON /)
+    expect(await problem('{}', 'text/yaml')).toMatch(/^415 UNSUPPORTED_MEDIA_TYPE /)
+    expect(await problem(`"${'x'.repeat(2 * mebibyte)}"`)).toMatch(/^413 CONTENT_TOO_LARGE /)
   })
 })
