@@ -24,12 +24,13 @@ const number = (least: number, most: number) => {
 /** A percentage of a core. */
 export const fractionNumber = number(1, 100)
 
-/** As many as are allowed and no more are looked at. */
+/** A list that is too long is refused before any of it is looked at. */
 const few = <Item extends z.ZodType>(item: Item, most: number) =>
-  z
-    .array(z.unknown(), 'must be a list')
-    .max(most, `must have at most ${most} items`)
-    .pipe(z.array(item))
+  z.preprocess((value, context) => {
+    if (!Array.isArray(value) || value.length <= most) return value
+    context.addIssue({ code: 'custom', message: `must have at most ${most} items` })
+    return z.NEVER
+  }, z.array(item, 'must be a list').max(most))
 
 const coresRange = z
   .strictObject({

@@ -83,7 +83,7 @@ const policies: fc.Arbitrary<Policy[]> = fc
 
 const asked: fc.Arbitrary<Asked> = fc.record(
   {
-    cores: fc.integer({ min: -1, max: 20 }),
+    cores: fc.integer({ min: -1, max: 12 }),
     size: fc.nat(most + 5),
     coreFraction: fc.constantFrom(5, 10, 30, 50, 100),
     dedicatedCores: fc.boolean(),
