@@ -23,8 +23,16 @@ export interface ClusterApi {
     query: Query,
     signal: AbortSignal,
   ): Promise<unknown>
-  /** What happens to a collection, one parsed line after the other, until the server or the signal ends it. */
-  watch(path: string, query: Query, signal: AbortSignal): AsyncIterable<unknown>
+  /**
+   * What happens to a collection, one parsed line after the other, until the server or the signal ends it.
+   * @param opened called once the server has accepted; the first line may be a minute away
+   */
+  watch(
+    path: string,
+    query: Query,
+    signal: AbortSignal,
+    opened?: () => void,
+  ): AsyncIterable<unknown>
 }
 
 /** What every object has, as far as the companion reads it. */

@@ -96,7 +96,12 @@ export class Connection implements ClusterApi {
     return await this.#ask({ verb: 'patch', method: 'PATCH', path, query, type, body }, signal)
   }
 
-  async *watch(path: string, query: Query, signal: AbortSignal): AsyncGenerator {
+  async *watch(
+    path: string,
+    query: Query,
+    signal: AbortSignal,
+    opened?: () => void,
+  ): AsyncGenerator {
     const asked = {
       verb: 'watch',
       method: 'GET',
@@ -105,6 +110,7 @@ export class Connection implements ClusterApi {
     } as const
     try {
       const { body } = await this.#accepted(asked, signal, this.#limits.silence)
+      opened?.()
       for await (const line of lines(body, this.#limits.line)) yield inLine(line)
     } catch (error) {
       throw this.#failure(error, signal)

@@ -1,8 +1,10 @@
+import { rename } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion, type Companion } from '../support/cluster/companion.ts'
+import { layerOf, placeOf } from '../support/damage.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
 import { get, send } from '../support/rest.ts'
@@ -201,6 +203,28 @@ describe.skipIf(!needsCluster())('a ClusterVirtualImage', () => {
     await expect.poll(() => eventsOf(name), patience).toHaveLength(2)
     await cluster.kubectl('delete', 'cvi', name)
     expect((await get(service.rest.url(`/${name}`))).status).toBe(404)
+  })
+
+  test('is ImageLost while its bytes are away, and Ready once they are back, as events tell, too', async () => {
+    const own = neighbour.serve('/lost', { bytes: disk(mebibyte, 7) })
+    await apply('lost', { type: 'HTTP', http: { url: own } })
+    await reaches('lost', 'Ready')
+    const layer = await layerOf(service, 'lost')
+    const place = placeOf(service, layer)
+    await rename(place, `${place}-aside`)
+    expect((await get(`${service.base}/v2/cvi/lost/blobs/${layer}`)).status).toBe(404)
+    await reaches('lost', 'ImageLost')
+    expect(await messageOf('lost')).toContain('is missing')
+    await rename(`${place}-aside`, place)
+    const scrub = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }
+    expect((await fetch(`${service.base}/api/v1/storage/scrub`, scrub)).status).toBe(202)
+    await reaches('lost', 'Ready')
+    expect(await eventsOf('lost')).toEqual([
+      'DataSourceImportCompleted',
+      'DataSourceImportStarted',
+      'ImageLost',
+      'ImageRecovered',
+    ])
   })
 
   test('is Ready under a definition that is older than the companion, which leaves out what it lacks', async () => {

@@ -43,7 +43,7 @@ export function occurrencesBetween(
   const ended = outcome(before?.phase, after.phase, ready)
   const key = isFinding ? ready.message : ready.lastTransitionTime
   const begun = !isFinding && hasBegun(before?.phase, after.phase, ready.reason)
-  return [...(begun ? [started(after)] : []), ...(ended ? [{ ...ended, key }] : [])]
+  return [...(begun ? [started(before)] : []), ...(ended ? [{ ...ended, key }] : [])]
 }
 
 /** A short import is over before anybody has seen it run; that of an upload begins with its first byte. */
@@ -55,13 +55,17 @@ function hasBegun(from = 'Pending', to: string, reason: string): boolean {
 const unbegun = new Set(['Pending', 'WaitForUserUpload', 'Failed'])
 const begun = new Set(['Provisioning', 'Ready', 'Failed'])
 
-/** The time of the source stays the same for the whole attempt, whatever is seen of it. */
-function started({ conditions }: Said): Occurrence {
+/**
+ * What was written before the attempt stays the same until it is told and written, whatever is seen of it meanwhile: a process
+ * that is killed in between may find that it has ended.
+ */
+function started(before: Before | undefined): Occurrence {
+  const source = before?.conditions?.find(({ type }) => type === 'DatasourceReady')
   return {
     reason: 'DataSourceImportStarted',
     type: 'Normal',
     message: 'the import has begun',
-    key: conditionOf(conditions, 'DatasourceReady')?.lastTransitionTime ?? '',
+    key: source?.lastTransitionTime ?? '',
   }
 }
 

@@ -164,10 +164,9 @@ export class Informer<Item extends Named> {
       allowWatchBookmarks: 'true',
       timeoutSeconds: String(Math.round(watched * (1 + random()))),
     }
-    for await (const line of api.watch(path, query, signal)) {
+    for await (const line of api.watch(path, query, signal, () => this.#wellAgain())) {
       this.#take(checked(eventSchema, line))
       this.#heardAt = this.#options.now()
-      this.#wellAgain()
     }
   }
 

@@ -60,6 +60,22 @@ test.each<[string, Said | undefined, Said, readonly string[]]>([
   expect(occurrences.map(({ reason }) => reason)).toEqual(reasons)
 })
 
+test('a beginning has the same key, whatever is seen of the attempt first', () => {
+  const keysAfter = (before: Said | undefined) =>
+    [said('Provisioning'), failing, said('Ready')].map(
+      (after) => occurrencesBetween(before, after, false)[0],
+    )
+  const failing = said('Failed', 'Failed', 9)
+  const [source] = failing.conditions
+  if (source) Object.assign(source, { lastTransitionTime: '2026-01-01T00:00:09.000Z' })
+  for (const before of [undefined, said('Pending'), said('Failed')]) {
+    const [first, ...others] = keysAfter(before)
+    expect(first?.reason).toBe(started)
+    expect(others).toEqual([first, first])
+  }
+  expect(keysAfter(undefined)[0]?.key).not.toBe(keysAfter(said('Pending'))[0]?.key)
+})
+
 test('what the companion finds itself has the same key whenever it looks', () => {
   const [first, again] = [1, 2].map((time) =>
     occurrencesBetween(undefined, said('Failed', 'refused', time), true),

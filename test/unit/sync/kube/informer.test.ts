@@ -201,6 +201,19 @@ describe.concurrent('the informer', () => {
     ])
   })
 
+  test('is well again with a watch that is accepted, long before anything happens', async () => {
+    await using opened = await open(
+      [says(list(5, [item('a', 1)]))],
+      [
+        (_asked, response) => refuse(response, 429, 'TooManyRequests', 'initializing'),
+        (_asked, response) => response.flushHeaders(),
+      ],
+    )
+    await until(() => expect(opened.asked('watch')).toHaveLength(2))
+    await until(() => expect(opened.informer.trouble).toBeNull())
+    expect(opened.told.join()).toContain('initializing')
+  })
+
   test('asks for smaller pages where those objects are too large for an answer', async () => {
     const large = says(list(5, [{ ...item('a', 1), data: 'x'.repeat(20_000) }]))
     const lists = [large, large, says(list(5, [item('a', 1)], 'more')), says(list(5, []))]
