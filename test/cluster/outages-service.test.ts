@@ -119,13 +119,13 @@ describe.skipIf(!needsCluster())('the service', () => {
     const { resources, crossing, neighbour } = stage
     await using companion = await stage.startCompanion()
     const size = mebibyte
-    const slow = { bytes: disk(size), rate: size / 4 }
+    const slow = { bytes: disk(size), rate: size / 8 }
     const names = ['cut-0', 'cut-1', 'cut-2']
     let streams = 0
+    // Whatever it tells is the last that is heard of it.
     crossing.rule = ({ side, path }) => {
-      if (side !== 'service' || !path.startsWith('/api/v1/events')) return null
-      streams += 1
-      setTimeout(() => crossing.cut('service'), 200)
+      if (side === 'service' && path.startsWith('/api/v1/events')) streams += 1
+      if (side === 'cluster' && path.includes('/status')) crossing.cut('service')
       return null
     }
     crossing.cut('service')
@@ -134,7 +134,7 @@ describe.skipIf(!needsCluster())('the service', () => {
       await resources.create(name, { type: 'HTTP', http: { url } })
     }
     await Promise.all(names.map((name) => resources.ready(name)))
-    expect(streams).toBeGreaterThan(5)
+    expect(streams).toBeGreaterThanOrEqual(3)
     expect(names.map((name) => neighbour.count(`/${name}`))).toEqual([1, 1, 1])
     for (const name of names) {
       const progress = resources

@@ -1,13 +1,14 @@
 import { on, once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
 import { pino } from 'pino'
 import { expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { Rest } from '../../../src/client/rest.ts'
 import { Mirror } from '../../../src/sync/mirror.ts'
 
 const log = pino({ level: 'silent' })
 
-type Pair = readonly [IncomingMessage, ServerResponse]
+const pair = z.tuple([z.instanceof(IncomingMessage), z.instanceof(ServerResponse)])
 type Connection = { readonly request: IncomingMessage; readonly response: ServerResponse }
 
 /** A service that tells what the test says, and a mirror that listens to it. */
@@ -37,7 +38,7 @@ async function playing({ lostAfter = 10_000 } = {}) {
       running = mirror.run(stop.signal)
     },
     async next(status = 200, type = 'text/event-stream'): Promise<Connection> {
-      const [request, response] = (await requests.next()).value as unknown as Pair
+      const [request, response] = pair.parse((await requests.next()).value)
       response.writeHead(status, { 'content-type': type })
       response.flushHeaders()
       return { request, response }

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { Rest } from '../../../../src/client/rest.ts'
 import { Refusal } from '../../../../src/errors.ts'
+import { statusSchema } from '../../../../src/image/status.ts'
 import { ClusterVirtualImages } from '../../../../src/sync/cluster-virtual-image.ts'
 import { Informer } from '../../../../src/sync/kube/informer.ts'
 import type { Changed, Mirrored } from '../../../../src/sync/mirror.ts'
@@ -94,7 +95,7 @@ class Play implements AsyncDisposable {
       { ...one, type: 'Ready' },
     ]
     const target = { registryURL: 'x' }
-    const status = { phase, target, conditions } as unknown as Mirrored['status']
+    const status = statusSchema.parse({ phase, target, conditions })
     this.mirrored.set(name, { name, uid: `image of ${ownerUid}`, ownerUid, status })
     this.#changed(name)
   }
