@@ -4,6 +4,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 COPY src ./src
 COPY migrations ./migrations
+COPY deploy/presets ./deploy/presets
 RUN mkdir /data && chown node:node /data
 # `node`, as a number: Kubernetes cannot tell from a name that it is not root.
 USER 1000:1000

@@ -24,7 +24,7 @@ const decimal = ['', 'k', 'M', 'G', 'T', 'P', 'E'].map(
 const worths = new Map([...decimal, ...shown])
 
 /** No quantity that means something is longer, and the work of reading one grows with its length. */
-const longest = 64
+export const longestQuantity = 64
 
 const pattern =
   /^(?<sign>[+-]?)(?=\.?\d)(?<whole>\d*)(?:\.(?<fraction>\d*))?(?:[eE](?<exponent>[+-]?\d{1,2})|(?<unit>[KMGTPE]i|[numkMGTPE])?)$/
@@ -34,7 +34,7 @@ const pattern =
  * characters, or finer than a billionth.
  */
 export function parseQuantity(text: string): bigint | null {
-  if (text.length > longest) return null
+  if (text.length > longestQuantity) return null
   const parts = pattern.exec(text)?.groups
   if (!parts) return null
   const { sign, whole = '', fraction = '', exponent = '0', unit = '' } = parts

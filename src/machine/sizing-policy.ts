@@ -3,14 +3,14 @@ import { positiveQuantity } from './quantity.ts'
 
 /** The sizing policies of a VirtualMachineClass (vmclass, the table of fields). */
 
-const mostPolicies = 16
+export const mostPolicies = 16
 const mostCores = 1024
 /** There are no more percentages, and no more booleans, than this; lists may repeat themselves. */
 const mostListed = 100
 
 type Range = { readonly min?: unknown; readonly max?: unknown }
 const isInOrder = ({ min, max }: Range) => !isNumeric(min) || !isNumeric(max) || min <= max
-const disordered = 'The minimum must not be greater than the maximum'
+export const disordered = 'The minimum must not be greater than the maximum'
 
 function isNumeric(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint'
@@ -32,7 +32,7 @@ const few = <Item extends z.ZodType>(item: Item, most: number) =>
     return z.NEVER
   }, z.array(item, 'must be a list').max(most))
 
-const coresRange = z
+export const coresRange = z
   .strictObject({
     min: number(1, mostCores),
     max: number(1, mostCores),
@@ -42,7 +42,7 @@ const coresRange = z
 
 const amounts = { min: positiveQuantity.optional(), max: positiveQuantity.optional() }
 
-const memoryRange = z
+export const memoryRange = z
   .strictObject({
     ...amounts,
     step: positiveQuantity.optional(),

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
@@ -9,7 +9,7 @@ import { temporaryFolder } from './temporary.ts'
 /**
  * Starts the compiled program named by the first argument, takes uploads through it, plain and in wrappings whose decoders
  * have threads of their own, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
- * that go along: exit code 0 when all of that works.
+ * and the presets that go along: exit code 0 when all of that works.
  */
 const ready = z.object({ listen: z.string() })
 const begun = z.object({ health: z.string() })
@@ -88,6 +88,9 @@ await ended(companion)
 await ended(service)
 
 const printed = execFileSync(process.execPath, [main, 'crds'], { encoding: 'utf8' })
-const kept = join(main, '../../../deploy/crds/clustervirtualimages.yaml')
-if (printed !== (await readFile(kept, 'utf8'))) throw new Error(`${kept} is another definition`)
+const kept = join(main, '../../../deploy/crds')
+const texts = (await readdir(kept)).sort().map((name) => readFile(join(kept, name), 'utf8'))
+if (printed !== (await Promise.all(texts)).join('')) throw new Error(`${kept} are others`)
+const presets = await import(join(main, '../sync/presets.js'))
+if ((await presets.readPresets()).length !== 3) throw new Error('the presets are missing')
 console.log('the package took uploads, looked after a cluster, and stopped')

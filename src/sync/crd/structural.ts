@@ -3,7 +3,8 @@ import { Bug } from '../../errors.ts'
 
 /** A structural schema, of the keywords that our resources need (Kubernetes, "Specifying a structural schema"). */
 export type Structural = {
-  readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean'
+  /** Missing in an integer or string alone. */
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
   readonly properties?: { readonly [name: string]: Structural }
   readonly items?: Structural
   readonly [keyword: string]: unknown
@@ -37,6 +38,7 @@ class Conversion {
   }
 
   of(json: Json, path: Path): Structural {
+    if (json['x-kubernetes-int-or-string'] === true) return this.#intOrString(json, path)
     demandKnown(json, path)
     switch (json.type) {
       case 'object':
@@ -55,6 +57,16 @@ class Conversion {
       default:
         throw new Bug(`${path.join('.')} has no structural schema: ${JSON.stringify(json)}`)
     }
+  }
+
+  /** Such as a quantity; what else than an integer or a text our schema may take is refused. */
+  #intOrString({ anyOf: shapes, ...json }: Json, path: Path): Structural {
+    demandKnown(json, path)
+    if (!shapes?.some(({ type }) => type === 'string')) {
+      throw new Bug(`${path.join('.')} takes no text`)
+    }
+    const anyOf = [{ type: 'integer' }, { type: 'string' }]
+    return { ...extras(json), anyOf, ...this.#maximum('maxLength', json, path), ...patterns(json) }
   }
 
   #object(json: Json, path: Path): Omit<Structural, 'type'> {

@@ -7,6 +7,8 @@ test.each([[['machines']], [['clustervirtualimages', 'machines']]])(
   async (operands) => {
     const asked = command.run(operands, {})
     await expect(asked).rejects.toThrow(Refusal)
-    await expect(asked).rejects.toThrow('name one of clustervirtualimages, or none')
+    await expect(asked).rejects.toThrow(
+      'name one of clustervirtualimages, virtualmachineclasses, or none',
+    )
   },
 )

@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import { nodeSelectorSchema, tolerationsSchema } from './placement.ts'
+import { rules, type Rule } from './rule.ts'
+import { noOverlaps, sizingPoliciesResource } from './sizing-policy-resource.ts'
+
+/**
+ * The custom resource VirtualMachineClass (vmclass, "The resource"). These schemas make its definition; what CEL has to say
+ * stands in them as Kubernetes writes it. What its metadata says is for a webhook: CEL sees the name alone.
+ */
+
+/** KubeVirt has models and features in names of labels, so they are no longer than those. */
+const cpuWord = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+
+/** More than any processor has. */
+const mostFeatures = 1024
+
+const discovery = z
+  .strictObject({ ...nodeSelectorSchema.shape, nodeSelector: nodeSelectorSchema.optional() })
+  .meta({
+    description:
+      'The nodes whose common features are found: a label selector, here or in nodeSelector; {} is all',
+    ...rules({
+      rule: '!has(self.nodeSelector) || (!has(self.matchLabels) && !has(self.matchExpressions))',
+      message: 'discovery takes a label selector, itself or in nodeSelector, not both',
+    }),
+  })
+
+const cpu = z
+  .strictObject({
+    type: z.enum(['Host', 'HostPassthrough', 'Discovery', 'Model', 'Features']),
+    model: cpuWord.optional().meta({ description: 'As IvyBridge; for the type Model' }),
+    features: z
+      .array(cpuWord)
+      .min(1)
+      .max(mostFeatures)
+      .optional()
+      .meta({ description: 'As vmx; for the type Features' }),
+    discovery: discovery.optional(),
+  })
+  .meta({
+    description: 'Which processor a machine sees',
+    ...rules(
+      ofType(['HostPassthrough', 'Host'], {
+        cannot: ['model', 'features', 'discovery'],
+        message: 'HostPassthrough and Host cannot have model, features or discovery',
+      }),
+      ofType(['Discovery'], {
+        cannot: ['model', 'features'],
+        message: 'Discovery cannot have model or features',
+      }),
+      ofType(['Model'], {
+        needs: ['model'],
+        cannot: ['features', 'discovery'],
+        message: 'Model requires model and cannot have features or discovery',
+      }),
+      ofType(['Features'], {
+        needs: ['features'],
+        cannot: ['model', 'discovery'],
+        message: 'Features requires features and cannot have model or discovery',
+      }),
+      { rule: 'self == oldSelf', message: '.spec.cpu is immutable' },
+    ),
+  })
+
+type Fields = {
+  readonly needs?: readonly string[]
+  readonly cannot: readonly string[]
+  readonly message: string
+}
+
+function ofType(types: readonly string[], { needs = [], cannot, message }: Fields): Rule {
+  const others = types.map((type) => `self.type != '${type}'`)
+  const fields = [
+    ...needs.map((field) => `has(self.${field})`),
+    ...cannot.map((field) => `!has(self.${field})`),
+  ]
+  return { rule: `(${others.join(' && ')}) || (${fields.join(' && ')})`, message }
+}
+
+export const virtualMachineClassSpec = z.strictObject({
+  cpu,
+  nodeSelector: nodeSelectorSchema
+    .optional()
+    .meta({ description: 'The nodes that machines may run on; all unless given' }),
+  tolerations: tolerationsSchema
+    .optional()
+    .meta({ description: 'The taints of nodes that machines may run on all the same' }),
+  sizingPolicies: sizingPoliciesResource.optional(),
+})
+
+/** What goes for the resource as a whole. */
+export const virtualMachineClassRules: readonly Rule[] = [noOverlaps]
+
+/** Kubernetes is made for clusters of this many nodes. */
+export const mostNodes = 5000
+
+export const virtualMachineClassStatus = z
+  .object({
+    phase: z.enum(['Pending', 'Ready', 'Terminating']),
+    cpuFeatures: z
+      .object({
+        enabled: z.array(z.string()).optional().meta({ description: 'What machines are given' }),
+        notEnabledCommon: z
+          .array(z.string())
+          .optional()
+          .meta({ description: 'What all available nodes have beyond that' }),
+      })
+      .meta({ description: 'For the types Discovery and Features' }),
+    availableNodes: z
+      .array(z.string())
+      .max(mostNodes)
+      .meta({ description: 'The nodes that machines can run on now' }),
+    maxAllocatableResources: z
+      .object({ cpu: z.string().optional(), memory: z.string().optional() })
+      .meta({ description: 'The most that one available node has' }),
+    conditions: z
+      .array(
+        z.object({
+          type: z.enum(['Ready', 'Discovered', 'InUse']),
+          status: z.enum(['True', 'False', 'Unknown']),
+          reason: z.string(),
+          message: z.string().meta({ description: 'What is the matter, and what to do' }),
+          lastTransitionTime: z.string(),
+          observedGeneration: z
+            .int()
+            .meta({ description: 'Which generation of the spec this is about' }),
+        }),
+      )
+      .max(16)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+    observedGeneration: z.int().meta({ description: 'Which generation this is about' }),
+  })
+  .partial()
+
+export type VirtualMachineClassSpec = z.output<typeof virtualMachineClassSpec>
+export type VirtualMachineClassStatus = z.output<typeof virtualMachineClassStatus>
