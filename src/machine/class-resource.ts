@@ -135,6 +135,3 @@ export const virtualMachineClassStatus = z
     observedGeneration: z.int().meta({ description: 'Which generation this is about' }),
   })
   .partial()
-
-export type VirtualMachineClassSpec = z.output<typeof virtualMachineClassSpec>
-export type VirtualMachineClassStatus = z.output<typeof virtualMachineClassStatus>

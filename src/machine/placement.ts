@@ -14,12 +14,12 @@ const labelValue = z
   .max(63)
   .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/)
 
-export const selectorOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'] as const
+const operators = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'] as const
 
 const requirement = z
   .strictObject({
     key: labelKey.meta({ description: 'The key of a label' }),
-    operator: z.enum(selectorOperators),
+    operator: z.enum(operators),
     values: z.array(labelValue).max(256).optional().meta({
       description: 'For In and NotIn, at least one; for Gt and Lt, one whole number',
     }),
@@ -91,6 +91,3 @@ const toleration = z
   )
 
 export const tolerationsSchema = z.array(toleration).max(64)
-
-export type NodeSelector = z.output<typeof nodeSelectorSchema>
-export type Toleration = z.output<typeof toleration>

@@ -128,10 +128,33 @@ describe('a structural schema', () => {
     })
   })
 
+  test('has an integer or a text as Kubernetes writes it', () => {
+    const meta = { 'x-kubernetes-int-or-string': true, pattern: '^x$', maxLength: 9 }
+    const amount = z.union([z.string(), z.number()]).transform(String).meta(meta)
+    expect(structural(amount, 'closed')).toEqual({
+      'x-kubernetes-int-or-string': true,
+      anyOf: [{ type: 'integer' }, { type: 'string' }],
+      maxLength: 9,
+      pattern: '^x$',
+    })
+  })
+
   test.each([
     ['a string without a maximum', z.object({ a: z.string() })],
     ['a list without a maximum', z.object({ a: z.array(z.boolean()) })],
     ['a map without a maximum', z.object({ a: z.record(z.string(), z.boolean()) })],
+    [
+      'a text or an integer without a maximum',
+      z.object({
+        a: z.union([z.string(), z.number()]).meta({ 'x-kubernetes-int-or-string': true }),
+      }),
+    ],
+    [
+      'one of several shapes without a text',
+      z.object({
+        a: z.union([z.boolean(), z.int()]).meta({ 'x-kubernetes-int-or-string': true }),
+      }),
+    ],
     ['one of several shapes', z.object({ a: z.union([z.boolean(), z.int()]) })],
     ['null', z.object({ a: z.null() })],
   ])('is not made of %s, and the place is named', (_, schema) => {
