@@ -53,6 +53,12 @@ export function formatQuantity(amount: bigint): string {
   return `${amount / worth}${unit}`
 }
 
+/** Of cores: in whole ones, or in the largest decimal part that is exact (`7910m`). */
+export function formatCores(amount: bigint): string {
+  if (amount % one === 0n) return String(amount / one)
+  return formatQuantity(amount)
+}
+
 const wrong = 'must be a quantity such as 512Mi, 1.5Gi or 1e9'
 
 /** A quantity as manifests have it, as text or as a number; gives billionths. */
