@@ -5,7 +5,6 @@ import { Kept, type Memory } from './cluster-virtual-image/kept.ts'
 import { Links } from './cluster-virtual-image/links.ts'
 import { occurrencesBetween } from './cluster-virtual-image/occurrences.ts'
 import { isLeaving, remove } from './cluster-virtual-image/removal.ts'
-import { report } from './cluster-virtual-image/report.ts'
 import {
   conditionOf,
   saidOfImage,
@@ -18,7 +17,8 @@ import { isOutdated, isRefused, wordsFor } from './cluster-virtual-image/trouble
 import { differenceOf, writeStatus } from './cluster-virtual-image/write-status.ts'
 import type { Mirrored } from './mirror.ts'
 import type { Lane } from './queue.ts'
-import type { ClusterVirtualImage } from './resource.ts'
+import { report } from './report.ts'
+import { apiVersion, kind, type ClusterVirtualImage } from './resource.ts'
 
 export type { Surroundings } from './cluster-virtual-image/surroundings.ts'
 
@@ -188,7 +188,8 @@ export class ClusterVirtualImages {
     signal: AbortSignal,
   ): Promise<void> {
     const occurrences = occurrencesBetween(resource.status, said, isFinding)
-    await report(resource, occurrences, memory.told, this.#around, signal)
+    const concerned = { apiVersion, kind, metadata: resource.metadata }
+    await report(concerned, occurrences, memory.told, this.#around, signal)
     await writeStatus(resource, said, memory, this.#around, signal)
     memory.told.clear()
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { metadataSchema } from '../kube/cluster-api.ts'
+import type { ResourceKind } from './custom-resource.ts'
 
 /**
  * A ClusterVirtualImage as the companion reads it: the sections that go to the service as they are are looked at there, and
@@ -46,3 +47,11 @@ export const clusterVirtualImageSchema = z.object({
   status: reportedSchema.optional().catch(undefined),
 })
 export type ClusterVirtualImage = z.output<typeof clusterVirtualImageSchema>
+
+export const clusterVirtualImage: ResourceKind<ClusterVirtualImage> = {
+  apiVersion,
+  kind,
+  path: resourcesPath,
+  schema: clusterVirtualImageSchema,
+  finalizer: 'virtualization.deckhouse.io/cvi-cleanup',
+}

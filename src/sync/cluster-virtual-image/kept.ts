@@ -1,9 +1,10 @@
 import type { OwnedImage } from '../../client/images.ts'
 import type { ClusterVirtualImage } from '../resource.ts'
+import type { Written } from '../apply-status.ts'
 import type { Said } from './status.ts'
 
 /** What is remembered of a resource between two looks. Nothing is lost with it but a few requests. Times in milliseconds. */
-export type Memory = {
+export type Memory = Written & {
   readonly uid: string
   /** The service has answered so, and does not tell of the image yet. */
   asked: { readonly image: OwnedImage; readonly at: number } | null
@@ -18,10 +19,6 @@ export type Memory = {
   releasedAt: number | null
   /** Names of events that were told, as long as the status that they lead to is not written. */
   readonly told: Set<string>
-  /** Fields of the status that the definition in the cluster lacks, such as `size.stored`. */
-  undeclared: readonly string[]
-  /** Digests of what was written last, and of what the API server made of it. */
-  written: { readonly said: string; readonly kept: string } | null
 }
 
 export class Kept {

@@ -1,7 +1,7 @@
+import type { Occurrence as Told } from '../report.ts'
 import { conditionOf, type Said } from './status.ts'
 
-/** What is told as an event of the cluster. */
-export type Occurrence = {
+type Occurrence = Told & {
   readonly reason:
     | 'DataSourceImportStarted'
     | 'DataSourceImportCompleted'
@@ -9,10 +9,6 @@ export type Occurrence = {
     | 'UploadTimeout'
     | 'ImageLost'
     | 'ImageRecovered'
-  readonly type: 'Normal' | 'Warning'
-  readonly message: string
-  /** The same for the same occurrence, however often it is looked at. */
-  readonly key: string
 }
 
 /** As much of a status that was written as has to do with it. */

@@ -1,10 +1,33 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
-import { Refusal } from '../../errors.ts'
-import type { Metadata } from '../../kube/cluster-api.ts'
-import { apiVersion, kind, type ClusterVirtualImage } from '../resource.ts'
-import type { Occurrence } from './occurrences.ts'
-import type { Surroundings } from './surroundings.ts'
+import { Refusal } from '../errors.ts'
+import type { ClusterApi, Metadata } from '../kube/cluster-api.ts'
+import type { Log } from '../log.ts'
+
+/** What is told as an event of the cluster. */
+export type Occurrence = {
+  readonly reason: string
+  readonly type: 'Normal' | 'Warning'
+  readonly message: string
+  /** The same for the same occurrence, however often it is looked at. */
+  readonly key: string
+}
+
+/** Whom it happened to. */
+export type Concerned = {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: Metadata
+}
+
+type Around = {
+  readonly api: Pick<ClusterApi, 'create'>
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Told of each event of the cluster that could not be written. */
+  readonly onUnreported?: () => void
+}
 
 /** Events of what belongs to no namespace are kept there. */
 const namespace = 'default'
@@ -18,38 +41,43 @@ const longest = 1000
  * @throws Outage CLUSTER_UNAVAILABLE
  */
 export async function report(
-  resource: ClusterVirtualImage,
+  concerned: Concerned,
   occurrences: readonly Occurrence[],
   told: Set<string>,
-  around: Surroundings,
+  around: Around,
   signal: AbortSignal,
 ): Promise<void> {
   for (const occurrence of occurrences) {
-    const name = nameOf(resource.metadata, occurrence)
-    if (!told.has(name)) await tell(resource, occurrence, around, signal)
+    const name = nameOf(concerned.metadata, occurrence)
+    if (!told.has(name)) await tell(concerned, occurrence, around, signal)
     told.add(name)
   }
 }
 
 async function tell(
-  resource: ClusterVirtualImage,
+  concerned: Concerned,
   occurrence: Occurrence,
-  { api, log, now, onUnreported }: Surroundings,
+  { api, log, now, onUnreported }: Around,
   signal: AbortSignal,
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/events`
   try {
-    await api.create(path, eventOf(resource, occurrence, now()), signal)
+    await api.create(path, eventOf(concerned, occurrence, now()), signal)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     if (error.code === 'CLUSTER_EXISTS') return
-    const { name } = resource.metadata
-    log.warn({ err: error, image: name, event: occurrence.reason }, 'an event was not written')
+    const { kind, metadata } = concerned
+    const { name } = metadata
+    log.warn({ err: error, kind, name, event: occurrence.reason }, 'an event was not written')
     onUnreported?.()
   }
 }
 
-function eventOf({ metadata }: ClusterVirtualImage, occurrence: Occurrence, now: number): object {
+function eventOf(
+  { apiVersion, kind, metadata }: Concerned,
+  occurrence: Occurrence,
+  now: number,
+): object {
   const { name, uid, resourceVersion } = metadata
   const { reason, type, message } = occurrence
   const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
