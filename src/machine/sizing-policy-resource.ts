@@ -24,7 +24,10 @@ const amount = positiveQuantity
     'x-kubernetes-int-or-string': true,
     maxLength: longestQuantity,
     pattern: quantityPattern.source,
-    ...rules({ rule: `${quantity('self')}.sign() > 0`, message: 'must be above 0' }),
+    ...rules({
+      rule: `${quantity('self')}.isGreaterThan(quantity('0'))`,
+      message: 'must be above 0',
+    }),
   })
   .optional()
 
@@ -71,8 +74,7 @@ const policy = z
   .meta(
     rules({
       rule: '!has(self.defaultCoreFraction) || !has(self.coreFractions) || size(self.coreFractions) == 0 || self.defaultCoreFraction in self.coreFractions',
-      messageExpression:
-        "'must be one of coreFractions: ' + self.coreFractions.map(each, string(each)).join(', ')",
+      messageExpression: "'must be one of coreFractions: %s'.format([self.coreFractions])",
       fieldPath: '.defaultCoreFraction',
     }),
   )
@@ -83,16 +85,18 @@ export const sizingPoliciesResource = z.array(policy).max(mostPolicies).meta({
 })
 
 const policies = 'self.spec.sizingPolicies'
-const areBoth = 'i < j && one.cores.min <= other.cores.max && other.cores.min <= one.cores.max'
-const shown = (name: string) => `string(${name}.cores.min) + '-' + string(${name}.cores.max)`
+const areBoth = 'one.cores.min <= other.cores.max && other.cores.min <= one.cores.max'
+/** The first that overlaps others, and those behind it: each overlaps itself. */
+const first = `${policies}.map(one, ${policies}.filter(other, ${areBoth})).filter(group, size(group) > 1)[0]`
+const ends = [0, 1].flatMap((at) => ['min', 'max'].map((end) => `${first}[${at}].cores.${end}`))
 
 /**
  * No two ranges of cores overlap. The rule stands at the root, where the name is, and is asked when policies are new or others:
- * a class from before it must not be kept from losing its finalizer.
+ * a class from before it must not be kept from losing its finalizer. In what CEL reckons with, only `format` costs what it is.
  */
 export const noOverlaps: Rule = {
-  rule: `!has(${policies}) || (oldSelf.hasValue() && oldSelf.value().?spec.?sizingPolicies == optional.of(${policies})) || !${policies}.exists(i, one, ${policies}.exists(j, other, ${areBoth}))`,
-  messageExpression: `'VirtualMachineClass "' + self.metadata.name + '" has sizing policies whose core ranges overlap: ' + ${policies}.transformList(i, one, ${policies}.transformList(j, other, ${areBoth}, ${shown('one')} + ' and ' + ${shown('other')})).filter(pairs, size(pairs) > 0)[0][0]`,
+  rule: `!has(${policies}) || (oldSelf.hasValue() && has(oldSelf.value().spec.sizingPolicies) && oldSelf.value().spec.sizingPolicies == ${policies}) || ${policies}.all(one, size(${policies}.filter(other, ${areBoth})) < 2)`,
+  messageExpression: `'VirtualMachineClass "%s" has sizing policies whose core ranges overlap: %d-%d and %d-%d'.format([self.metadata.name, ${ends.join(', ')}])`,
   fieldPath: '.spec.sizingPolicies',
   optionalOldSelf: true,
 }

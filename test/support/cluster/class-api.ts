@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import type { Answered, Api } from './api.ts'
+
+const path = '/apis/virtualization.deckhouse.io/v1alpha2/virtualmachineclasses'
+
+const refusal = z.object({
+  details: z.object({
+    causes: z.array(z.object({ field: z.string(), message: z.string() })),
+  }),
+})
+
+export const classManifest = (name: string, spec: object, metadata: object = {}) => ({
+  apiVersion: 'virtualization.deckhouse.io/v1alpha2',
+  kind: 'VirtualMachineClass',
+  metadata: { name, ...metadata },
+  spec,
+})
+
+/** VirtualMachineClasses in a cluster, asked for as JSON. */
+export class ClassApi {
+  readonly #api: Api
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  /** What is wrong with a class, `field: message`; nothing is kept. Empty when it would be created. */
+  async objections(spec: object, name = 'x'): Promise<string[]> {
+    const body = classManifest(name, spec)
+    return objectionsOf(await this.#api.ask(`${path}?dryRun=All`, { method: 'POST', body }))
+  }
+
+  async create(name: string, spec: object): Promise<void> {
+    await this.#api.done(path, { method: 'POST', body: classManifest(name, spec) })
+  }
+
+  /** @param subresource such as `/status` @returns as `objections` */
+  async patch(name: string, body: object, subresource = ''): Promise<string[]> {
+    const type = 'application/merge-patch+json'
+    const asked = { method: 'PATCH', type, body } as const
+    return objectionsOf(await this.#api.ask(`${path}/${name}${subresource}`, asked))
+  }
+
+  async read(name: string): Promise<unknown> {
+    return await this.#api.done(`${path}/${name}`)
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#api.done(`${path}/${name}`, { method: 'DELETE' })
+  }
+}
+
+function objectionsOf({ status, body }: Answered): string[] {
+  if (status < 300) return []
+  const { causes } = refusal.parse(body).details
+  return causes.map(({ field, message }) => `${field}: ${withoutValue(message)}`)
+}
+
+/** The API server shows the value before what is wrong with it: JSON for an object, a line of Go for others. */
+function withoutValue(message: string): string {
+  return message.replace(/^Invalid value: (?:\{.*\}|\[.*\]|"(?:[^"\\]|\\.)*"|[^:]*): /s, '')
+}
