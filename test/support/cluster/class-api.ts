@@ -56,7 +56,7 @@ function objectionsOf({ status, body }: Answered): string[] {
   return causes.map(({ field, message }) => `${field}: ${withoutValue(message)}`)
 }
 
-/** The API server shows the value before what is wrong with it: JSON for an object, a line of Go for others. */
+/** The API server shows a text or a number before what is wrong with it. */
 function withoutValue(message: string): string {
-  return message.replace(/^Invalid value: (?:\{.*\}|\[.*\]|"(?:[^"\\]|\\.)*"|[^:]*): /s, '')
+  return message.replace(/^Invalid value: (?:"(?:[^"\\]|\\.)*": |-?\d+: )?/, '')
 }
