@@ -21,6 +21,7 @@ import {
 } from '../sync/resource.ts'
 import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
+import { openMachineClasses } from './machine-classes.ts'
 import { userAgent } from './version.ts'
 
 /** The companion, from its first request to its last one. */
@@ -52,25 +53,35 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   })
   const rest = restOf(settings)
   const mirror = new Mirror({ ...ground, rest })
-  const queue = undo.use(openQueue(resources, metrics, log))
+  const queue = undo.use(openQueue(bornIn(resources), metrics, log))
   const onUnreported = () => metrics.unreported.inc()
+  const { workers } = settings
+  const namespace = namespaceOf(settings, api)
+  const ofClasses = undo.use(openQueue(() => 0, metrics, log))
+  const classes = openMachineClasses({
+    ...ground,
+    onUnreported,
+    queue: ofClasses,
+    workers,
+    namespace,
+  })
   const around = { ...ground, rest, mirror, resources, queue, onUnreported }
   const images = new ClusterVirtualImages(around)
-  const leader = openLeader(settings, api, log)
+  const leader = openLeader(namespace, api, log)
   const stopping = new AbortController()
   const isStopping = () => stopping.signal.aborted
   const readiness = () => readinessOf({ resources, leader, mirror, isStopping })
   metrics.levelsFrom(() => ({
-    depth: queue.depth,
+    depth: queue.depth + ofClasses.depth,
     isLeading: leader.isLeading,
     isSynced: resources.isSynced,
   }))
   const health = undo.use(await Health.open(settings.controllerListen, { metrics, readiness, log }))
-  const lead = (signal: AbortSignal) =>
+  const leadImages = (signal: AbortSignal) =>
     rounds(
       {
         queue,
-        workers: settings.workers,
+        workers,
         work: (name, until) => images.reconcile(name, until),
         names: () => namesOf(resources),
         follow: () => ({ [Symbol.dispose]: images.watch() }),
@@ -78,8 +89,10 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
       },
       signal,
     )
+  const lead = (signal: AbortSignal) => together([leadImages, classes.lead], signal)
   const know = (signal: AbortSignal) => resources.run(signal)
-  const ended = together([know, (signal) => leader.run(lead, signal)], stopping.signal)
+  const stand = (signal: AbortSignal) => leader.run(lead, signal)
+  const ended = together([know, classes.know, stand], stopping.signal)
   const held = undo.move()
   return {
     address: health.address,
@@ -109,13 +122,13 @@ function restOf(settings: CompanionSettings): Rest {
 }
 
 function openQueue(
-  resources: Informer<ClusterVirtualImage>,
+  bornAt: (name: string) => number,
   { reconcileSeconds, reconcileErrors }: CompanionMetrics,
   log: Log,
 ): WorkQueue {
   return new WorkQueue({
     random: Math.random,
-    bornAt: (name) => Date.parse(resources.get(name)?.metadata.creationTimestamp ?? '') || 0,
+    bornAt,
     onWork: (seconds) => reconcileSeconds.observe(seconds),
     onFailure: (resource, error) => {
       reconcileErrors.inc()
@@ -126,8 +139,16 @@ function openQueue(
   })
 }
 
-function openLeader({ leaderNamespace }: CompanionSettings, api: Connection, log: Log): Leader {
-  const namespace = leaderNamespace ?? api.namespace ?? 'default'
+function bornIn(resources: Resources): (name: string) => number {
+  return (name) => Date.parse(resources.get(name)?.metadata.creationTimestamp ?? '') || 0
+}
+
+/** Where the companion keeps what is its own. */
+function namespaceOf({ leaderNamespace }: CompanionSettings, { namespace }: Connection): string {
+  return leaderNamespace ?? namespace ?? 'default'
+}
+
+function openLeader(namespace: string, api: Connection, log: Log): Leader {
   const identity = `${hostname()}_${randomUUID()}`
   return new Leader({ api, namespace, identity, log, now: Date.now })
 }

@@ -117,6 +117,9 @@ export const virtualMachineClassStatus = z
     maxAllocatableResources: z
       .object({ cpu: z.string().optional(), memory: z.string().optional() })
       .meta({ description: 'The most that one available node has' }),
+    rediscovered: z
+      .string()
+      .meta({ description: 'Which value of the annotation rediscover was heeded last' }),
     conditions: z
       .array(
         z.object({

@@ -16,8 +16,11 @@ export type InformerOptions<Item extends Named> = {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly random: () => number
+  /** Whether the cluster may have no such kind, or get it later: then there are no objects. */
+  readonly mayBeMissing?: boolean
 }
 
+/** @param name with the namespace before it, where there is one: `default/vm` */
 export type Changed<Item> = (name: string, item: Item | null) => void
 
 /** Objects a page, at first, and at least where they are so large that fewer fit into an answer. */
@@ -34,8 +37,16 @@ const listSchema = z.object({
 })
 const eventSchema = z.object({ type: z.string(), object: z.unknown() })
 const bareSchema = z.object({
-  metadata: z.object({ name: z.string().default(''), resourceVersion: z.string() }),
+  metadata: z.object({
+    name: z.string().default(''),
+    namespace: z.string().optional(),
+    resourceVersion: z.string(),
+  }),
 })
+
+function keyOf({ name, namespace }: Pick<Metadata, 'name' | 'namespace'>): string {
+  return namespace === undefined ? name : `${namespace}/${name}`
+}
 
 /** A collection of objects, kept as the API server has it: listed once, and then watched for as long as the signal lasts. */
 export class Informer<Item extends Named> {
@@ -86,7 +97,7 @@ export class Informer<Item extends Named> {
 
   /** The answer to a write, so that nobody acts on what was before it. What is gone meanwhile stays gone. */
   learn(item: Item): void {
-    const known = this.get(item.metadata.name)
+    const known = this.get(keyOf(item.metadata))
     if (known?.metadata.uid === item.metadata.uid) this.#keep(item)
   }
 
@@ -114,9 +125,19 @@ export class Informer<Item extends Named> {
       const failure = asFailure(error)
       if (failure.code === 'CLUSTER_TOO_LARGE') this.#page = Math.max(leastPage, this.#page >> 1)
       if (failure.code === 'CLUSTER_EXPIRED') this.#version = null
+      else if (failure.code === 'CLUSTER_NOT_FOUND' && this.#options.mayBeMissing) this.#lack()
       else this.#tell(failure)
       return failure.retryAfter ?? 0
     }
+  }
+
+  /** There is no such kind: nothing is left of it, and it is asked for again. */
+  #lack(): void {
+    this.#version = null
+    this.#refused.clear()
+    this.#replaceBy(new Map())
+    this.#isSynced = true
+    this.#wellAgain()
   }
 
   /** @returns the version that the whole list is of */
@@ -141,7 +162,7 @@ export class Informer<Item extends Named> {
 
   #gather(found: Map<string, Item>, object: unknown): void {
     const item = this.#read(object)
-    if (item) found.set(item.metadata.name, item)
+    if (item) found.set(keyOf(item.metadata), item)
   }
 
   /**
@@ -175,7 +196,7 @@ export class Informer<Item extends Named> {
     const { metadata } = checked(bareSchema, object)
     // Versions only grow, but for a cluster that was restored.
     if (isNewer(this.#version ?? '', metadata.resourceVersion)) throw gone()
-    if (type === 'DELETED') this.#drop(metadata.name)
+    if (type === 'DELETED') this.#drop(keyOf(metadata))
     else if (type !== 'BOOKMARK') this.#keepRead(object)
     this.#version = metadata.resourceVersion
   }
@@ -187,14 +208,15 @@ export class Informer<Item extends Named> {
 
   /** An object of another uid is another object, however old; of the same one, the newer state holds. */
   #keep(item: Item): void {
-    const { name, uid, resourceVersion } = item.metadata
-    const known = this.get(name)?.metadata
+    const { uid, resourceVersion } = item.metadata
+    const known = this.get(keyOf(item.metadata))?.metadata
     if (known?.uid !== uid || isNewer(resourceVersion, known.resourceVersion)) this.#put(item)
   }
 
   #put(item: Item): void {
-    this.#items.set(item.metadata.name, item)
-    this.#announce(item.metadata.name, item)
+    const name = keyOf(item.metadata)
+    this.#items.set(name, item)
+    this.#announce(name, item)
   }
 
   #drop(name: string): void {
@@ -209,7 +231,8 @@ export class Informer<Item extends Named> {
   /** Null for what the schema refuses: what was known of it before stays. */
   #read(object: unknown): Item | null {
     const { data, error } = this.#options.schema.safeParse(object)
-    const name = data?.metadata.name ?? bareSchema.safeParse(object).data?.metadata.name ?? ''
+    const metadata = data?.metadata ?? bareSchema.safeParse(object).data?.metadata
+    const name = metadata ? keyOf(metadata) : ''
     if (data) {
       this.#refused.delete(name)
       return data

@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { asFailure, Refusal } from '../errors.ts'
+import { checked } from '../kube/answers.ts'
+import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { Log } from '../log.ts'
+import { backoff, pause } from './pause.ts'
+import type { Preset } from './presets.ts'
+import { virtualMachineClass } from './virtual-machine-class/resource.ts'
+
+export type PresetsOptions = {
+  readonly api: ClusterApi
+  /** Where it is kept which presets were applied. */
+  readonly namespace: string
+  readonly presets: () => Promise<readonly Preset[]>
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly random: () => number
+}
+
+const name = 'slipway-presets'
+/** Before the first further attempt, and the most, in milliseconds. */
+const [first, longest] = [1000, 60_000]
+
+const recordSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  data: z.record(z.string(), z.string()).default({}),
+})
+type Known = z.output<typeof recordSchema>
+
+/**
+ * Creates the classes that come with Slipway, each once: one that was deleted or changed since stays so. Names of those that
+ * were applied are kept in a ConfigMap. Tries until it is done or the signal ends.
+ */
+export async function applyPresets(options: PresetsOptions, signal: AbortSignal): Promise<void> {
+  const { log, random } = options
+  for (let failures = 0; !signal.aborted; failures += 1) {
+    try {
+      return await apply(options, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      const failure = asFailure(error)
+      if (failure.row.kind === 'bug') throw error
+      if (failures === 0) log.warn({ err: failure }, 'the presets are applied later')
+      const wait = backoff(failures, { first, longest, random })
+      await pause(Math.max(wait, failure.retryAfter ?? 0), signal)
+    }
+  }
+}
+
+async function apply(options: PresetsOptions, signal: AbortSignal): Promise<void> {
+  const known = await applied(options, signal)
+  const presets = await options.presets()
+  const missing = presets.filter(({ metadata }) => !(metadata.name in (known?.data ?? {})))
+  if (missing.length === 0) return
+  for (const preset of missing) await create(preset, options, signal)
+  await note(missing, known, options, signal)
+}
+
+async function applied(
+  { api, namespace }: PresetsOptions,
+  signal: AbortSignal,
+): Promise<Known | null> {
+  try {
+    return checked(recordSchema, await api.get(`${pathIn(namespace)}/${name}`, {}, signal))
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'CLUSTER_NOT_FOUND') return null
+    throw error
+  }
+}
+
+/** One that is there already is somebody's own. */
+async function create(
+  preset: Preset,
+  { api, log }: PresetsOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await api.create(virtualMachineClass.path, preset, signal)
+    log.info({ name: preset.metadata.name }, 'a preset was applied')
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'CLUSTER_EXISTS') throw error
+  }
+}
+
+async function note(
+  presets: readonly Preset[],
+  known: Known | null,
+  { api, namespace, now }: PresetsOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = new Date(now()).toISOString()
+  const data = Object.fromEntries(presets.map(({ metadata }) => [metadata.name, at]))
+  const path = pathIn(namespace)
+  if (known) {
+    const { resourceVersion } = known.metadata
+    const body = { metadata: { resourceVersion }, data }
+    await api.patch(`${path}/${name}`, 'merge', body, {}, signal)
+    return
+  }
+  const metadata = { name, namespace, labels: { 'app.kubernetes.io/name': 'slipway' } }
+  await api.create(path, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, signal)
+}
+
+function pathIn(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}/configmaps`
+}

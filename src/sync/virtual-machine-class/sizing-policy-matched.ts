@@ -1,0 +1,114 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Outage } from '../../errors.ts'
+import { chooseClass } from '../../machine/choose-class.ts'
+import { evaluate } from '../../machine/evaluate.ts'
+import { virtualMachineClassSchema } from '../../machine/virtual-machine-class.ts'
+import { virtualMachineSchema } from '../../machine/virtual-machine.ts'
+import { apiVersion } from '../resource.ts'
+import { machineSchema, type Machine } from './machine.ts'
+import { virtualMachineClass, type MachineClass } from './resource.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** The condition of machines that says whether they fit their class. */
+const type = 'SizingPolicyMatched'
+
+type Verdict = {
+  readonly status: 'True' | 'False' | 'Unknown'
+  readonly reason: string
+  readonly message: string
+}
+
+/**
+ * Says of a machine whether it fits its class; only when that is not said yet.
+ * @throws Refusal CLUSTER_CONFLICT when the machine has changed meanwhile, CLUSTER_NOT_FOUND
+ */
+export async function sayWhetherMatched(
+  machine: Machine,
+  { api, resources, machines, now }: Surroundings,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, namespace = '', resourceVersion } = machine.metadata
+  const conditions = conditionsOf(machine, verdictOn(machine, [...resources.items()]), now())
+  if (isDeepStrictEqual(conditions, machine.status?.conditions ?? [])) return
+  const path = `/apis/${apiVersion}/namespaces/${namespace}/virtualmachines/${name}/status`
+  // The others' conditions may be one list as a whole, which a writer of one of them would replace.
+  const body = { metadata: { resourceVersion }, status: { conditions } }
+  machines.learn(machineIn(await api.patch(path, 'merge', body, {}, signal)))
+}
+
+function machineIn(answer: unknown): Machine {
+  const { data, error } = machineSchema.safeParse(answer)
+  if (data) return data
+  const message = 'the API server answers with no VirtualMachine that can be read'
+  throw new Outage('CLUSTER_UNAVAILABLE', message, { cause: error })
+}
+
+function conditionsOf({ metadata, status }: Machine, verdict: Verdict, now: number) {
+  const before = status?.conditions ?? []
+  const own = before.find((condition) => condition.type === type)
+  const isSame = own?.['status'] === verdict.status && own['reason'] === verdict.reason
+  const lastTransitionTime = isSame ? own['lastTransitionTime'] : new Date(now).toISOString()
+  const observed = metadata.generation
+  const condition = {
+    type,
+    ...verdict,
+    lastTransitionTime,
+    ...(observed !== undefined && { observedGeneration: observed }),
+  }
+  return own ? before.map((each) => (each === own ? condition : each)) : [...before, condition]
+}
+
+function verdictOn({ metadata, spec }: Machine, all: readonly MachineClass[]): Verdict {
+  const machine = virtualMachineSchema.safeParse({
+    apiVersion,
+    kind: 'VirtualMachine',
+    metadata: { name: metadata.name },
+    spec,
+  })
+  if (!machine.data) return unknown('the machine', machine.error.issues)
+  const classes = all.flatMap((each) => classOf(each).data ?? [])
+  const chosen = chooseClass(classes, machine.data)
+  if ('code' in chosen) return missing(chosen.message, spec.virtualMachineClassName, all)
+  const violations = evaluate(chosen, machine.data)
+  const message = violations.map((violation) => violation.message).join('; ')
+  return violations.length === 0
+    ? { status: 'True', reason: type, message: '' }
+    : { status: 'False', reason: 'SizingPolicyNotMatched', message: cut(message) }
+}
+
+/** A class that is there, and cannot be read, is not missing. */
+function missing(message: string, name: string | undefined, all: readonly MachineClass[]): Verdict {
+  const named = all.find(({ metadata }) => metadata.name === name)
+  const error = named && classOf(named).error
+  if (error) return unknown('the class', error.issues)
+  return { status: 'False', reason: 'VirtualMachineClassNotFound', message: cut(message) }
+}
+
+const read = new WeakMap<MachineClass, ReturnType<typeof readClass>>()
+
+/** Many machines are held against few classes. */
+function classOf(resource: MachineClass): ReturnType<typeof readClass> {
+  const known = read.get(resource) ?? readClass(resource)
+  read.set(resource, known)
+  return known
+}
+
+function readClass({ metadata, spec }: MachineClass) {
+  const { kind } = virtualMachineClass
+  return virtualMachineClassSchema.safeParse({ apiVersion, kind, metadata, spec })
+}
+
+type Issues = readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]
+
+function unknown(what: string, issues: Issues): Verdict {
+  const told = issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
+  const message = cut(`${what} cannot be read: ${told.join('; ')}`)
+  return { status: 'Unknown', reason: 'SizingPolicyNotEvaluated', message }
+}
+
+/** Of a message, in characters (Kubernetes, Condition: 32 768). */
+const longest = 16_384
+
+function cut(message: string): string {
+  return message.length > longest ? `${message.slice(0, longest)}…` : message
+}

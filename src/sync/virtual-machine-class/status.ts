@@ -1,0 +1,63 @@
+import type { WorkedOut } from '../../machine/work-out.ts'
+import type { MachineClass } from './resource.ts'
+
+export type Condition = {
+  readonly type: 'Ready' | 'Discovered' | 'InUse'
+  readonly status: 'True' | 'False'
+  readonly reason: string
+  readonly message: string
+  readonly lastTransitionTime: string
+  readonly observedGeneration: number
+}
+
+/** All that we say of a class. */
+export type Said = {
+  readonly [field: string]: unknown
+  readonly phase: 'Pending' | 'Ready' | 'Terminating'
+  readonly availableNodes: readonly string[]
+  readonly conditions: readonly Condition[]
+}
+
+/** More machines that name a class are counted, and not named. */
+const mostNamed = 20
+
+/** @param users machines that name the class, with their namespaces */
+export function said(
+  resource: MachineClass,
+  out: WorkedOut,
+  users: readonly string[],
+  now: number,
+): Said {
+  const { generation = 1, deletionTimestamp } = resource.metadata
+  const { availableNodes, cpuFeatures, maxAllocatableResources, discovered } = out
+  const inUse = users.length > 0 ? [usedBy(users, deletionTimestamp !== undefined)] : []
+  return {
+    phase: deletionTimestamp === undefined ? out.phase : 'Terminating',
+    availableNodes,
+    ...(cpuFeatures && { cpuFeatures }),
+    ...(maxAllocatableResources && { maxAllocatableResources }),
+    ...(discovered && discovered.rediscover !== null && { rediscovered: discovered.rediscover }),
+    observedGeneration: generation,
+    conditions: [...out.conditions, ...inUse].map((told) => since(resource, now, told)),
+  }
+}
+
+function usedBy(users: readonly string[], isLeaving: boolean) {
+  const named = users.slice(0, mostNamed).join(', ')
+  const more = users.length > mostNamed ? ` and ${users.length - mostNamed} more` : ''
+  const first = isLeaving ? 'it is deleted when no machine names it any more; ' : ''
+  const message = `${first}named by ${users.length} virtual machine(s): ${named}${more}`
+  return { type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message } as const
+}
+
+/** A condition's time is that of its last change of status or reason, not of its message. */
+function since(
+  { metadata: { generation = 1 }, status }: MachineClass,
+  now: number,
+  told: Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>,
+): Condition {
+  const before = status?.conditions?.find(({ type }) => type === told.type)
+  const isSame = before?.status === told.status && before.reason === told.reason
+  const lastTransitionTime = isSame ? before.lastTransitionTime : new Date(now).toISOString()
+  return { ...told, lastTransitionTime, observedGeneration: generation }
+}
