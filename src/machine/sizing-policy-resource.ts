@@ -15,9 +15,13 @@ import {
 export const quantityPattern =
   /^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2}|[KMGTPE]i|[numkMGTPE])?$/
 
-/** An integer or a text becomes what CEL compares. */
+/**
+ * An integer or a text becomes what CEL compares. A rule that fails to be worked out is no rule that is broken: it would refuse
+ * every change of what was stored before it, so `unread` comes first.
+ */
 const quantity = (field: string) =>
   `(type(${field}) == string ? quantity(${field}) : quantity('0').add(int(${field})))`
+const unread = (field: string) => `(type(${field}) == string && !isQuantity(${field}))`
 
 const amount = positiveQuantity
   .meta({
@@ -25,14 +29,14 @@ const amount = positiveQuantity
     maxLength: longestQuantity,
     pattern: quantityPattern.source,
     ...rules({
-      rule: `${quantity('self')}.isGreaterThan(quantity('0'))`,
+      rule: `${unread('self')} || ${quantity('self')}.isGreaterThan(quantity('0'))`,
       message: 'must be above 0',
     }),
   })
   .optional()
 
 const inOrder: Rule = {
-  rule: `!has(self.min) || !has(self.max) || ${quantity('self.min')}.compareTo(${quantity('self.max')}) <= 0`,
+  rule: `!has(self.min) || !has(self.max) || ${unread('self.min')} || ${unread('self.max')} || ${quantity('self.min')}.compareTo(${quantity('self.max')}) <= 0`,
   message: disordered,
 }
 
