@@ -57,17 +57,40 @@ export class ClusterStandIn implements ClusterApi {
     return metadata.uid
   }
 
+  /** Anything at all, as a user applies it: what is there already keeps its uid, and its generation grows with its spec. */
+  put(path: string, fields: Fields): StoredObject {
+    const before = this.#objects.get(path)
+    const name = path.split('/').at(-1) ?? ''
+    const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1]
+    const { generation = 0, ...kept }: Fields = before?.metadata ?? { uid: randomUUID() }
+    const given = fields['metadata'] as Fields | undefined
+    const isOther = JSON.stringify(before?.['spec']) !== JSON.stringify(fields['spec'])
+    const metadata = {
+      ...kept,
+      ...given,
+      name,
+      ...(namespace !== undefined && { namespace }),
+      generation: Number(generation) + Number(isOther),
+    } as unknown as Metadata
+    const type = before ? 'MODIFIED' : 'ADDED'
+    return this.#put(path, { ...before, ...fields, metadata }, type)
+  }
+
+  at(path: string): StoredObject | null {
+    return this.#objects.get(path) ?? null
+  }
+
   /** As `kubectl delete --wait=false`. */
-  delete(name: string): void {
-    const path = `${resourcesPath}/${name}`
+  delete(name: string, collection = resourcesPath): void {
+    const path = `${collection}/${name}`
     const object = this.#demand(path)
     const deletionTimestamp = '2026-01-01T00:00:00Z'
     this.#change(path, { ...object, metadata: { ...object.metadata, deletionTimestamp } })
   }
 
   /** Whatever finalizers there are. */
-  deleteByForce(name: string): void {
-    const path = `${resourcesPath}/${name}`
+  deleteByForce(name: string, collection = resourcesPath): void {
+    const path = `${collection}/${name}`
     const object = this.#demand(path)
     this.#change(path, {
       ...object,
@@ -105,8 +128,8 @@ export class ClusterStandIn implements ClusterApi {
 
   async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
     this.#enter('get', path, {}, query, signal)
-    if (path !== resourcesPath) return structuredClone(this.#demand(path))
-    const items = [...this.#objects.entries()].filter(([at]) => at.startsWith(`${path}/`))
+    if (!collections.test(path)) return structuredClone(this.#demand(path))
+    const items = [...this.#objects.entries()].filter(([at]) => isIn(path, at))
     return {
       metadata: { resourceVersion: String(this.#version) },
       items: items.map(([, object]) => structuredClone(object)),
@@ -147,7 +170,7 @@ export class ClusterStandIn implements ClusterApi {
     const changed =
       patch === 'apply'
         ? { ...object, status: change.status ?? {} }
-        : { ...object, metadata: { ...object.metadata, ...change.metadata } }
+        : merged(object, change, at !== path)
     const stored = this.#change(at, changed)
     this.onRequest('after')
     return stored
@@ -157,10 +180,10 @@ export class ClusterStandIn implements ClusterApi {
     const news = on(this.#news, 'news', { signal })
     const since = Number(query['resourceVersion'])
     for (const [at, object] of this.#objects) {
-      const isMissed = at.startsWith(`${path}/`) && Number(object.metadata.resourceVersion) > since
+      const isMissed = isIn(path, at) && Number(object.metadata.resourceVersion) > since
       if (isMissed) yield { type: 'MODIFIED', object: structuredClone(object) }
     }
-    for await (const [at, line] of news) if (String(at).startsWith(`${path}/`)) yield line
+    for await (const [at, line] of news) if (isIn(path, String(at))) yield line
   }
 
   #enter(verb: string, path: string, body: Fields, query: Query, signal: AbortSignal): void {
@@ -191,5 +214,27 @@ export class ClusterStandIn implements ClusterApi {
     else this.#objects.set(path, stored)
     this.#news.emit('news', path, { type, object: structuredClone(stored) })
     return structuredClone(stored)
+  }
+}
+
+const collections = /\/(?:clustervirtualimages|virtualmachineclasses|virtualmachines|nodes)$/
+
+/** Collections are asked for over all namespaces. */
+function isIn(collection: string, path: string): boolean {
+  return path.replace(/\/namespaces\/[^/]+/, '').startsWith(`${collection}/`)
+}
+
+function merged(object: StoredObject, change: StoredObject, isStatus: boolean): StoredObject {
+  if (isStatus) return { ...object, status: { ...object.status, ...change.status } }
+  const annotations = {
+    ...(object.metadata['annotations'] as Fields | undefined),
+    ...(change.metadata['annotations'] as Fields | undefined),
+  }
+  return {
+    ...object,
+    ...(change['data'] !== undefined && {
+      data: { ...(object['data'] as Fields), ...(change['data'] as Fields) },
+    }),
+    metadata: { ...object.metadata, ...change.metadata, annotations },
   }
 }

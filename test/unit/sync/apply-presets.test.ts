@@ -1,0 +1,80 @@
+import { pino } from 'pino'
+import { expect, test, vi } from 'vitest'
+import { Outage, Refusal } from '../../../src/errors.ts'
+import { applyPresets } from '../../../src/sync/apply-presets.ts'
+import { readPresets } from '../../../src/sync/presets.ts'
+import { ClusterStandIn } from '../../support/cluster-stand-in.ts'
+import { classesPath } from '../../support/reconciling-classes.ts'
+
+const configMap = '/api/v1/namespaces/slipway/configmaps/slipway-presets'
+const names = ['generic', 'host', 'host-passthrough']
+const never = new AbortController().signal
+
+function apply(api: ClusterStandIn, presets = readPresets): Promise<void> {
+  const log = pino({ level: 'silent' })
+  const options = { api, namespace: 'slipway', presets, log, now: () => 0, random: () => 0 }
+  return applyPresets(options, never)
+}
+
+function there(api: ClusterStandIn): string[] {
+  return names.filter((name) => api.at(`${classesPath}/${name}`) !== null)
+}
+
+test('the presets are applied, and their names are kept', async () => {
+  const api = new ClusterStandIn()
+  await apply(api)
+  expect(there(api)).toEqual(names)
+  expect(Object.keys(api.at(configMap)?.['data'] ?? {}).sort()).toEqual(names)
+})
+
+test('a preset that was deleted since does not come back', async () => {
+  const api = new ClusterStandIn()
+  await apply(api)
+  api.deleteByForce('host', classesPath)
+  await apply(api)
+  expect(there(api)).toEqual(['generic', 'host-passthrough'])
+})
+
+test('a class that somebody made under the name of a preset stays as it is', async () => {
+  const api = new ClusterStandIn()
+  api.put(`${classesPath}/host`, { spec: { own: true } })
+  await apply(api)
+  expect(api.at(`${classesPath}/host`)).toMatchObject({ spec: { own: true } })
+  expect(Object.keys(api.at(configMap)?.['data'] ?? {}).sort()).toEqual(names)
+})
+
+test('a preset that comes with a newer version is applied beside those of before', async () => {
+  const api = new ClusterStandIn()
+  const all = await readPresets()
+  await apply(api, () => Promise.resolve(all.slice(0, 2)))
+  api.deleteByForce('generic', classesPath)
+  await apply(api)
+  expect(there(api)).toEqual(['host', 'host-passthrough'])
+})
+
+test('a crash before the names are kept brings no preset back that is there', async () => {
+  const api = new ClusterStandIn()
+  const crash = api.refuse(/^create .*configmaps/, new Outage('CLUSTER_UNAVAILABLE', 'gone'))
+  const stop = new AbortController()
+  api.onRequest = (when) => {
+    if (when === 'after' && there(api).length === names.length) stop.abort()
+  }
+  const log = pino({ level: 'silent' })
+  const ground = { api, namespace: 'slipway', presets: readPresets, log }
+  await applyPresets({ ...ground, now: () => 0, random: () => 0 }, stop.signal)
+  expect(api.at(configMap)).toBeNull()
+  crash()
+  api.onRequest = () => undefined
+  await apply(api)
+  expect(there(api)).toEqual(names)
+})
+
+test('what is refused is tried again', async () => {
+  const api = new ClusterStandIn()
+  const allow = api.refuse(/^create .*classes$/, new Refusal('CLUSTER_NOT_FOUND', 'no such kind'))
+  const applying = apply(api)
+  await vi.waitFor(() => expect(api.asked.map(({ verb }) => verb)).toContain('create'))
+  allow()
+  await applying
+  expect(there(api)).toEqual(names)
+})

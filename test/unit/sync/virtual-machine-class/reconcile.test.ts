@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest'
+import { Refusal } from '../../../../src/errors.ts'
+import { ClusterStandIn } from '../../../support/cluster-stand-in.ts'
+import { cpuX, guideNodes } from '../../../support/cluster-nodes.ts'
+import { guidePolicies } from '../../../support/machine-classes.ts'
+import {
+  classesPath,
+  machinePath,
+  noMachines,
+  putNode,
+  ReconcilingClasses,
+} from '../../../support/reconciling-classes.ts'
+
+const discovery = { cpu: { type: 'Discovery', discovery: {} } }
+const host = { cpu: { type: 'Host' } }
+const domain = 'virtualmachineclass.virtualization.deckhouse.io'
+
+async function guide(): Promise<ReconcilingClasses> {
+  const api = new ClusterStandIn()
+  for (const [name, shape] of guideNodes) putNode(api, name, shape)
+  const play = new ReconcilingClasses(api)
+  play.apply('universal', discovery)
+  await play.until(() => expect(play.class('universal')?.status?.phase).toBe('Ready'))
+  return play
+}
+
+describe('the status of a class', () => {
+  test('tells its nodes, features and the largest machine, once', async () => {
+    await using play = await guide()
+    const { status, metadata } = play.class('universal') ?? {}
+    expect(metadata?.finalizers).toEqual(['virtualization.deckhouse.io/vmclass-cleanup'])
+    expect(status).toMatchObject({
+      availableNodes: ['blue-1', 'blue-2', 'green-1', 'green-2'],
+      cpuFeatures: { enabled: cpuX.toSorted(), notEnabledCommon: [] },
+      maxAllocatableResources: { cpu: '32', memory: '128Gi' },
+      observedGeneration: 1,
+    })
+    expect(play.api.events).toEqual(['NodesWereUpdated'])
+    expect(play.failures).toEqual([])
+  })
+
+  test('follows nodes that leave, are cordoned and tainted', async () => {
+    await using play = await guide()
+    const expectNodes = (...names: string[]) =>
+      play.until(() => expect(play.class('universal')?.status?.['availableNodes']).toEqual(names))
+    play.node('blue-1', { features: cpuX, isCordoned: true })
+    await expectNodes('blue-2', 'green-1', 'green-2')
+    play.node('blue-2', { features: cpuX, taints: [{ key: 'k', effect: 'NoSchedule' }] })
+    await expectNodes('green-1', 'green-2')
+    play.api.deleteByForce('green-1', '/api/v1/nodes')
+    await expectNodes('green-2')
+    play.node('green-2', { features: ['other'] })
+    await expectNodes()
+    expect(play.condition('universal')).toMatchObject({
+      status: 'False',
+      reason: 'NoSuitableNodesFound',
+    })
+    expect(play.class('universal')?.status?.['cpuFeatures']).toMatchObject({
+      enabled: cpuX.toSorted(),
+    })
+    expect(play.api.events.at(-1)).toBe('AvailableNodesListEmpty')
+  })
+
+  test('is not looked at for what does not count of a node', async () => {
+    await using play = await guide()
+    const before = play.looks.length
+    const [name, shape] = guideNodes[0] ?? ['', {}]
+    for (const beat of ['1', '2', '3']) {
+      play.node(name, { ...shape, labels: { ...shape.labels, beat } })
+    }
+    play.node('blue-2', { features: cpuX, labels: { group: 'blue' }, cpu: '99' })
+    await play.until(() =>
+      expect(play.class('universal')?.status?.['maxAllocatableResources']).toMatchObject({
+        cpu: '99',
+      }),
+    )
+    // One for the node, and one for the status that was written.
+    expect(play.looks.length - before).toBeLessThanOrEqual(2)
+  })
+
+  test('is worked out only when all nodes are known', async () => {
+    const api = new ClusterStandIn()
+    const away = new Refusal('CLUSTER_REFUSED', 'not yet')
+    const allow = api.refuse(/^get .*nodes$/, away)
+    await using play = new ReconcilingClasses(api)
+    play.node('n')
+    play.apply('host', host)
+    await play.until(() => expect(play.looks.length).toBeGreaterThan(2))
+    expect(play.class('host')?.status).toBeUndefined()
+    allow()
+    await play.until(() => expect(play.class('host')?.status?.phase).toBe('Ready'))
+    expect(api.events).toEqual(['NodesWereUpdated'])
+  })
+})
+
+describe('what was discovered', () => {
+  const more = [...cpuX, 'new']
+  const upgrade = (play: ReconcilingClasses) => {
+    for (const [name] of guideNodes) play.node(name, { features: more })
+  }
+  const features = (play: ReconcilingClasses) => play.class('universal')?.status?.['cpuFeatures']
+
+  test('stays, until the annotation asks for it anew', async () => {
+    await using play = await guide()
+    upgrade(play)
+    await play.until(() =>
+      expect(features(play)).toEqual({ enabled: cpuX.toSorted(), notEnabledCommon: ['new'] }),
+    )
+    play.apply('universal', discovery, {
+      ...(play.class('universal')?.metadata['annotations'] as object),
+      [`${domain}/rediscover`]: '1',
+    })
+    await play.until(() =>
+      expect(features(play)).toEqual({ enabled: more.toSorted(), notEnabledCommon: [] }),
+    )
+    expect(play.class('universal')?.status).toMatchObject({ rediscovered: '1' })
+  })
+
+  test('survives the loss of the status', async () => {
+    await using play = await guide()
+    upgrade(play)
+    await play.until(() => expect(features(play)).toMatchObject({ notEnabledCommon: ['new'] }))
+    play.api.put(`${classesPath}/universal`, { spec: discovery, status: {} })
+    await play.until(() => expect(play.class('universal')?.status?.phase).toBe('Ready'))
+    expect(features(play)).toEqual({ enabled: cpuX.toSorted(), notEnabledCommon: ['new'] })
+  })
+
+  test('is not taken over from another class by a copied annotation', async () => {
+    await using play = await guide()
+    upgrade(play)
+    await play.until(() => expect(features(play)).toMatchObject({ notEnabledCommon: ['new'] }))
+    const copied = play.class('universal')?.metadata['annotations'] as Record<string, string>
+    play.apply('copy', discovery, copied)
+    await play.until(() => expect(play.class('copy')?.status?.phase).toBe('Ready'))
+    expect(play.class('copy')?.status).toMatchObject({ cpuFeatures: { enabled: more.toSorted() } })
+  })
+})
+
+describe('the deletion of a class', () => {
+  const machine = {
+    virtualMachineClassName: 'universal',
+    cpu: { cores: 1 },
+    memory: { size: '1Gi' },
+  }
+
+  test('waits for as long as machines name it, and tells which', async () => {
+    await using play = await guide()
+    play.machine('vm', machine)
+    await play.until(() =>
+      expect(play.condition('universal', 'InUse')).toMatchObject({
+        status: 'True',
+        reason: 'VirtualMachineClassInUse',
+        message: 'named by 1 virtual machine(s): default/vm',
+      }),
+    )
+    play.api.delete('universal', classesPath)
+    await play.until(() => expect(play.class('universal')?.status?.phase).toBe('Terminating'))
+    expect(play.condition('universal', 'InUse')?.message).toBe(
+      'it is deleted when no machine names it any more; named by 1 virtual machine(s): default/vm',
+    )
+    play.machine('vm', { ...machine, virtualMachineClassName: 'other' })
+    await play.until(() => expect(play.class('universal')).toBeNull())
+    expect(play.failures).toEqual([])
+  })
+
+  test('goes on in a cluster without such machines', async () => {
+    const api = new ClusterStandIn()
+    api.refuse(/^get .*virtualmachines$/, noMachines)
+    await using play = new ReconcilingClasses(api)
+    play.apply('host', host)
+    await play.until(() => expect(play.condition('host')?.reason).toBe('NoSuitableNodesFound'))
+    api.delete('host', classesPath)
+    await play.until(() => expect(play.class('host')).toBeNull())
+  })
+
+  test('waits for as long as it is not known which machines there are', async () => {
+    const api = new ClusterStandIn()
+    const allow = api.refuse(/^get .*virtualmachines$/, new Refusal('CLUSTER_REFUSED', 'no'))
+    await using play = new ReconcilingClasses(api)
+    play.node('n')
+    play.apply('host', host)
+    await play.until(() => expect(play.class('host')?.status?.phase).toBe('Ready'))
+    api.delete('host', classesPath)
+    await play.until(() => expect(play.class('host')?.status?.phase).toBe('Terminating'))
+    allow()
+    await play.until(() => expect(play.class('host')).toBeNull())
+  })
+})
+
+describe('a machine', () => {
+  const spec = (cores: number, size: string) => ({
+    virtualMachineClassName: 'sized',
+    cpu: { cores },
+    memory: { size },
+  })
+
+  test('is told whether it fits its class, and when that changes', async () => {
+    await using play = new ReconcilingClasses()
+    play.apply('sized', { ...host, sizingPolicies: guidePolicies })
+    play.machine('fits', spec(2, '2Gi'))
+    play.machine('large', spec(2, '16Gi'))
+    await play.until(() => {
+      expect(play.matched('fits')).toMatchObject({ status: 'True', reason: 'SizingPolicyMatched' })
+      expect(play.matched('large')).toMatchObject({
+        status: 'False',
+        reason: 'SizingPolicyNotMatched',
+        message:
+          'the memory size (16Gi) is out of the range allowed by the sizing policy; set the memory size (spec.memory.size) between 1Gi and 8Gi',
+      })
+    })
+    play.apply('sized', host)
+    await play.until(() => expect(play.matched('large')?.status).toBe('True'))
+    expect(play.api.events).toContain('SizingPoliciesWereChanged')
+  })
+
+  test('keeps the conditions of others', async () => {
+    await using play = new ReconcilingClasses()
+    play.apply('sized', host)
+    const other = { type: 'Running', status: 'True', more: 1 }
+    play.api.put(machinePath('vm'), { spec: spec(1, '1Gi'), status: { conditions: [other] } })
+    await play.until(() => expect(play.matched('vm')?.status).toBe('True'))
+    expect(play.api.at(machinePath('vm'))?.status?.conditions).toEqual([
+      other,
+      expect.objectContaining({ type: 'SizingPolicyMatched' }),
+    ])
+  })
+
+  test('is told that its class is missing, and what cannot be read', async () => {
+    await using play = new ReconcilingClasses()
+    play.apply('host', host)
+    play.machine('lost', spec(1, '1Gi'))
+    play.machine('odd', { virtualMachineClassName: 'host', cpu: {}, memory: { size: '1Gi' } })
+    await play.until(() => {
+      expect(play.matched('lost')).toMatchObject({
+        status: 'False',
+        reason: 'VirtualMachineClassNotFound',
+      })
+      expect(play.matched('odd')).toMatchObject({
+        status: 'Unknown',
+        message: 'the machine cannot be read: spec.cpu.cores: must be a whole number',
+      })
+    })
+    play.apply('sized', host)
+    await play.until(() => expect(play.matched('lost')?.status).toBe('True'))
+  })
+})
