@@ -119,7 +119,8 @@ describe.skipIf(!needsCluster())('a ClusterVirtualImage', () => {
     const requests = (await cluster.audit()).filter(({ agent }) => agent.startsWith('slipway/'))
     const about = requests.filter(({ name }) => name?.startsWith('counted'))
     expect(about.length).toBeLessThanOrEqual(6)
-    expect(requests.filter(({ verb }) => verb === 'watch').length).toBe(1)
+    const watches = requests.filter(({ verb }) => verb === 'watch')
+    expect(watches.filter(({ resource }) => resource === 'clustervirtualimages').length).toBe(1)
     expect(await cluster.kubectl('describe', 'cvi', 'counted')).toMatch(
       /Normal +DataSourceImportCompleted.*slipway-controller/,
     )

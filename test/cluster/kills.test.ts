@@ -11,8 +11,8 @@ import { Random } from '../support/random.ts'
 const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_270)
 /** Of the long scenario so many requests are tried. */
 const sample = 8
-/** Requests of a start: to list, to lead, to watch, to listen, and those for the image that waits. */
-const whileStarting = 10
+/** Requests of a start: to list, to lead, to watch, to listen, and those for the image and the classes that wait. */
+const whileStarting = 18
 /** Every kill costs the start of a process. */
 const long = 600_000
 

@@ -74,10 +74,13 @@ function* all(): Generator<readonly [string, object]> {
   for (let index = 0; index < total; index += 1) yield [nameOf(index), sourceOf(index)]
 }
 
-/** What the companion asked, without its Lease, which it renews as time goes by. */
+/** What is asked as time goes by, whatever images there are. */
+const others = /^(?:leases|nodes|configmaps|virtualmachines|virtualmachineclasses)(?:\/|$)/
+
+/** What the companion asked for the sake of images. */
 async function asked(): Promise<readonly Request[]> {
   const requests = await cluster.audit()
-  return requests.filter(({ user, resource }) => user === account && resource !== 'leases')
+  return requests.filter(({ user, resource }) => user === account && !others.test(resource ?? ''))
 }
 
 function tally(requests: readonly Request[]): string {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
@@ -12,6 +13,14 @@ import { startService, type Service } from '../support/service.ts'
 
 const able = [needsCluster(), needs('openssl', 'apt-get install openssl')].every(Boolean)
 
+const group = 'virtualization.deckhouse.io'
+const machineDefinition = fileURLToPath(new URL('fixtures/virtualmachines.yaml', import.meta.url))
+const vm = {
+  apiVersion: `${group}/v1alpha2`,
+  kind: 'VirtualMachine',
+  metadata: { name: 'vm', namespace: 'default' },
+  spec: { virtualMachineClassName: 'host', cpu: { cores: 1 }, memory: { size: '1Gi' } },
+}
 const inService = 'slipway-controller-in-service'
 const userOf = (account: string) => `system:serviceaccount:${namespace}:${account}`
 
@@ -67,7 +76,17 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
   const gone = (name: string) =>
     cluster.kubectl('delete', 'clustervirtualimage', name, '--timeout=50s')
 
-  /** What the companion does in its life: every source, failures, secrets, removal, and another one that takes over. */
+  /** Machines that name a class, in a cluster that gets to know them only now. */
+  async function haveClasses(): Promise<void> {
+    await cluster.kubectl('apply', '-f', machineDefinition)
+    const established = '--for=condition=Established'
+    await cluster.kubectl('wait', established, 'crd', `virtualmachines.${group}`, '--timeout=30s')
+    await cluster.apply(JSON.stringify(vm))
+    const isMatched = '--for=condition=SizingPolicyMatched'
+    await cluster.kubectl('wait', isMatched, 'virtualmachine/vm', '-n', 'default', '--timeout=50s')
+  }
+
+  /** What the companion does in its life: every source, failures, secrets, classes, removal, and another one that takes over. */
   async function live(): Promise<void> {
     const secret = ['create', 'secret', 'generic', 'source', '-n', 'default']
     await cluster.kubectl(...secret, '--from-literal=token=of-the-source')
@@ -92,8 +111,15 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
     const { status } = await service.rest.as(await tokenForService()).image('upload')
     await send(status.imageUploadURLs?.external ?? '', disk(mebibyte, 1))
     await reaches('upload', 'Ready')
+    await haveClasses()
+    // As if one preset came with a newer version.
+    const forgotten = '[{"op": "remove", "path": "/data/host"}]'
+    const record = ['configmap', 'slipway-presets', '-n', namespace]
+    await cluster.kubectl('patch', ...record, '--type=json', '-p', forgotten)
     await using second = await startAsDeployed()
     await first.stop()
+    const isKept = '--for=jsonpath={.data.host}'
+    await cluster.kubectl('wait', isKept, ...record, '--timeout=50s')
     for (const name of ['reference', 'http', 'page', 'pulled', 'upload']) await gone(name)
     await second.stop()
   }
