@@ -6,7 +6,7 @@ export const command: Command = {
   help: `slipway controller
 
 Keeps the ClusterVirtualImages of a Kubernetes cluster in step with the service at SLIPWAY_URL (without it,
-http://127.0.0.1:8080) until SIGTERM or SIGINT. It finds the API server by KUBECONFIG, by the pod's service account, or in
+http://127.0.0.1:8080), and its VirtualMachineClasses with its nodes, until SIGTERM or SIGINT. It finds the API server by KUBECONFIG, by the pod's service account, or in
 ~/.kube/config. Of several, one leads. Health and metrics are at SLIPWAY_CONTROLLER_LISTEN.
 `,
   options: {},
