@@ -170,4 +170,18 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
     expect((await rest.post(body)).status).toBe(status)
     expect((await rest.list()).items.length).toBeGreaterThan(0)
   })
+
+  test.each([
+    ['slipway-viewer', ['list']],
+    ['slipway-editor', ['list']],
+    ['slipway-admin', ['list', 'create', 'patch', 'delete']],
+  ])('let people with %s do no more with classes than %j', async (role, allowed) => {
+    const binding = [`classes-${role}`, `--clusterrole=${role}`, `--user=${role}`]
+    await cluster.kubectl('create', 'clusterrolebinding', ...binding)
+    for (const verb of ['list', 'create', 'patch', 'delete']) {
+      const asked = ['auth', 'can-i', verb, 'virtualmachineclasses', `--as=${role}`]
+      const { stdout } = await cluster.attemptKubectl(asked)
+      expect([verb, stdout.trim()]).toEqual([verb, allowed.includes(verb) ? 'yes' : 'no'])
+    }
+  })
 })
