@@ -39,9 +39,10 @@ export function discover(
 
 /** Sorted; none of no nodes. */
 export function commonFeatures(nodes: readonly ClusterNode[]): string[] {
-  const [first, ...others] = new Set(nodes.map(({ offer }) => offer.features))
-  const common = others.reduce((common, each) => common.intersection(each), first ?? new Set())
-  return [...common].sort()
+  const [first = new Set<string>(), ...others] = new Set(nodes.map(({ offer }) => offer.features))
+  let common = [...first]
+  for (const each of others) common = common.filter((feature) => each.has(feature))
+  return common.sort()
 }
 
 function problemOf(inPool: number, all: number): string {

@@ -18,33 +18,49 @@ const prefixes = domains.flatMap((domain) => [
 
 /** Nodes with the same CPU have the same labels, and hundreds of them: more kinds of nodes are not remembered. */
 const mostKept = 1024
+/** There are some hundreds of features and models. */
+const mostWords = 8192
 
 /** Whether a label tells of the CPU. */
 export function isOfCpu(key: string, value: string): boolean {
-  return value === 'true' && prefixes.some(({ prefix }) => key.startsWith(prefix))
+  return (
+    value === 'true' &&
+    key.startsWith('cpu-') &&
+    prefixes.some(({ prefix }) => key.startsWith(prefix))
+  )
 }
 
 /** Offers by the labels that tell them, so that few are kept for many nodes. */
 export class Offers {
   readonly #known = new Map<string, Offer>()
+  /** Each word once: nodes have nearly all of them in common. */
+  readonly #words = new Map<string, string>()
 
   /** @param labels those of a node that tell of its CPU, in the same order for the same ones */
   of(labels: readonly string[]): Offer {
     const digest = createHash('sha256').update(labels.join('\n')).digest('base64')
     const known = this.#known.get(digest)
     if (known) return known
-    const offer = offerOf(labels, digest)
+    const offer = this.#read(labels, digest)
     if (this.#known.size >= mostKept) this.#known.clear()
     this.#known.set(digest, offer)
     return offer
   }
-}
 
-function offerOf(labels: readonly string[], digest: string): Offer {
-  const found = { models: new Set<string>(), features: new Set<string>() }
-  for (const label of labels) {
-    const of = prefixes.find(({ prefix }) => label.startsWith(prefix))
-    if (of) found[of.kind].add(label.slice(of.prefix.length))
+  #read(labels: readonly string[], digest: string): Offer {
+    const found = { models: new Set<string>(), features: new Set<string>() }
+    for (const label of labels) {
+      const of = prefixes.find(({ prefix }) => label.startsWith(prefix))
+      if (of) found[of.kind].add(this.#once(label.slice(of.prefix.length)))
+    }
+    return { ...found, labels: new Set(labels), digest }
   }
-  return { ...found, labels: new Set(labels), digest }
+
+  #once(word: string): string {
+    const known = this.#words.get(word)
+    if (known !== undefined) return known
+    if (this.#words.size >= mostWords) this.#words.clear()
+    this.#words.set(word, word)
+    return word
+  }
 }
