@@ -11,15 +11,15 @@ import { Fingerprints } from './virtual-machine-class/node.ts'
 import { ofNodes, ofPolicies } from './virtual-machine-class/occurrences.ts'
 import { virtualMachineClass as kind, type MachineClass } from './virtual-machine-class/resource.ts'
 import { sayWhetherMatched } from './virtual-machine-class/sizing-policy-matched.ts'
-import { said } from './virtual-machine-class/status.ts'
+import { lastUse, said } from './virtual-machine-class/status.ts'
 import type { Surroundings } from './virtual-machine-class/surroundings.ts'
 
 export type { Surroundings } from './virtual-machine-class/surroundings.ts'
 
 /** Changes of nodes, and of who names a class, within so many milliseconds are looked at together. */
 const gatheredFor = 1000
-/** Until all nodes and machines are known, it is looked again so often, in milliseconds. */
-const unknownFor = 500
+/** What needs nodes or machines that are not known yet is looked at again so often, in milliseconds. */
+const unknownFor = 1000
 
 const [ofClass, ofMachine] = ['class ', 'machine ']
 
@@ -77,12 +77,19 @@ export class VirtualMachineClasses {
   }
 
   async #lookAtClass(name: string, signal: AbortSignal): Promise<void> {
-    const { resources, nodes, machines, queue } = this.#around
+    const { resources, nodes, queue } = this.#around
     const resource = resources.get(name)
     if (!resource) return this.#kept.forget(name)
-    if (!nodes.isSynced || !machines.isSynced) queue.addAfter(ofClass + name, unknownFor)
-    if (resource.metadata.deletionTimestamp !== undefined) await this.#letGo(resource, signal)
+    if (this.#lacks(resource)) queue.addAfter(ofClass + name, unknownFor)
+    if (isLeaving(resource)) await this.#letGo(resource, signal)
     else if (nodes.isSynced) await this.#keep(resource, signal)
+  }
+
+  /** Whether something has to be known before all is said and done. */
+  #lacks(resource: MachineClass): boolean {
+    const { nodes, machines } = this.#around
+    const isAboutMachines = isLeaving(resource) || lastUse(resource).length > 0
+    return !nodes.isSynced || (isAboutMachines && !machines.isSynced)
   }
 
   async #keep(resource: MachineClass, signal: AbortSignal): Promise<void> {
@@ -114,11 +121,12 @@ export class VirtualMachineClasses {
   /** The one place where the status of a class is written. */
   async #say(resource: MachineClass, signal: AbortSignal): Promise<void> {
     const memory = this.#kept.of(resource)
-    const { nodes, now } = this.#around
+    const { nodes, machines, now } = this.#around
     const all = Array.from(nodes.items(), ({ node }) => node)
     const out = workOut(resource.spec, all, before(resource))
     const latest = await remember(resource, out.discovered, this.#around, signal)
-    const status = said(latest, out, this.#users.of(resource.metadata.name), now())
+    const users = machines.isSynced ? this.#users.of(resource.metadata.name) : null
+    const status = said(latest, out, users, now())
     await this.#tell(latest, ofNodes(latest, status), memory, signal)
     await this.#tellOfPolicies(latest, memory, signal)
     if (isWritten(latest, status, memory)) return
@@ -204,6 +212,10 @@ export class VirtualMachineClasses {
     this.#keys ??= new Set([...resources.items()].flatMap(({ spec }) => keysOfClass(spec)))
     return this.#keys
   }
+}
+
+function isLeaving({ metadata }: MachineClass): boolean {
+  return metadata.deletionTimestamp !== undefined
 }
 
 function nameOf({ metadata: { name, namespace } }: Machine): string {

@@ -21,16 +21,16 @@ export type Said = {
 /** More machines that name a class are counted, and not named. */
 const mostNamed = 20
 
-/** @param users machines that name the class, with their namespaces */
+/** @param users machines that name the class, with their namespaces; null while they are not known, and what was said stays */
 export function said(
   resource: MachineClass,
   out: WorkedOut,
-  users: readonly string[],
+  users: readonly string[] | null,
   now: number,
 ): Said {
   const { generation = 1, deletionTimestamp } = resource.metadata
   const { availableNodes, cpuFeatures, maxAllocatableResources, discovered } = out
-  const inUse = users.length > 0 ? [usedBy(users, deletionTimestamp !== undefined)] : []
+  const inUse = users ? usedBy(users, deletionTimestamp !== undefined) : lastUse(resource)
   return {
     phase: deletionTimestamp === undefined ? out.phase : 'Terminating',
     availableNodes,
@@ -42,19 +42,30 @@ export function said(
   }
 }
 
-function usedBy(users: readonly string[], isLeaving: boolean) {
+type Told = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>
+
+/** What the status says of machines that name the class. */
+export function lastUse({ status }: MachineClass): readonly Told[] {
+  const last = status?.conditions?.find(({ type }) => type === 'InUse')
+  if (last?.status !== 'True') return []
+  const { reason, message } = last
+  return [{ type: 'InUse', status: 'True', reason, message }]
+}
+
+function usedBy(users: readonly string[], isLeaving: boolean): readonly Told[] {
+  if (users.length === 0) return []
   const named = users.slice(0, mostNamed).join(', ')
   const more = users.length > mostNamed ? ` and ${users.length - mostNamed} more` : ''
   const first = isLeaving ? 'it is deleted when no machine names it any more; ' : ''
   const message = `${first}named by ${users.length} virtual machine(s): ${named}${more}`
-  return { type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message } as const
+  return [{ type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message }]
 }
 
 /** A condition's time is that of its last change of status or reason, not of its message. */
 function since(
   { metadata: { generation = 1 }, status }: MachineClass,
   now: number,
-  told: Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>,
+  told: Told,
 ): Condition {
   const before = status?.conditions?.find(({ type }) => type === told.type)
   const isSame = before?.status === told.status && before.reason === told.reason

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { Outage } from '../../../../src/errors.ts'
+import { Outage, Refusal } from '../../../../src/errors.ts'
 import { metadataSchema } from '../../../../src/kube/cluster-api.ts'
 import { Connection, type ConnectionLimits } from '../../../../src/kube/connection.ts'
 import { Informer } from '../../../../src/sync/kube/informer.ts'
@@ -270,6 +270,57 @@ describe.concurrent('the informer', () => {
     informer.learn(item('a', 11, 8))
     expect(changes).toEqual(['a 1', 'a 4', 'a 5', 'a gone'])
     expect(informer.get('a')).toBeNull()
+  })
+})
+
+test('the informer keeps objects of one name in several namespaces apart', async () => {
+  const at = (namespace: string, version: number) => {
+    const { metadata, spec } = item('a', version, version, `uid-${namespace}`)
+    return { metadata: { ...metadata, namespace }, spec }
+  }
+  await using opened = await open(
+    [says(list(5, [at('one', 1), at('two', 2)]))],
+    [(_asked, response) => response.write(line('DELETED', at('one', 6)))],
+  )
+  const { informer, changes } = opened
+  await until(() => expect(changes).toEqual(['one/a 1', 'two/a 2', 'one/a gone']))
+  informer.learn(at('two', 7))
+  expect(informer.get('two/a')?.spec.size).toBe(7)
+  expect(informer.get('a')).toBeNull()
+})
+
+describe('a kind that may be missing', () => {
+  const missing = new Refusal('CLUSTER_NOT_FOUND', 'the server could not find it')
+
+  test('has no objects, appears later, and goes again', async () => {
+    let isThere = false
+    const get = async () => {
+      if (!isThere) throw missing
+      return list(5, [item('a', 1)])
+    }
+    const gone = Promise.withResolvers<never>()
+    // oxlint-disable-next-line require-yield
+    async function* watch() {
+      await gone.promise
+    }
+    const told: string[] = []
+    const log = pino({ level: 'warn' }, { write: (text: string) => void told.push(text) })
+    const ground = { log, now: Date.now, random: () => 0, api: { get, watch } }
+    const options = { ...ground, path: '/things', schema, mayBeMissing: true }
+    const informer = new Informer<Item>(options)
+    const stop = new AbortController()
+    const ended = informer.run(stop.signal)
+    await until(() => expect(informer.isSynced).toBe(true))
+    expect([...informer.items()]).toEqual([])
+    isThere = true
+    await until(() => expect(informer.get('a')).not.toBeNull())
+    isThere = false
+    gone.reject(missing)
+    await until(() => expect(informer.get('a')).toBeNull())
+    stop.abort()
+    await ended
+    expect(told).toEqual([])
+    expect(informer.trouble).toBeNull()
   })
 })
 

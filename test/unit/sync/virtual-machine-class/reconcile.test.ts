@@ -187,6 +187,20 @@ describe('the deletion of a class', () => {
   })
 })
 
+test('what was said of machines stays until they are known again', async () => {
+  const api = new ClusterStandIn()
+  putNode(api, 'n')
+  const allow = api.refuse(/^get .*virtualmachines$/, new Refusal('CLUSTER_REFUSED', 'no'))
+  const inUse = { type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message: 'vm' }
+  const conditions = [{ ...inUse, lastTransitionTime: '2026-01-01T00:00:00Z' }]
+  api.put(`${classesPath}/host`, { spec: host, status: { conditions } })
+  await using play = new ReconcilingClasses(api)
+  await play.until(() => expect(play.class('host')?.status?.phase).toBe('Ready'))
+  expect(play.condition('host', 'InUse')).toMatchObject(inUse)
+  allow()
+  await play.until(() => expect(play.condition('host', 'InUse')).toBeUndefined())
+})
+
 describe('a machine', () => {
   const spec = (cores: number, size: string) => ({
     virtualMachineClassName: 'sized',
