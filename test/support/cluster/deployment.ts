@@ -16,7 +16,7 @@ export const namespace = 'slipway'
 export const gatewayApi = tool('../share/gateway-api')
 
 /** A helm that `go install` makes takes itself for one of Kubernetes 1.20. */
-const kubernetes = ['--kube-version', '1.33.0']
+const kubernetes = ['--kube-version', '1.34.0']
 
 /** Our resource, the namespace and the rights of service and companion. */
 export async function applyRights(cluster: Cluster): Promise<void> {
