@@ -27,8 +27,8 @@ const [ofClass, ofMachine] = ['class ', 'machine ']
 export class VirtualMachineClasses {
   readonly #around: Surroundings
   readonly #kept = new Kept()
-  readonly #users = new Users()
-  readonly #fingerprints = new Fingerprints()
+  #users = new Users()
+  #fingerprints = new Fingerprints()
   /** What machines are held against, of each class. */
   readonly #limits = new Map<string, string>()
   /** The labels that selectors look at; null when that has to be found out. */
@@ -160,8 +160,13 @@ export class VirtualMachineClasses {
     await sayWhetherMatched(machine, this.#around, signal)
   }
 
+  /** What happened while nobody watched is not known. */
   #noteAll(): void {
     const { resources, nodes, machines } = this.#around
+    this.#keys = null
+    this.#users = new Users()
+    this.#fingerprints = new Fingerprints()
+    this.#limits.clear()
     for (const resource of resources.items()) this.#noteLimits(resource.metadata.name, resource)
     for (const machine of machines.items()) this.#users.note(nameOf(machine), machine)
     for (const node of nodes.items()) {

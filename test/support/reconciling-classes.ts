@@ -4,7 +4,11 @@ import { Refusal } from '../../src/errors.ts'
 import { Informer } from '../../src/sync/kube/informer.ts'
 import { WorkQueue } from '../../src/sync/queue.ts'
 import { VirtualMachineClasses } from '../../src/sync/virtual-machine-class.ts'
-import { machineSchema, machinesPath } from '../../src/sync/virtual-machine-class/machine.ts'
+import {
+  machineSchema,
+  machinesPath,
+  type Machine,
+} from '../../src/sync/virtual-machine-class/machine.ts'
 import { nodeSchema, nodesPath } from '../../src/sync/virtual-machine-class/node.ts'
 import { virtualMachineClass } from '../../src/sync/virtual-machine-class/resource.ts'
 import { ClusterStandIn } from './cluster-stand-in.ts'
@@ -22,8 +26,10 @@ export class ReconcilingClasses implements AsyncDisposable {
   readonly looks: string[] = []
   readonly #stop = new AbortController()
   readonly #running: readonly Promise<void>[]
-  readonly #unwatch: () => void
+  readonly #classes: VirtualMachineClasses
+  #unwatch: () => void
   readonly #queue: WorkQueue
+  readonly #machines: Informer<Machine>
 
   constructor(api: ClusterStandIn = new ClusterStandIn()) {
     this.api = api
@@ -37,6 +43,7 @@ export class ReconcilingClasses implements AsyncDisposable {
       schema: machineSchema,
       mayBeMissing: true,
     })
+    this.#machines = machines
     this.#queue = new WorkQueue({
       random: () => 0,
       onFailure: (_key, error) => this.failures.push(error),
@@ -55,6 +62,7 @@ export class ReconcilingClasses implements AsyncDisposable {
       machines,
       queue: hurried,
     })
+    this.#classes = classes
     this.#unwatch = classes.watch()
     const { signal } = this.#stop
     this.#running = [
@@ -84,6 +92,11 @@ export class ReconcilingClasses implements AsyncDisposable {
     this.api.put(machinePath(name), { spec })
   }
 
+  /** Machines that the companion knows of. */
+  get known(): readonly string[] {
+    return Array.from(this.#machines.items(), ({ metadata }) => metadata.name)
+  }
+
   class(name: string) {
     return this.api.at(`${classesPath}/${name}`)
   }
@@ -95,6 +108,14 @@ export class ReconcilingClasses implements AsyncDisposable {
   matched(name: string) {
     const { status } = this.api.at(machinePath(name)) ?? {}
     return status?.conditions?.find(({ type }) => type === 'SizingPolicyMatched')
+  }
+
+  /** What happens meanwhile is seen when this process leads again. */
+  async whileAnotherLeads(act: () => Promise<void>): Promise<void> {
+    this.#unwatch()
+    await act()
+    this.#unwatch = this.#classes.watch()
+    for (const key of this.#classes.keys()) this.#queue.add(key)
   }
 
   /** Until what is expected holds. */
@@ -118,8 +139,14 @@ export function putNode(api: ClusterStandIn, name: string, shape: NodeShape = {}
 
 export { classesPath, machinesPath }
 
+/** Of the namespace that all machines are in. */
+export const machinesHere = machinesPath.replace(
+  '/virtualmachines',
+  '/namespaces/default/virtualmachines',
+)
+
 export function machinePath(name: string): string {
-  return machinesPath.replace('/virtualmachines', `/namespaces/default/virtualmachines/${name}`)
+  return `${machinesHere}/${name}`
 }
 
 /** As a cluster without VirtualMachines answers. */

@@ -6,6 +6,7 @@ import { guidePolicies } from '../../../support/machine-classes.ts'
 import {
   classesPath,
   machinePath,
+  machinesHere,
   noMachines,
   putNode,
   ReconcilingClasses,
@@ -161,6 +162,18 @@ describe('the deletion of a class', () => {
     play.machine('vm', { ...machine, virtualMachineClassName: 'other' })
     await play.until(() => expect(play.class('universal')).toBeNull())
     expect(play.failures).toEqual([])
+  })
+
+  test('goes on when the last machine went while another process led', async () => {
+    await using play = await guide()
+    play.machine('vm', machine)
+    await play.until(() => expect(play.condition('universal', 'InUse')).toBeDefined())
+    await play.whileAnotherLeads(async () => {
+      play.api.deleteByForce('vm', machinesHere)
+      await play.until(() => expect(play.known).toEqual([]))
+    })
+    play.api.delete('universal', classesPath)
+    await play.until(() => expect(play.class('universal')).toBeNull())
   })
 
   test('goes on in a cluster without such machines', async () => {
