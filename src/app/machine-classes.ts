@@ -8,7 +8,7 @@ import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
 import { VirtualMachineClasses } from '../sync/virtual-machine-class.ts'
 import { machineSchema, machinesPath } from '../sync/virtual-machine-class/machine.ts'
-import { nodeSchema, nodesPath } from '../sync/virtual-machine-class/node.ts'
+import { nodeSchema, nodesPage, nodesPath } from '../sync/virtual-machine-class/node.ts'
 import { virtualMachineClass } from '../sync/virtual-machine-class/resource.ts'
 
 type Ground = {
@@ -35,7 +35,7 @@ export function openMachineClasses(ground: Ground): MachineClasses {
   const { queue, workers } = ground
   const { path, schema } = virtualMachineClass
   const resources = new Informer({ ...ground, path, schema })
-  const nodes = new Informer({ ...ground, path: nodesPath, schema: nodeSchema() })
+  const nodes = new Informer({ ...ground, path: nodesPath, page: nodesPage, schema: nodeSchema() })
   const machines = new Informer({
     ...ground,
     path: machinesPath,

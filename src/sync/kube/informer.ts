@@ -16,6 +16,8 @@ export type InformerOptions<Item extends Named> = {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly random: () => number
+  /** Objects a page, at first; 500 unless given. */
+  readonly page?: number
   /** Whether the cluster may have no such kind, or get it later: then there are no objects. */
   readonly mayBeMissing?: boolean
 }
@@ -60,10 +62,11 @@ export class Informer<Item extends Named> {
   #isSynced = false
   #trouble: string | null = null
   #heardAt: number | null = null
-  #page = page
+  #page: number
 
   constructor(options: InformerOptions<Item>) {
     this.#options = options
+    this.#page = options.page ?? page
   }
 
   /** Whether the whole collection has been told once. */

@@ -5,6 +5,9 @@ import { Offers } from '../../machine/offer.ts'
 
 export const nodesPath = '/api/v1/nodes'
 
+/** Nodes of a page; one with hundreds of labels takes some 50 kB. */
+export const nodesPage = 100
+
 /** A node, and no more of it than counts: nodes have hundreds of labels, and there are hundreds of nodes. */
 export type NodeItem = { readonly metadata: Metadata; readonly node: ClusterNode }
 
