@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pass } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { Api } from '../support/cluster/api.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
@@ -49,7 +49,7 @@ describe.skipIf(!able)('500 nodes that change all the time', () => {
     await cluster.apply(JSON.stringify({ apiVersion, kind, metadata: { name: 'universal' }, spec }))
     const { kubeconfig } = cluster
     companion = held.use(await startCompanion({ kubeconfig, service: 'http://127.0.0.1:9' }))
-    await expect.poll(available, { timeout: 60_000 }).toBe(total)
+    await vi.waitFor(async () => expect(await available()).toBe(total), { timeout: 60_000 })
   }, 300_000)
   afterAll(() => held.disposeAsync())
 
