@@ -31,6 +31,7 @@ export class VirtualMachineClasses {
   #fingerprints = new Fingerprints()
   /** What machines are held against, of each class. */
   readonly #limits = new Map<string, string>()
+  readonly #wanted = new Map<string, string>()
   /** The labels that selectors look at; null when that has to be found out. */
   #keys: ReadonlySet<string> | null = null
 
@@ -175,9 +176,22 @@ export class VirtualMachineClasses {
   }
 
   #classChanged(name: string, resource: MachineClass | null): void {
+    const { queue } = this.#around
     this.#keys = null
-    this.#around.queue.add(ofClass + name)
+    // Our own status comes back, too, and nodes may have changed since.
+    if (this.#isWanted(name, resource)) queue.add(ofClass + name)
+    else queue.addAfter(ofClass + name, gatheredFor)
     if (this.#noteLimits(name, resource)) this.#wakeMachines(name)
+  }
+
+  /** Whether it was changed by who wants something of it, and not only in what is said of it. */
+  #isWanted(name: string, resource: MachineClass | null): boolean {
+    const { uid, generation, annotations, deletionTimestamp } = resource?.metadata ?? {}
+    const wanted = JSON.stringify([uid, generation, annotations, deletionTimestamp])
+    const isNew = this.#wanted.get(name) !== wanted
+    if (resource) this.#wanted.set(name, wanted)
+    else this.#wanted.delete(name)
+    return isNew
   }
 
   /** Those that name no class have the default one, which may be another now. */
