@@ -8,8 +8,8 @@ import type { Log } from '../log.ts'
 import { hasTooManyFields, refuseFields, refuseHead, type HeadLimits } from './bad-heads.ts'
 import { boundConnections, close, Connections } from './connections.ts'
 import type { Routes } from './context.ts'
-import { Renewal } from './tls-renewal.ts'
-import type { KeyPair, TlsFiles } from './tls.ts'
+import { Renewal } from '../tls/renewal.ts'
+import type { KeyPair, TlsFiles } from '../tls/pair.ts'
 import { Running } from './running.ts'
 
 /** What one client may ask of the listener; times in milliseconds. */
@@ -62,7 +62,9 @@ export async function listen(
 ): Promise<Listener> {
   const limits = { ...usual, ...some }
   using resources = new DisposableStack()
-  const renewal = tls && resources.use(await Renewal.open(tls, { log }))
+  const renewal =
+    tls &&
+    resources.use(await Renewal.open(tls, { log, named: 'SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY' }))
   const server = open(limits, renewal, log)
   const connections = new Connections(server, tls !== null)
   const running = new Running(log)

@@ -20,13 +20,15 @@ const law: { readonly [room: string]: readonly string[] } = {
   client: kernel,
   // The API server: asked by the service who callers are, and by the companion for everything else. Nobody else needs one.
   kube: kernel,
+  // Certificates of listeners: the service's, and the companion's for admission.
+  tls: kernel,
   source: [...kernel, 'unwrap'],
   inspect: [...kernel, 'unwrap'],
   work: [...kernel, ...stations],
-  serve: [...kernel, 'source', 'store', 'catalog', 'work', 'kube'],
-  sync: [...kernel, 'client', 'kube'],
-  app: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'sync'],
-  main: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'sync', 'app'],
+  serve: [...kernel, 'source', 'store', 'catalog', 'work', 'kube', 'tls'],
+  sync: [...kernel, 'client', 'kube', 'tls'],
+  app: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'tls', 'sync'],
+  main: [...kernel, ...stations, 'work', 'serve', 'client', 'kube', 'tls', 'sync', 'app'],
 }
 
 const src = resolve(import.meta.dirname, '../../src')

@@ -3,8 +3,8 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { TlsFiles } from '../../../src/serve/tls.ts'
-import { Renewal } from '../../../src/serve/tls-renewal.ts'
+import type { TlsFiles } from '../../../src/tls/pair.ts'
+import { Renewal } from '../../../src/tls/renewal.ts'
 import { within } from '../../support/deadline.ts'
 import { temporaryFolder } from '../../support/temporary.ts'
 import { Wire } from '../../support/wire.ts'
@@ -137,7 +137,7 @@ describe('certificate and key', () => {
 
   async function followed(tls: TlsFiles, now = Date.now) {
     const { log, lines } = listening()
-    const renewal = await Renewal.open(tls, { log, every, now })
+    const renewal = await Renewal.open(tls, { log, named: 'two settings', every, now })
     const used: string[] = []
     renewal.follow(({ cert }) => void used.push(printOf(cert.toString())))
     const told = (level: number) => lines.filter((line) => line.level === level)

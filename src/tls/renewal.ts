@@ -1,6 +1,6 @@
 import { Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { fingerprint, readPair, type KeyPair, type TlsFiles } from './tls.ts'
+import { fingerprint, readPair, type KeyPair, type TlsFiles } from './pair.ts'
 
 /** How often the files are looked at, in milliseconds: a renewal has days of time. */
 const usually = 3000
@@ -10,6 +10,8 @@ const soon = 7 * day
 
 export type RenewalOptions = {
   readonly log: Log
+  /** Whoever named the files, as a refusal tells it: `SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY`. */
+  readonly named: string
   readonly every?: number
   readonly now?: () => number
 }
@@ -53,7 +55,7 @@ export class Renewal implements Disposable {
     } catch (cause) {
       throw new Refusal(
         'UNSUPPORTED',
-        `no HTTPS with SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY as they are: ${messageOf(cause)}`,
+        `no HTTPS with ${options.named} as they are: ${messageOf(cause)}`,
         { cause },
       )
     }
