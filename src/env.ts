@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { accessSettings } from './env/access.ts'
 import { companionSettings } from './env/companion.ts'
-import { contradictions, onToken } from './env/contradictions.ts'
+import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
 import {
@@ -212,6 +212,8 @@ const companionNames = [
   'leaderNamespace',
   'workers',
   'controllerListen',
+  'webhookListen',
+  'webhookCert',
   'kubeconfig',
   'logLevel',
   'logFormat',
@@ -235,7 +237,8 @@ export function readSettings(environment: Environment): Reading {
 export function readCompanionSettings(environment: Environment): Reading<CompanionSettings> {
   const rows = Object.fromEntries(companionNames.map((name) => [name, settings[name]]))
   const { values, problems } = readRows(environment, rows)
-  problems.push(...onToken((name) => environment[name] || undefined))
+  const text = (name: string) => environment[name] || undefined
+  problems.push(...onToken(text), ...onWebhook(text))
   return isCompanions(values, problems)
     ? { settings: values, problems: null }
     : { settings: null, problems }

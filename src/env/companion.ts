@@ -1,7 +1,7 @@
 import { delimiter, resolve } from 'node:path'
 import { z } from 'zod'
 import { optional, required } from './setting.ts'
-import { by, listen } from './texts.ts'
+import { by, file, listen } from './texts.ts'
 
 /** What `slipway controller` reads, and of that the service where the API server is. */
 export const companionSettings = {
@@ -30,6 +30,18 @@ export const companionSettings = {
     'address:port such as 127.0.0.1:8081 or 0.0.0.0:8081',
     "address and port of the companion's `/healthz`, `/readyz` and `/metrics`",
     listen,
+  ),
+  webhookListen: optional(
+    'SLIPWAY_WEBHOOK_LISTEN',
+    'address:port such as 0.0.0.0:9443 or [::]:9443',
+    "address and port of the companion's admission webhook; without it, there is none",
+    listen,
+  ),
+  webhookCert: optional(
+    'SLIPWAY_WEBHOOK_CERT',
+    'a folder',
+    "folder with the webhook's `tls.crt` and `tls.key`, as a Secret is mounted; re-read when they change; without it, the companion makes its own and tells the API server",
+    file,
   ),
   kubeconfig: optional(
     'KUBECONFIG',

@@ -63,6 +63,15 @@ export function onToken(text: (variable: string) => string | undefined): string[
   return [`SLIPWAY_TOKEN_FILE is "${path}", but SLIPWAY_TOKEN is set, too; set only one of them`]
 }
 
+/** Of the companion. */
+export function onWebhook(text: (variable: string) => string | undefined): string[] {
+  const folder = text('SLIPWAY_WEBHOOK_CERT')
+  if (folder === undefined || text('SLIPWAY_WEBHOOK_LISTEN') !== undefined) return []
+  return [
+    `SLIPWAY_WEBHOOK_CERT is "${folder}", but SLIPWAY_WEBHOOK_LISTEN is not set, without which there is no webhook; set it, too`,
+  ]
+}
+
 function onTls(text: (variable: string) => string | undefined): string[] {
   const pair = ['SLIPWAY_TLS_CERT', 'SLIPWAY_TLS_KEY'] as const
   const given = pair.filter((variable) => text(variable) !== undefined)

@@ -210,6 +210,7 @@ describe('settings', () => {
     ['SLIPWAY_WORKERS', '65'],
     ['SLIPWAY_LEADER_NAMESPACE', 'Not_A_Namespace'],
     ['SLIPWAY_CONTROLLER_LISTEN', '8081'],
+    ['SLIPWAY_WEBHOOK_LISTEN', '9443'],
     ['KUBECONFIG', ':'],
   ])('of the companion: %s cannot be "%s"', (variable, text) => {
     const { problems } = readCompanionSettings({ [variable]: text })
