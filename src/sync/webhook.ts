@@ -1,0 +1,171 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { Socket } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { hostPort, type Listen } from '../env.ts'
+import { errno, Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ClusterApi } from '../kube/cluster-api.ts'
+import type { KeyPair } from '../tls/pair.ts'
+import { endOf } from '../unless.ts'
+import type { Informer } from './kube/informer.ts'
+import type { CompanionMetrics } from './metrics.ts'
+import type { MachineClass } from './virtual-machine-class/resource.ts'
+import { routesOf } from './webhook/routes.ts'
+
+export type WebhookOptions = {
+  readonly api: Pick<ClusterApi, 'get'>
+  /** The classes; refusals name them. */
+  readonly resources: Pick<Informer<MachineClass>, 'items' | 'isSynced'>
+  readonly metrics: CompanionMetrics
+  readonly log: Log
+  readonly limits?: Partial<WebhookLimits>
+}
+
+/** What the API server may ask of the listener; times in milliseconds. */
+export type WebhookLimits = {
+  readonly headersTimeout: number
+  /** To the last byte of the body. */
+  readonly requestTimeout: number
+  /** At the same time. */
+  readonly connections: number
+  /** Bytes of a review: two objects of up to 3 MiB, written as JSON. */
+  readonly body: number
+  /** From the whole body to the answer: the API server waits for 5 seconds. */
+  readonly answeredWithin: number
+}
+
+const usual: WebhookLimits = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connections: 200,
+  body: 16 * 1024 ** 2,
+  answeredWithin: 4000,
+}
+
+/** The listener that the API server asks about classes and machines (admission webhooks), over HTTPS alone. */
+export class Webhook implements AsyncDisposable {
+  /** With the port that was really taken. */
+  readonly address: Listen
+  readonly #server: Server
+  readonly #answers: Answers
+  /** As they were accepted, before their handshakes. */
+  readonly #sockets = new Set<Socket>()
+  #hasCertificate = false
+
+  private constructor(server: Server, address: Listen, answers: Answers) {
+    this.#server = server
+    this.#answers = answers
+    this.address = address
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  /**
+   * Every handshake fails until there is a certificate.
+   * @throws Refusal UNSUPPORTED when the address is taken
+   */
+  static async open(listen: Listen, options: WebhookOptions): Promise<Webhook> {
+    const limits = { ...usual, ...options.limits }
+    const { headersTimeout, requestTimeout, connections } = limits
+    const server = createServer({
+      headersTimeout,
+      requestTimeout,
+      handshakeTimeout: headersTimeout,
+      connectionsCheckingInterval: 1000,
+      minVersion: 'TLSv1.2',
+    })
+    const answers = new Answers(limits.answeredWithin)
+    answer(server, answers, { ...options, limits })
+    server.maxConnections = connections
+    await start(server, listen)
+    return new Webhook(server, { host: listen.host, port: portOf(server) }, answers)
+  }
+
+  get hasCertificate(): boolean {
+    return this.#hasCertificate
+  }
+
+  /** For handshakes from now on; connections that are open keep what they have agreed on. */
+  use({ cert, key }: Pick<KeyPair, 'cert' | 'key'>): void {
+    this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' })
+    this.#hasCertificate = true
+  }
+
+  /** Takes no more, and lets what was asked for be answered. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    await this.#answers.end()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+}
+
+/** Answers that are under way. */
+class Answers {
+  readonly #open = new Set<ServerResponse>()
+  readonly #within: number
+  #isEnding = false
+
+  constructor(within: number) {
+    this.#within = within
+  }
+
+  add(outgoing: ServerResponse): void {
+    this.#open.add(outgoing)
+    outgoing.once('close', () => this.#open.delete(outgoing))
+    if (this.#isEnding) sayLast(outgoing)
+  }
+
+  /** Each connection ends with the answer that it waits for. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    for (const outgoing of this.#open) sayLast(outgoing)
+    const ends = Array.from(this.#open, (outgoing) => once(outgoing, 'close'))
+    await endOf(Promise.all(ends), this.#within)
+  }
+}
+
+function sayLast(outgoing: ServerResponse): void {
+  if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+}
+
+type Answering = WebhookOptions & { readonly limits: WebhookLimits }
+
+function answer(server: Server, answers: Answers, options: Answering): void {
+  const { log } = options
+  const routes = routesOf(options)
+  const handle = getRequestListener((request) => routes.fetch(request), {
+    overrideGlobalObjects: false,
+  })
+  server.on('request', (incoming, outgoing) => {
+    answers.add(outgoing)
+    handle(incoming, outgoing).catch((err: unknown) => {
+      log.error({ err }, 'a request ended without an answer')
+    })
+  })
+  server.on('tlsClientError', (err, { remoteAddress }) => {
+    log.debug({ err, remoteAddress }, 'a TLS handshake failed')
+  })
+}
+
+async function start(server: Server, { host, port }: Listen): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const place = hostPort({ host, port })
+    const why = errno(cause) ?? 'unknown'
+    const message = `cannot listen on ${place} (${why}); stop what listens there, or set SLIPWAY_WEBHOOK_LISTEN`
+    throw new Refusal('UNSUPPORTED', message, { cause })
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
+}
