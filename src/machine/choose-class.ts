@@ -12,12 +12,33 @@ export function chooseClass(
     : isDefault
   const [found, ...others] = classes.filter(isWanted)
   if (found && others.length === 0) return found
-  return missing(problem(name, others.length > 0), classes)
+  const names = classes.map(({ metadata }) => metadata.name)
+  return noClass(name, others.length > 0, names)
 }
 
 /** An empty name is none, as for the API server. */
 export function isNamed(name: string | undefined): name is string {
   return name !== undefined && name !== ''
+}
+
+/** More classes are not named. */
+const mostNamed = 100
+
+/**
+ * @param name of the class that is wanted; without one, the default is
+ * @param isDouble whether there is more than one, and not none
+ * @param names of the classes that there are
+ */
+export function noClass(
+  name: string | undefined,
+  isDouble: boolean,
+  names: readonly string[],
+): Violation {
+  return {
+    code: 'CLASS_NOT_FOUND',
+    path: 'spec.virtualMachineClassName',
+    message: `${problem(name, isDouble)}; ${wayOut(names)}`,
+  }
 }
 
 function problem(name: string | undefined, isDouble: boolean): string {
@@ -26,11 +47,9 @@ function problem(name: string | undefined, isDouble: boolean): string {
   return `no VirtualMachineClass is named, and ${isDouble ? 'more than one is' : 'none is'} the default`
 }
 
-function missing(problem: string, classes: readonly VirtualMachineClass[]): Violation {
-  const names = classes.map(({ metadata: { name } }) => name).sort()
-  return {
-    code: 'CLASS_NOT_FOUND',
-    path: 'spec.virtualMachineClassName',
-    message: `${problem}; set the class (spec.virtualMachineClassName) to one of: ${names.join(', ')}`,
-  }
+function wayOut(names: readonly string[]): string {
+  if (names.length === 0) return 'there is none at all: create one'
+  const more = names.length > mostNamed ? ', …' : ''
+  const shown = [...names].sort().slice(0, mostNamed).join(', ')
+  return `set the class (spec.virtualMachineClassName) to one of: ${shown}${more}`
 }

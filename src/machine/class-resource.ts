@@ -18,16 +18,68 @@ const cpuWord = z
 /** More than any processor has. */
 const mostFeatures = 1024
 
+const oneSelector = 'discovery takes a label selector, itself or in nodeSelector, not both'
+
 const discovery = z
   .strictObject({ ...nodeSelectorSchema.shape, nodeSelector: nodeSelectorSchema.optional() })
+  .refine(
+    ({ nodeSelector, matchLabels, matchExpressions }) =>
+      !nodeSelector || (!matchLabels && !matchExpressions),
+    oneSelector,
+  )
   .meta({
     description:
       'The nodes whose common features are found: a label selector, here or in nodeSelector; {} is all',
     ...rules({
       rule: '!has(self.nodeSelector) || (!has(self.matchLabels) && !has(self.matchExpressions))',
-      message: 'discovery takes a label selector, itself or in nodeSelector, not both',
+      message: oneSelector,
     }),
   })
+
+/** Which fields go with which types. */
+type Combination = {
+  readonly types: readonly string[]
+  readonly needs: readonly Field[]
+  readonly cannot: readonly Field[]
+  readonly message: string
+}
+type Field = 'model' | 'features' | 'discovery'
+
+const combinations: readonly Combination[] = [
+  {
+    types: ['HostPassthrough', 'Host'],
+    needs: [],
+    cannot: ['model', 'features', 'discovery'],
+    message: 'HostPassthrough and Host cannot have model, features or discovery',
+  },
+  {
+    types: ['Discovery'],
+    needs: [],
+    cannot: ['model', 'features'],
+    message: 'Discovery cannot have model or features',
+  },
+  {
+    types: ['Model'],
+    needs: ['model'],
+    cannot: ['features', 'discovery'],
+    message: 'Model requires model and cannot have features or discovery',
+  },
+  {
+    types: ['Features'],
+    needs: ['features'],
+    cannot: ['model', 'discovery'],
+    message: 'Features requires features and cannot have model or discovery',
+  },
+]
+
+function ruleOf({ types, needs, cannot, message }: Combination): Rule {
+  const others = types.map((type) => `self.type != '${type}'`)
+  const fields = [
+    ...needs.map((field) => `has(self.${field})`),
+    ...cannot.map((field) => `!has(self.${field})`),
+  ]
+  return { rule: `(${others.join(' && ')}) || (${fields.join(' && ')})`, message }
+}
 
 const cpu = z
   .strictObject({
@@ -41,45 +93,22 @@ const cpu = z
       .meta({ description: 'As vmx; for the type Features' }),
     discovery: discovery.optional(),
   })
+  .superRefine((value, context) => {
+    for (const { types, needs, cannot, message } of combinations) {
+      if (!types.includes(value.type)) continue
+      const isGood =
+        needs.every((field) => value[field] !== undefined) &&
+        cannot.every((field) => value[field] === undefined)
+      if (!isGood) context.addIssue({ code: 'custom', message })
+    }
+  })
   .meta({
     description: 'Which processor a machine sees',
-    ...rules(
-      ofType(['HostPassthrough', 'Host'], {
-        cannot: ['model', 'features', 'discovery'],
-        message: 'HostPassthrough and Host cannot have model, features or discovery',
-      }),
-      ofType(['Discovery'], {
-        cannot: ['model', 'features'],
-        message: 'Discovery cannot have model or features',
-      }),
-      ofType(['Model'], {
-        needs: ['model'],
-        cannot: ['features', 'discovery'],
-        message: 'Model requires model and cannot have features or discovery',
-      }),
-      ofType(['Features'], {
-        needs: ['features'],
-        cannot: ['model', 'discovery'],
-        message: 'Features requires features and cannot have model or discovery',
-      }),
-      { rule: 'self == oldSelf', message: '.spec.cpu is immutable' },
-    ),
+    ...rules(...combinations.map((each) => ruleOf(each)), {
+      rule: 'self == oldSelf',
+      message: '.spec.cpu is immutable',
+    }),
   })
-
-type Fields = {
-  readonly needs?: readonly string[]
-  readonly cannot: readonly string[]
-  readonly message: string
-}
-
-function ofType(types: readonly string[], { needs = [], cannot, message }: Fields): Rule {
-  const others = types.map((type) => `self.type != '${type}'`)
-  const fields = [
-    ...needs.map((field) => `has(self.${field})`),
-    ...cannot.map((field) => `!has(self.${field})`),
-  ]
-  return { rule: `(${others.join(' && ')}) || (${fields.join(' && ')})`, message }
-}
 
 export const virtualMachineClassSpec = z.strictObject({
   cpu,

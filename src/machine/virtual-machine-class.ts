@@ -7,7 +7,8 @@ export const apiVersion = z
   .regex(group, 'must be virtualization.deckhouse.io/v1alpha2')
   .meta({ example: 'virtualization.deckhouse.io/v1alpha2' })
 
-const defaultAnnotation = 'virtualmachineclass.virtualization.deckhouse.io/is-default-class'
+/** Whose value `true` makes a class the default one. */
+export const defaultAnnotation = 'virtualmachineclass.virtualization.deckhouse.io/is-default-class'
 
 const metadata = z.object({
   name: z.string().min(1).max(253),
@@ -44,6 +45,12 @@ export const virtualMachineClassSchema = z
 
 export type VirtualMachineClass = z.output<typeof virtualMachineClassSchema>
 
-export function isDefault({ metadata: { annotations } }: VirtualMachineClass): boolean {
+type Annotated = {
+  readonly metadata: {
+    readonly annotations?: { readonly [name: string]: string | undefined } | undefined
+  }
+}
+
+export function isDefault({ metadata: { annotations } }: Annotated): boolean {
   return annotations?.[defaultAnnotation] === 'true'
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { z } from 'zod'
 import { Outage } from '../../errors.ts'
 import { chooseClass } from '../../machine/choose-class.ts'
 import { evaluate } from '../../machine/evaluate.ts'
@@ -8,6 +9,7 @@ import { apiVersion } from '../resource.ts'
 import { machineSchema, type Machine } from './machine.ts'
 import { virtualMachineClass, type MachineClass } from './resource.ts'
 import type { Surroundings } from './surroundings.ts'
+import { cut, joined, problemsIn, shown } from './words.ts'
 
 /** The condition of machines that says whether they fit their class. */
 const type = 'SizingPolicyMatched'
@@ -65,22 +67,21 @@ function verdictOn({ metadata, spec }: Machine, all: readonly MachineClass[]): V
     metadata: { name: metadata.name },
     spec,
   })
-  if (!machine.data) return unknown('the machine', machine.error.issues)
+  if (!machine.data) return unknown('the machine', machine.error)
   const classes = all.flatMap((each) => classOf(each).data ?? [])
   const chosen = chooseClass(classes, machine.data)
   if ('code' in chosen) return missing(chosen.message, spec.virtualMachineClassName, all)
   const violations = evaluate(chosen, machine.data)
-  const message = violations.map((violation) => violation.message).join('; ')
   return violations.length === 0
     ? { status: 'True', reason: type, message: '' }
-    : { status: 'False', reason: 'SizingPolicyNotMatched', message: cut(message) }
+    : { status: 'False', reason: 'SizingPolicyNotMatched', message: joined(violations) }
 }
 
 /** A class that is there, and cannot be read, is not missing. */
 function missing(message: string, name: string | undefined, all: readonly MachineClass[]): Verdict {
   const named = all.find(({ metadata }) => metadata.name === name)
   const error = named && classOf(named).error
-  if (error) return unknown('the class', error.issues)
+  if (error) return unknown('the class', error)
   return { status: 'False', reason: 'VirtualMachineClassNotFound', message: cut(message) }
 }
 
@@ -98,17 +99,7 @@ function readClass({ metadata, spec }: MachineClass) {
   return virtualMachineClassSchema.safeParse({ apiVersion, kind, metadata, spec })
 }
 
-type Issues = readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]
-
-function unknown(what: string, issues: Issues): Verdict {
-  const told = issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
-  const message = cut(`${what} cannot be read: ${told.join('; ')}`)
+function unknown(what: string, error: z.core.$ZodError): Verdict {
+  const message = cut(`${what} cannot be read: ${shown(problemsIn(error))}`)
   return { status: 'Unknown', reason: 'SizingPolicyNotEvaluated', message }
-}
-
-/** Of a message, in characters (Kubernetes, Condition: 32 768). */
-const longest = 16_384
-
-function cut(message: string): string {
-  return message.length > longest ? `${message.slice(0, longest)}…` : message
 }

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { Failure } from '../../errors.ts'
+import { checked } from '../../kube/answers.ts'
+import type { ClusterApi } from '../../kube/cluster-api.ts'
+import type { Informer } from '../kube/informer.ts'
+import { virtualMachineClass, type MachineClass } from '../virtual-machine-class/resource.ts'
+
+/** A class as it is stored, readable or not. */
+export type StoredClass = z.output<typeof storedSchema>
+
+const storedSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: z.unknown(),
+})
+
+const listSchema = z.object({
+  metadata: z.object({ continue: z.string().optional() }),
+  items: z.array(storedSchema),
+})
+
+/** Their statuses name up to 1000 nodes each, and an answer is read up to 16 MiB. */
+const page = 100
+
+/** What the API server takes as a name; another one must not become a part of a path. */
+const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+
+export type KnownClassesOptions = {
+  readonly api: Pick<ClusterApi, 'get'>
+  readonly resources: Pick<Informer<MachineClass>, 'items' | 'isSynced'>
+}
+
+/** The classes of the cluster. What decides is asked of the API server: what is watched comes a moment later. */
+export class KnownClasses {
+  readonly #options: KnownClassesOptions
+
+  constructor(options: KnownClassesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Null for a class that there is not.
+   * @throws what the API server fails with; the reason of the signal
+   */
+  async read(name: string, signal: AbortSignal): Promise<StoredClass | null> {
+    if (!namePattern.test(name)) return null
+    try {
+      const answer = await this.#options.api.get(`${virtualMachineClass.path}/${name}`, {}, signal)
+      return checked(storedSchema, answer)
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'CLUSTER_NOT_FOUND') return null
+      throw error
+    }
+  }
+
+  /** All of them, as they are now. Throws as `read`. */
+  async all(signal: AbortSignal): Promise<readonly StoredClass[]> {
+    const found: StoredClass[] = []
+    let next: string | undefined
+    do {
+      const query = { limit: String(page), ...(next && { continue: next }) }
+      const answer = await this.#options.api.get(virtualMachineClass.path, query, signal)
+      const list = checked(listSchema, answer)
+      found.push(...list.items)
+      next = list.metadata.continue
+    } while (next)
+    return found
+  }
+
+  /** For people to choose from: as they were a moment ago. Throws as `read`. */
+  async names(signal: AbortSignal): Promise<readonly string[]> {
+    const { resources } = this.#options
+    const classes = resources.isSynced ? resources.items() : await this.all(signal)
+    return Array.from(classes, ({ metadata }) => metadata.name)
+  }
+}
