@@ -35,6 +35,19 @@ export class CompanionMetrics {
     labelNames: ['verb', 'code'],
     ...this.#registers,
   })
+  readonly webhookRequests = new Counter({
+    name: 'slipway_webhook_requests_total',
+    help: 'Reviews that the API server asked for, by webhook and by what came of it',
+    labelNames: ['webhook', 'outcome'],
+    ...this.#registers,
+  })
+  readonly webhookSeconds = new Histogram({
+    name: 'slipway_webhook_seconds',
+    help: 'Time that one review took, by webhook',
+    labelNames: ['webhook'],
+    buckets: [0.002, 0.01, 0.05, 0.2, 1, 4],
+    ...this.#registers,
+  })
   readonly #depth = this.#gauge('queue_depth', 'Resources that wait to be looked at')
   readonly #leader = this.#gauge('leader', 'Whether this process leads, 0 or 1')
   readonly #synced = this.#gauge('synced', 'Whether all resources were listed, 0 or 1')

@@ -5,42 +5,30 @@ import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { hostPort, type Listen } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
-import type { Log } from '../log.ts'
-import type { ClusterApi } from '../kube/cluster-api.ts'
 import type { KeyPair } from '../tls/pair.ts'
 import { endOf } from '../unless.ts'
-import type { Informer } from './kube/informer.ts'
-import type { CompanionMetrics } from './metrics.ts'
-import type { MachineClass } from './virtual-machine-class/resource.ts'
-import { routesOf } from './webhook/routes.ts'
+import { routesOf, type ReviewLimits, type RoutesOptions } from './webhook/routes.ts'
 
-export type WebhookOptions = {
-  readonly api: Pick<ClusterApi, 'get'>
-  /** The classes; refusals name them. */
-  readonly resources: Pick<Informer<MachineClass>, 'items' | 'isSynced'>
-  readonly metrics: CompanionMetrics
-  readonly log: Log
+export type WebhookOptions = Omit<RoutesOptions, 'limits'> & {
   readonly limits?: Partial<WebhookLimits>
 }
 
 /** What the API server may ask of the listener; times in milliseconds. */
-export type WebhookLimits = {
+export type WebhookLimits = ReviewLimits & {
   readonly headersTimeout: number
   /** To the last byte of the body. */
   readonly requestTimeout: number
   /** At the same time. */
   readonly connections: number
-  /** Bytes of a review: two objects of up to 3 MiB, written as JSON. */
-  readonly body: number
-  /** From the whole body to the answer: the API server waits for 5 seconds. */
-  readonly answeredWithin: number
 }
 
 const usual: WebhookLimits = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
   connections: 200,
+  // Two objects of up to 3 MiB, written as JSON.
   body: 16 * 1024 ** 2,
+  // The API server waits for 5 seconds.
   answeredWithin: 4000,
 }
 
@@ -75,7 +63,8 @@ export class Webhook implements AsyncDisposable {
       headersTimeout,
       requestTimeout,
       handshakeTimeout: headersTimeout,
-      connectionsCheckingInterval: 1000,
+      // Late heads are looked for so often.
+      connectionsCheckingInterval: Math.min(1000, headersTimeout),
       minVersion: 'TLSv1.2',
     })
     const answers = new Answers(limits.answeredWithin)
@@ -134,9 +123,7 @@ function sayLast(outgoing: ServerResponse): void {
   if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
 }
 
-type Answering = WebhookOptions & { readonly limits: WebhookLimits }
-
-function answer(server: Server, answers: Answers, options: Answering): void {
+function answer(server: Server, answers: Answers, options: RoutesOptions): void {
   const { log } = options
   const routes = routesOf(options)
   const handle = getRequestListener((request) => routes.fetch(request), {

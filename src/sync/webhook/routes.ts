@@ -1,9 +1,152 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { asFailure, Outage, Refusal } from '../../errors.ts'
+import { parsed } from '../../kube/answers.ts'
+import type { Log } from '../../log.ts'
+import { unless } from '../../unless.ts'
+import type { CompanionMetrics } from '../metrics.ts'
+import { problemsIn, shown } from '../virtual-machine-class/words.ts'
+import { defaultMachine } from './default-machine.ts'
+import { KnownClasses, type KnownClassesOptions } from './known-classes.ts'
+import { answerTo, reviewSchema, type Asked, type Verdict } from './review.ts'
+import { validateClass } from './validate-class.ts'
+import { validateMachine } from './validate-machine.ts'
 
-type Options = { readonly limits: { readonly body: number } }
+export type ReviewLimits = {
+  /** Bytes. */
+  readonly body: number
+  /** From the whole body to the answer, in milliseconds. */
+  readonly answeredWithin: number
+}
 
-/** What the API server asks; nothing yet. */
-export function routesOf({ limits }: Options): Hono {
-  return new Hono().use(bodyLimit({ maxSize: limits.body }))
+export type RoutesOptions = KnownClassesOptions & {
+  readonly metrics: Pick<CompanionMetrics, 'webhookRequests' | 'webhookSeconds'>
+  readonly log: Log
+  readonly limits: ReviewLimits
+}
+
+/** One path that the API server asks at. */
+type Door = {
+  readonly webhook: string
+  /** Of the objects. */
+  readonly kind: string
+  readonly judge: (asked: Asked, classes: KnownClasses, signal: AbortSignal) => Promise<Verdict>
+}
+
+const doors: readonly Door[] = [
+  {
+    webhook: 'validate-virtualmachineclasses',
+    kind: 'VirtualMachineClass',
+    judge: validateClass,
+  },
+  { webhook: 'default-virtualmachines', kind: 'VirtualMachine', judge: defaultMachine },
+  { webhook: 'validate-virtualmachines', kind: 'VirtualMachine', judge: validateMachine },
+]
+
+type Env = { readonly Variables: { readonly verdict?: Verdict } }
+
+/**
+ * Reviews, and their answers. What is no review is 400, or 413 where it is too large. A review that nobody could decide upon
+ * is 500: what becomes of the object is then up to the webhook's failurePolicy.
+ */
+export function routesOf(options: RoutesOptions): Hono<Env> {
+  const { metrics, limits } = options
+  const classes = new KnownClasses(options)
+  const routes = new Hono<Env>()
+  for (const door of doors) {
+    const { webhook } = door
+    routes.post(
+      `/${webhook}`,
+      async (c, next) => {
+        const end = metrics.webhookSeconds.startTimer({ webhook })
+        await next()
+        end()
+        metrics.webhookRequests.inc({ webhook, outcome: outcomeOf(c) })
+      },
+      bodyLimit({ maxSize: limits.body, onError: (c) => c.text(tooLarge(limits), 413) }),
+      (c) => answer(c, door, classes, options),
+    )
+  }
+  const paths = doors.map(({ webhook }) => `POST /${webhook}`).join(', ')
+  routes.notFound((c) => c.text(`there is ${paths}\n`, 404))
+  routes.onError((error, c) => refuse(error, c, options.log))
+  return routes
+}
+
+function outcomeOf(c: Context<Env>): string {
+  return c.get('verdict')?.outcome ?? (c.res.status < 500 ? 'invalid' : 'failed')
+}
+
+function tooLarge({ body }: ReviewLimits): string {
+  return `a review has at most ${body} bytes\n`
+}
+
+async function answer(
+  c: Context<Env>,
+  door: Door,
+  classes: KnownClasses,
+  { log, limits }: RoutesOptions,
+): Promise<Response> {
+  const asked = reviewIn(await c.req.text(), door)
+  const verdict = await judge(asked, door, classes, limits, c.req.raw.signal)
+  c.set('verdict', verdict)
+  tell(verdict, asked, door, log)
+  return c.json(answerTo(asked, verdict))
+}
+
+/** @throws Refusal INVALID_REQUEST for what is no review of the objects that are judged here */
+function reviewIn(text: string, { webhook, kind }: Door): Asked {
+  const { data, error } = reviewSchema.safeParse(parsed(text))
+  if (!data) {
+    const why = shown(problemsIn(error))
+    throw new Refusal(
+      'INVALID_REQUEST',
+      `this is no AdmissionReview of admission.k8s.io/v1: ${why}`,
+    )
+  }
+  const given = data.request.kind.kind
+  if (given === kind) return data.request
+  throw new Refusal('INVALID_REQUEST', `/${webhook} is for ${kind}, and not for ${given}`)
+}
+
+async function judge(
+  asked: Asked,
+  door: Door,
+  classes: KnownClasses,
+  { answeredWithin }: ReviewLimits,
+  waiting: AbortSignal,
+): Promise<Verdict> {
+  const late = AbortSignal.timeout(answeredWithin)
+  const signal = AbortSignal.any([waiting, late])
+  try {
+    return await unless(signal, door.judge(asked, classes, signal))
+  } catch (cause) {
+    if (waiting.aborted) throw interrupted(cause)
+    if (!late.aborted) throw cause
+    const message = `the API server did not answer within ${answeredWithin / 1000} seconds`
+    throw new Outage('CLUSTER_UNAVAILABLE', message, { cause })
+  }
+}
+
+function interrupted(cause: unknown): Outage {
+  return new Outage('PUSH_INTERRUPTED', 'whoever asked for the review waits no more', { cause })
+}
+
+function tell(verdict: Verdict, asked: Asked, { webhook }: Door, log: Log): void {
+  if (verdict.outcome !== 'denied') return
+  const { name, namespace, userInfo } = asked
+  const codes = verdict.causes.map(({ code }) => code)
+  log.info({ webhook, user: userInfo?.username, name, namespace, codes }, 'admission was refused')
+}
+
+function refuse(error: Error, c: Context<Env>, log: Log): Response {
+  const failure = c.req.raw.signal.aborted ? interrupted(error) : asFailure(error)
+  const { path } = c.req
+  if (failure.code === 'INVALID_REQUEST') {
+    log.warn({ err: failure, path }, 'a request for admission cannot be read')
+    return c.text(`${failure.message}\n`, 400)
+  }
+  const level = failure.row.kind === 'bug' ? 'error' : 'warn'
+  log[level]({ err: failure, path }, 'nothing was decided about an admission')
+  return c.text(`${failure.message}\n`, 500)
 }
