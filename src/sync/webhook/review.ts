@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { cut } from '../virtual-machine-class/words.ts'
+import { cut, joined } from '../virtual-machine-class/words.ts'
 
 /** What the API server asks, and what it is answered (Kubernetes, "Dynamic Admission Control", Request and Response). */
 
@@ -63,15 +63,21 @@ function responseOf(asked: Asked, verdict: Verdict): object {
   return { allowed: true, patchType: 'JSONPatch', patch }
 }
 
-function refusal({ kind, name = '' }: Asked, { causes }: { readonly causes: readonly Cause[] }) {
+/** An object whose name is generated has it in itself alone. */
+export function nameOf({ name, object }: Asked): string {
+  const own = partOf(object, ['metadata', 'name'])
+  return name || (typeof own === 'string' ? own : '')
+}
+
+function refusal(asked: Asked, { causes }: { readonly causes: readonly Cause[] }) {
   const listed = causes.slice(0, mostListed).map(({ field, message }) => {
     return { reason: 'FieldValueInvalid', field, message: cut(message) }
   })
   return {
     code: 422,
     reason: 'Invalid',
-    message: cut(causes.map(({ told }) => told).join('; ')),
-    details: { kind: kind.kind, name, causes: listed },
+    message: joined(causes.map(({ told }) => ({ message: told }))),
+    details: { kind: asked.kind.kind, name: nameOf(asked), causes: listed },
   }
 }
 

@@ -8,7 +8,7 @@ import type { CompanionMetrics } from '../metrics.ts'
 import { problemsIn, shown } from '../virtual-machine-class/words.ts'
 import { defaultMachine } from './default-machine.ts'
 import { KnownClasses, type KnownClassesOptions } from './known-classes.ts'
-import { answerTo, reviewSchema, type Asked, type Verdict } from './review.ts'
+import { answerTo, nameOf, reviewSchema, type Asked, type Verdict } from './review.ts'
 import { validateClass } from './validate-class.ts'
 import { validateMachine } from './validate-machine.ts'
 
@@ -134,9 +134,10 @@ function interrupted(cause: unknown): Outage {
 
 function tell(verdict: Verdict, asked: Asked, { webhook }: Door, log: Log): void {
   if (verdict.outcome !== 'denied') return
-  const { name, namespace, userInfo } = asked
+  const { namespace, userInfo } = asked
   const codes = verdict.causes.map(({ code }) => code)
-  log.info({ webhook, user: userInfo?.username, name, namespace, codes }, 'admission was refused')
+  const user = userInfo?.username
+  log.info({ webhook, user, name: nameOf(asked), namespace, codes }, 'admission was refused')
 }
 
 function refuse(error: Error, c: Context<Env>, log: Log): Response {

@@ -56,3 +56,9 @@ test('a refusal is no longer than what is read of it', () => {
   const text = JSON.stringify(answerTo(review, verdictOf(causes)))
   expect(text.length).toBeLessThan(2 * 1024 ** 2)
 })
+
+test('a name that was generated is told', () => {
+  const generated = asked(machine({ cores: 1 }), null, { name: '' })
+  const answer = answerTo(generated, verdictOf([cause('spec.a', 'must be 1')]))
+  expect(answer).toMatchObject({ response: { status: { details: { name: 'linux-vm' } } } })
+})

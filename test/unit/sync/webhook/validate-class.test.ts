@@ -218,6 +218,22 @@ describe('the default class', () => {
     expect(verdict).toEqual({ outcome: 'denied', causes: [second('a')] })
   })
 
+  test('is refused together with everything else that is wrong', async () => {
+    const { classes } = classesOf([isDefault('a')])
+    const wrong = machineClass([{ cores: { min: 2, max: 1 } }], 'b', defaultClass)
+    const verdict = await validateClass(asked(wrong), classes, lasting())
+    expect(verdict.outcome === 'denied' && verdict.causes.map(({ code }) => code)).toEqual([
+      'CLASS_INVALID',
+      'SECOND_DEFAULT',
+    ])
+  })
+
+  test('may be two when both are asked for before one is stored; their statuses tell', async () => {
+    const { classes } = classesOf([])
+    const both = ['a', 'b'].map((name) => validateClass(asked(isDefault(name)), classes, lasting()))
+    expect(await Promise.all(both)).toEqual([{ outcome: 'allowed' }, { outcome: 'allowed' }])
+  })
+
   test('is not decided upon while the API server fails', async () => {
     const { api, classes } = classesOf([])
     const failure = new Outage('CLUSTER_UNAVAILABLE', 'the API server is away')
