@@ -152,7 +152,7 @@ export const virtualMachineClassStatus = z
     conditions: z
       .array(
         z.object({
-          type: z.enum(['Ready', 'Discovered', 'InUse']),
+          type: z.enum(['Ready', 'Discovered', 'InUse', 'Default']),
           status: z.enum(['True', 'False', 'Unknown']),
           reason: z.string(),
           message: z.string().meta({ description: 'What is the matter, and what to do' }),

@@ -1,4 +1,5 @@
 import { keysOfClass } from '../machine/node-class.ts'
+import { isDefault } from '../machine/virtual-machine-class.ts'
 import { workOut } from '../machine/work-out.ts'
 import { applyStatus, isWritten } from './apply-status.ts'
 import { isOutdated, isRefused } from './cluster-virtual-image/trouble.ts'
@@ -127,7 +128,7 @@ export class VirtualMachineClasses {
     const out = workOut(resource.spec, all, before(resource))
     const latest = await remember(resource, out.discovered, this.#around, signal)
     const users = machines.isSynced ? this.#users.of(resource.metadata.name) : null
-    const status = said(latest, out, users, now())
+    const status = said(latest, out, { users, defaults: this.#defaultsBeside(latest) }, now())
     await this.#tell(latest, ofNodes(latest, status), memory, signal)
     await this.#tellOfPolicies(latest, memory, signal)
     if (isWritten(latest, status, memory)) return
@@ -181,7 +182,9 @@ export class VirtualMachineClasses {
     // Our own status comes back, too, and nodes may have changed since.
     if (this.#isWanted(name, resource)) queue.add(ofClass + name)
     else queue.addAfter(ofClass + name, gatheredFor)
-    if (this.#noteLimits(name, resource)) this.#wakeMachines(name)
+    if (!this.#noteLimits(name, resource)) return
+    this.#wakeMachines(name)
+    this.#wakeDefaults()
   }
 
   /** Whether it was changed by who wants something of it, and not only in what is said of it. */
@@ -201,6 +204,21 @@ export class VirtualMachineClasses {
       const { virtualMachineClassName: named = '' } = machine.spec
       if (named === className || named === '') queue.add(ofMachine + nameOf(machine), 'later')
     }
+  }
+
+  /** Whether there are several is said of each of them. */
+  #wakeDefaults(): void {
+    const { resources, queue } = this.#around
+    for (const resource of resources.items()) {
+      if (isDefault(resource)) queue.add(ofClass + resource.metadata.name)
+    }
+  }
+
+  #defaultsBeside({ metadata: { name } }: MachineClass): readonly string[] {
+    const all = Array.from(this.#around.resources.items())
+    return all
+      .filter((each) => isDefault(each) && each.metadata.name !== name)
+      .map(({ metadata }) => metadata.name)
   }
 
   #noteLimits(name: string, resource: MachineClass | null): boolean {

@@ -1,8 +1,9 @@
+import { defaultAnnotation, isDefault } from '../../machine/virtual-machine-class.ts'
 import type { WorkedOut } from '../../machine/work-out.ts'
 import type { MachineClass } from './resource.ts'
 
 export type Condition = {
-  readonly type: 'Ready' | 'Discovered' | 'InUse'
+  readonly type: 'Ready' | 'Discovered' | 'InUse' | 'Default'
   readonly status: 'True' | 'False'
   readonly reason: string
   readonly message: string
@@ -21,11 +22,18 @@ export type Said = {
 /** More machines that name a class are counted, and not named. */
 const mostNamed = 20
 
-/** @param users machines that name the class, with their namespaces; null while they are not known, and what was said stays */
+/** Others that a class has to do with. */
+export type Others = {
+  /** Machines that name the class, with their namespaces; null while they are not known, and what was said stays. */
+  readonly users: readonly string[] | null
+  /** Names of the other classes that are the default. */
+  readonly defaults: readonly string[]
+}
+
 export function said(
   resource: MachineClass,
   out: WorkedOut,
-  users: readonly string[] | null,
+  { users, defaults }: Others,
   now: number,
 ): Said {
   const { generation = 1, deletionTimestamp } = resource.metadata
@@ -38,7 +46,9 @@ export function said(
     ...(maxAllocatableResources && { maxAllocatableResources }),
     ...(discovered && discovered.rediscover !== null && { rediscovered: discovered.rediscover }),
     observedGeneration: generation,
-    conditions: [...out.conditions, ...inUse].map((told) => since(resource, now, told)),
+    conditions: [...out.conditions, ...inUse, ...severalDefaults(resource, defaults)].map((told) =>
+      since(resource, now, told),
+    ),
   }
 }
 
@@ -59,6 +69,13 @@ function usedBy(users: readonly string[], isLeaving: boolean): readonly Told[] {
   const first = isLeaving ? 'it is deleted when no machine names it any more; ' : ''
   const message = `${first}named by ${users.length} virtual machine(s): ${named}${more}`
   return [{ type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message }]
+}
+
+/** Two that were made the default at the same moment; the webhook lets no second one in otherwise. */
+function severalDefaults(resource: MachineClass, defaults: readonly string[]): readonly Told[] {
+  if (!isDefault(resource) || defaults.length === 0) return []
+  const message = `machines that name no class get none, as there are other default classes: ${[...defaults].sort().join(', ')}; take the annotation ${defaultAnnotation} from all but one`
+  return [{ type: 'Default', status: 'False', reason: 'SeveralDefaultClasses', message }]
 }
 
 /** A condition's time is that of its last change of status or reason, not of its message. */

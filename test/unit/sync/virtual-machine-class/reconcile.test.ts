@@ -271,3 +271,38 @@ describe('a machine', () => {
     await play.until(() => expect(play.matched('lost')?.status).toBe('True'))
   })
 })
+
+describe('several default classes', () => {
+  const annotation = `${domain}/is-default-class`
+  const isDefault = { [annotation]: 'true' }
+  const told = (others: string) => ({
+    type: 'Default',
+    status: 'False',
+    reason: 'SeveralDefaultClasses',
+    message: `machines that name no class get none, as there are other default classes: ${others}; take the annotation ${annotation} from all but one`,
+  })
+
+  test('are told so, and machines without a class, until one is left', async () => {
+    await using play = new ReconcilingClasses()
+    for (const name of ['a', 'b', 'c']) play.apply(name, host, name === 'c' ? {} : isDefault)
+    play.machine('vm', { cpu: { cores: 1 }, memory: { size: '1Gi' } })
+    await play.until(() => {
+      expect(play.condition('a', 'Default')).toMatchObject(told('b'))
+      expect(play.condition('b', 'Default')).toMatchObject(told('a'))
+      expect(play.matched('vm')?.message).toMatch(/^no VirtualMachineClass is named, and more than/)
+    })
+    play.apply('c', host, isDefault)
+    await play.until(() => {
+      expect(play.condition('a', 'Default')).toMatchObject(told('b, c'))
+      expect(play.condition('c', 'Default')).toMatchObject(told('a, b'))
+    })
+    play.apply('a', host, { [annotation]: '' })
+    play.api.deleteByForce('c', classesPath)
+    await play.until(() => {
+      for (const name of ['a', 'b']) expect(play.condition(name, 'Default')).toBeUndefined()
+      expect(play.condition('a')).toBeDefined()
+      expect(play.matched('vm')).toMatchObject({ status: 'True' })
+    })
+    expect(play.failures).toEqual([])
+  })
+})
