@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Outage } from '../../../../src/errors.ts'
+import { readPresets } from '../../../../src/sync/presets.ts'
 import { validateClass } from '../../../../src/sync/webhook/validate-class.ts'
 import { defaultClass, guidePolicies, machineClass } from '../../../support/machine-classes.ts'
 import { asked, classesOf, lasting, type Shape } from './asking.ts'
@@ -25,6 +26,14 @@ describe('a class', () => {
   test('of the guide is let through', async () => {
     expect(await verdictOn(machineClass(guidePolicies))).toEqual({ outcome: 'allowed' })
     expect(await verdictOn(machineClass())).toEqual({ outcome: 'allowed' })
+  })
+
+  test('of those that the companion creates itself is let through', async () => {
+    const presets = await readPresets()
+    expect(presets).toHaveLength(3)
+    for (const preset of presets) {
+      expect(await verdictOn(preset as unknown as Object)).toEqual({ outcome: 'allowed' })
+    }
   })
 
   test.each<[string, object, string[]]>([
