@@ -63,6 +63,8 @@ export class Webhook implements AsyncDisposable {
       headersTimeout,
       requestTimeout,
       handshakeTimeout: headersTimeout,
+      // The API server closes idle connections after 90 seconds; ours must not be the first to close.
+      keepAliveTimeout: 120_000,
       // Late heads are looked for so often.
       connectionsCheckingInterval: Math.min(1000, headersTimeout),
       minVersion: 'TLSv1.2',
