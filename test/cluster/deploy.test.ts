@@ -37,12 +37,14 @@ const ways: readonly (readonly [string, readonly string[], object])[] = [
   ['a Gateway', ['gateway'], { gateway: { enabled: true } }],
   ['credentials', ['credentials'], { credentials: { secretName: 'slipway-credentials' } }],
   ['HTTPS inside', ['tls', 'ca'], inside()],
+  ['a certificate of yours for admission', ['webhook-tls'], admission()],
   [
     'everything',
-    ['s3', 'ingress', 'gateway', 'credentials', 'tls', 'ca'],
+    ['s3', 'ingress', 'gateway', 'credentials', 'tls', 'ca', 'webhook-tls'],
     {
       ...bucket(),
       ...inside(),
+      ...admission(),
       ingress: { enabled: true },
       gateway: { enabled: true },
       credentials: { secretName: 'slipway-credentials' },
@@ -56,6 +58,10 @@ function bucket() {
 
 function inside() {
   return { tls: { secretName: 'slipway-tls' }, ca: { configMapName: 'slipway-ca' } }
+}
+
+function admission() {
+  return { webhook: { secretName: 'slipway-webhook-tls' } }
 }
 
 /** What the kustomization has no component for. */
@@ -79,6 +85,12 @@ const further = {
     replicas: 3,
     workers: 8,
     env: [{ name: 'SLIPWAY_LOG_LEVEL', value: 'debug' }],
+  },
+  webhook: {
+    failurePolicy: 'Ignore',
+    secretName: 'admission',
+    caBundle: Buffer.from('of the authority').toString('base64'),
+    annotations: { 'cert-manager.io/inject-ca-from': 'slipway/admission' },
   },
   ingress: { enabled: true, className: 'nginx', tlsSecretName: '' },
   networkPolicy: { defaultDeny: false, apiServerPorts: [16443], from: [{ podSelector: {} }] },
@@ -104,6 +116,8 @@ const monitorSchema = z.object({
     endpoints: z.tuple([z.object({ port: z.string() })]),
   }),
 })
+
+const webhooksSchema = z.object({ webhooks: z.array(z.looseObject({})) })
 
 describe.skipIf(!able)('deploy', () => {
   let cluster: Cluster
@@ -231,6 +245,24 @@ describe.skipIf(!able)('deploy', () => {
     await expect(nameless).rejects.toThrow('s3.enabled needs s3.bucket')
   })
 
+  test('has a chart without admission, and one that says who is trusted for it', async () => {
+    const without = await charted('--set', 'webhook.enabled=false')
+    expect(without).not.toMatch(/webhook|9443/i)
+    const { caBundle } = further.webhook
+    const others = objectsOf(await charted(...(await withValues(further))))
+    const told = others.flatMap((each) => webhooksSchema.safeParse(each).data?.webhooks ?? [])
+    expect(told).toEqual(
+      Array(3).fill(
+        expect.objectContaining({
+          failurePolicy: 'Ignore',
+          clientConfig: expect.objectContaining({ caBundle }),
+        }),
+      ),
+    )
+    const nobodys = withValues({ webhook: { caBundle } }).then((args) => charted(...args))
+    await expect(nobodys).rejects.toThrow('webhook.caBundle needs webhook.secretName')
+  })
+
   test('has monitors that find the Services by their labels and ports', async () => {
     const chart = objectsOf(await charted('--set', 'serviceMonitor.enabled=true'))
     const of = (kind: string) => chart.filter((each) => each.kind === kind)
@@ -253,9 +285,14 @@ describe.skipIf(!able)('deploy', () => {
     const helm = (...args: readonly string[]) => run(tool('helm'), [...args], { env })
     const chart = join(deploy, 'chart')
     expect(await helm('install', ...release, chart)).toContain('STATUS: deployed')
+    const asked = ['validatingwebhookconfiguration', namespace]
+    const trusted = [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: 'b25lCg==' }]
+    await cluster.kubectl('patch', ...asked, '--type=json', '-p', JSON.stringify(trusted))
     const values = await withValues({ ...bucket(), data: { size: '100Gi' } })
     expect(await helm('upgrade', ...release, chart, ...values)).toContain('REVISION: 2')
-    const kinds = 'deployments,services,serviceaccounts,roles,networkpolicies,pdb,pvc'
+    expect(await cluster.kubectl('get', ...asked, '-o', 'yaml')).toContain('caBundle: b25lCg==')
+    const kinds =
+      'validatingwebhookconfigurations,deployments,services,serviceaccounts,roles,networkpolicies,pdb,pvc'
     const left = () => cluster.kubectl('get', kinds, '-n', namespace, '-o', 'name')
     expect((await left()).split('\n')).toContain('persistentvolumeclaim/slipway-scratch')
     await helm('uninstall', ...release)

@@ -19,7 +19,7 @@ import { certify } from '../unit/source/certificates.ts'
 const able = [needsCluster(), needs('openssl', 'apt-get install openssl')].every(Boolean)
 
 /** Folder and ports are the suite's to choose. */
-const chosen = /^SLIPWAY_(DATA_DIR|LISTEN|CONTROLLER_LISTEN)$/
+const chosen = /^SLIPWAY_(DATA_DIR|LISTEN|CONTROLLER_LISTEN|WEBHOOK_LISTEN)$/
 
 const manifest = JSON.stringify({
   apiVersion: 'virtualization.deckhouse.io/v1alpha2',

@@ -16,6 +16,22 @@ app.kubernetes.io/component: service
 app.kubernetes.io/component: controller
 {{- end }}
 
+{{- define "slipway.webhook.labels" -}}
+{{ include "slipway.labels" . }}
+app.kubernetes.io/component: webhook
+{{- end }}
+
+{{- define "slipway.webhook.client" -}}
+service:
+  name: slipway-webhook
+  namespace: {{ .root.Release.Namespace }}
+  path: {{ .path }}
+  port: 443
+{{- with .root.Values.webhook.caBundle }}
+caBundle: {{ . | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "slipway.service.selector" -}}
 app.kubernetes.io/name: slipway
 app.kubernetes.io/component: service
