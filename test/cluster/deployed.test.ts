@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../bench/peers/server.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion } from '../support/cluster/companion.ts'
@@ -83,6 +84,7 @@ describe.skipIf(!able)('service and companion with the variables of their Deploy
         SLIPWAY_URL: address,
         SLIPWAY_TOKEN_FILE: files.token,
         SLIPWAY_LEADER_NAMESPACE: namespace,
+        SLIPWAY_WEBHOOK_LISTEN: `127.0.0.1:${await freePort()}`,
         SSL_CERT_FILE: files.ca,
       }),
     })

@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { freePort } from '../bench/peers/server.ts'
+import { applyAdmission } from '../support/cluster/admission.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion, type Companion } from '../support/cluster/companion.ts'
@@ -37,7 +39,9 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
     const KUBECONFIG = await kubeconfigOf('slipway')
     service = held.use(await startService({ SLIPWAY_AUTH: 'kubernetes', KUBECONFIG }))
     sources = held.use(await startNeighbour())
-    first = held.use(await startAsDeployed())
+    const port = await freePort()
+    await applyAdmission(cluster, at(port))
+    first = held.use(await startAsDeployed(port))
   })
   afterAll(() => held.disposeAsync())
 
@@ -46,13 +50,17 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
   const tokenForService = () =>
     cluster.serviceAccountToken(namespace, 'slipway-controller', ['slipway'])
 
-  async function startAsDeployed(): Promise<Companion> {
+  const at = (port: number) => `https://127.0.0.1:${port}`
+
+  /** @param port where it answers admission */
+  async function startAsDeployed(port: number): Promise<Companion> {
     return await startCompanion({
       kubeconfig: await kubeconfigOf('slipway-controller'),
       service: service.base,
       variables: {
         SLIPWAY_TOKEN: await tokenForService(),
         SLIPWAY_LEADER_NAMESPACE: namespace,
+        SLIPWAY_WEBHOOK_LISTEN: `127.0.0.1:${port}`,
       },
     })
   }
@@ -81,12 +89,23 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
     await cluster.kubectl('apply', '-f', machineDefinition)
     const established = '--for=condition=Established'
     await cluster.kubectl('wait', established, 'crd', `virtualmachines.${group}`, '--timeout=30s')
+    await cluster.kubectl('wait', '--for=create', 'virtualmachineclass/host', '--timeout=50s')
     await cluster.apply(JSON.stringify(vm))
     const isMatched = '--for=condition=SizingPolicyMatched'
     await cluster.kubectl('wait', isMatched, 'virtualmachine/vm', '-n', 'default', '--timeout=50s')
   }
 
-  /** What the companion does in its life: every source, failures, secrets, classes, removal, and another one that takes over. */
+  /** As if somebody took away the certificate for admission, or its time were up. */
+  async function renewCertificate(): Promise<void> {
+    const secret = ['secret', 'slipway-webhook', '-n', namespace]
+    const emptied = JSON.stringify({ data: { 'tls.crt': '' } })
+    await cluster.kubectl('patch', ...secret, '-p', emptied)
+    const isThere = async () =>
+      expect(await cluster.read(...secret)).not.toHaveProperty(['data', 'tls.crt'], '')
+    await vi.waitFor(isThere, { timeout: 50_000, interval: 200 })
+  }
+
+  /** What the companion does in its life: every source, failures, secrets, classes, admission, removal, and another one that takes over. */
   async function live(): Promise<void> {
     const secret = ['create', 'secret', 'generic', 'source', '-n', 'default']
     await cluster.kubectl(...secret, '--from-literal=token=of-the-source')
@@ -112,11 +131,14 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
     await send(status.imageUploadURLs?.external ?? '', disk(mebibyte, 1))
     await reaches('upload', 'Ready')
     await haveClasses()
+    await renewCertificate()
     // As if one preset came with a newer version.
     const forgotten = '[{"op": "remove", "path": "/data/host"}]'
     const record = ['configmap', 'slipway-presets', '-n', namespace]
     await cluster.kubectl('patch', ...record, '--type=json', '-p', forgotten)
-    await using second = await startAsDeployed()
+    const port = await freePort()
+    await using second = await startAsDeployed(port)
+    await applyAdmission(cluster, at(port))
     await first.stop()
     const isKept = '--for=jsonpath={.data.host}'
     await cluster.kubectl('wait', isKept, ...record, '--timeout=50s')
@@ -134,7 +156,8 @@ describe.skipIf(!able)('the rights in deploy/rbac', () => {
       )
       expect(asked.length).toBeGreaterThan(20)
       expect(asked.filter(({ code }) => code === 401 || code === 403)).toEqual([])
-      const rights = rightsIn('controller.yaml').filter(({ role }) => role !== inService)
+      const all = ['controller.yaml', 'webhook.yaml'].flatMap(rightsIn)
+      const rights = all.filter(({ role }) => role !== inService)
       expect(asked.filter((each) => !rights.some((right) => covers(right, each)))).toEqual([])
       expect(rights.filter((right) => !asked.some((each) => covers(right, each)))).toEqual([])
     },
