@@ -3,7 +3,7 @@ import { asFailure, Refusal, type Failure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { backoff, pause } from '../pause.ts'
 import { checked, statusFailure } from '../../kube/answers.ts'
-import type { ClusterApi, Metadata } from '../../kube/cluster-api.ts'
+import type { ClusterApi, Metadata, Query } from '../../kube/cluster-api.ts'
 
 type Named = { readonly metadata: Metadata }
 
@@ -20,6 +20,8 @@ export type InformerOptions<Item extends Named> = {
   readonly page?: number
   /** Whether the cluster may have no such kind, or get it later: then there are no objects. */
   readonly mayBeMissing?: boolean
+  /** Of all objects, those it fits: `metadata.name=one`. */
+  readonly fieldSelector?: string
 }
 
 /** @param name with the namespace before it, where there is one: `default/vm` */
@@ -53,6 +55,8 @@ function keyOf({ name, namespace }: Pick<Metadata, 'name' | 'namespace'>): strin
 /** A collection of objects, kept as the API server has it: listed once, and then watched for as long as the signal lasts. */
 export class Informer<Item extends Named> {
   readonly #options: InformerOptions<Item>
+  /** Of each list and each watch. */
+  readonly #selected: Query
   readonly #watchers = new Set<Changed<Item>>()
   /** Names of what the schema refuses, each told once a list. */
   readonly #refused = new Set<string>()
@@ -67,6 +71,8 @@ export class Informer<Item extends Named> {
   constructor(options: InformerOptions<Item>) {
     this.#options = options
     this.#page = options.page ?? page
+    const { fieldSelector } = options
+    this.#selected = fieldSelector === undefined ? {} : { fieldSelector }
   }
 
   /** Whether the whole collection has been told once. */
@@ -151,7 +157,8 @@ export class Informer<Item extends Named> {
     let version = ''
     this.#refused.clear()
     do {
-      const query = { limit: String(this.#page), ...(next && { continue: next }) }
+      const limit = String(this.#page)
+      const query = { ...this.#selected, limit, ...(next && { continue: next }) }
       const list = checked(listSchema, await api.get(path, query, signal))
       for (const item of list.items) this.#gather(found, item)
       version = list.metadata.resourceVersion
@@ -184,6 +191,7 @@ export class Informer<Item extends Named> {
   async #follow(version: string, signal: AbortSignal): Promise<void> {
     const { api, path, random } = this.#options
     const query = {
+      ...this.#selected,
       resourceVersion: version,
       allowWatchBookmarks: 'true',
       timeoutSeconds: String(Math.round(watched * (1 + random()))),

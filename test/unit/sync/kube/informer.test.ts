@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { Outage, Refusal } from '../../../../src/errors.ts'
-import { metadataSchema } from '../../../../src/kube/cluster-api.ts'
+import { metadataSchema, type Query } from '../../../../src/kube/cluster-api.ts'
 import { Connection, type ConnectionLimits } from '../../../../src/kube/connection.ts'
 import { Informer } from '../../../../src/sync/kube/informer.ts'
 import { json, playApi, refuse, type Asked } from '../../../support/api-play.ts'
@@ -322,6 +322,29 @@ describe('a kind that may be missing', () => {
     expect(told).toEqual([])
     expect(informer.trouble).toBeNull()
   })
+})
+
+test('an informer of one object lists and watches only that', async () => {
+  const asked: Query[] = []
+  const stop = new AbortController()
+  const get = async (_path: string, query: Query) => {
+    asked.push(query)
+    return list(5, [item('one', 1)])
+  }
+  async function* watch(_path: string, query: Query) {
+    asked.push(query)
+    yield { type: 'BOOKMARK', object: { metadata: { resourceVersion: '6' } } }
+    stop.abort()
+  }
+  const ground = { log: pino({ level: 'silent' }), now: Date.now, random: () => 0 }
+  const fieldSelector = 'metadata.name=one'
+  const path = '/things'
+  const informer = new Informer({ api: { get, watch }, path, schema, fieldSelector, ...ground })
+  await informer.run(stop.signal)
+  expect(asked).toMatchObject([
+    { fieldSelector, limit: '500' },
+    { fieldSelector, resourceVersion: '5' },
+  ])
 })
 
 describe('the patience of the informer', () => {
