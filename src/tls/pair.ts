@@ -20,6 +20,11 @@ export type KeyPair = {
  */
 export async function readPair(files: TlsFiles): Promise<KeyPair> {
   const [cert, key] = await Promise.all([read(files.cert), read(files.key)])
+  return pairOf(cert, key, files)
+}
+
+/** @throws Error that says in one line which of the two, as `files` calls them, cannot be used, and why */
+export function pairOf(cert: Buffer, key: Buffer, files: TlsFiles): KeyPair {
   const leaf = named(files.cert, 'holds no certificate in PEM', () => new X509Certificate(cert))
   const secret = named(files.key, 'holds no private key in PEM without a passphrase', () =>
     createPrivateKey(key),

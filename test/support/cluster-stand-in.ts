@@ -129,7 +129,7 @@ export class ClusterStandIn implements ClusterApi {
   async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
     this.#enter('get', path, {}, query, signal)
     if (!collections.test(path)) return structuredClone(this.#demand(path))
-    const items = [...this.#objects.entries()].filter(([at]) => isIn(path, at))
+    const items = [...this.#objects.entries()].filter(([at]) => isIn(path, at, query))
     return {
       metadata: { resourceVersion: String(this.#version) },
       items: items.map(([, object]) => structuredClone(object)),
@@ -141,7 +141,8 @@ export class ClusterStandIn implements ClusterApi {
     this.#enter('create', path, object, {}, signal)
     const at = `${path}/${object.metadata.name}`
     if (this.#objects.has(at)) throw new Refusal('CLUSTER_EXISTS', `${at} exists`)
-    const created = this.#put(at, object, 'ADDED')
+    const metadata = { ...object.metadata, uid: randomUUID() }
+    const created = this.#put(at, { ...object, metadata }, 'ADDED')
     this.onRequest('after')
     return created
   }
@@ -180,10 +181,10 @@ export class ClusterStandIn implements ClusterApi {
     const news = on(this.#news, 'news', { signal })
     const since = Number(query['resourceVersion'])
     for (const [at, object] of this.#objects) {
-      const isMissed = isIn(path, at) && Number(object.metadata.resourceVersion) > since
+      const isMissed = isIn(path, at, query) && Number(object.metadata.resourceVersion) > since
       if (isMissed) yield { type: 'MODIFIED', object: structuredClone(object) }
     }
-    for await (const [at, line] of news) if (isIn(path, String(at))) yield line
+    for await (const [at, line] of news) if (isIn(path, String(at), query)) yield line
   }
 
   #enter(verb: string, path: string, body: Fields, query: Query, signal: AbortSignal): void {
@@ -217,24 +218,39 @@ export class ClusterStandIn implements ClusterApi {
   }
 }
 
-const collections = /\/(?:clustervirtualimages|virtualmachineclasses|virtualmachines|nodes)$/
+const collections =
+  /\/(?:clustervirtualimages|virtualmachineclasses|virtualmachines|nodes|secrets|\w+webhookconfigurations)$/
 
-/** Collections are asked for over all namespaces. */
-function isIn(collection: string, path: string): boolean {
-  return path.replace(/\/namespaces\/[^/]+/, '').startsWith(`${collection}/`)
+/** Collections are asked for over all namespaces, or in one. */
+function isIn(collection: string, path: string, { fieldSelector }: Query): boolean {
+  const name = fieldSelector?.replace('metadata.name=', '')
+  if (name !== undefined && path.split('/').at(-1) !== name) return false
+  return [path, path.replace(/\/namespaces\/[^/]+/, '')].some((at) =>
+    at.startsWith(`${collection}/`),
+  )
 }
 
+/** A status is changed by itself alone, and by nothing else. */
 function merged(object: StoredObject, change: StoredObject, isStatus: boolean): StoredObject {
-  if (isStatus) return { ...object, status: { ...object.status, ...change.status } }
-  const annotations = {
-    ...(object.metadata['annotations'] as Fields | undefined),
-    ...(change.metadata['annotations'] as Fields | undefined),
+  if (isStatus) return { ...object, status: mergedFields(object.status ?? {}, change.status ?? {}) }
+  const fields = Object.entries(change).filter(([name]) => name !== 'status')
+  return mergedFields(object, Object.fromEntries(fields)) as StoredObject
+}
+
+/** RFC 7396. */
+function mergedFields(fields: Fields, change: Fields): Fields {
+  const result = { ...fields }
+  for (const [name, value] of Object.entries(change)) {
+    if (value === null) delete result[name]
+    else result[name] = isFields(value) ? mergedFields(fieldsOf(fields[name]), value) : value
   }
-  return {
-    ...object,
-    ...(change['data'] !== undefined && {
-      data: { ...(object['data'] as Fields), ...(change['data'] as Fields) },
-    }),
-    metadata: { ...object.metadata, ...change.metadata, annotations },
-  }
+  return result
+}
+
+function fieldsOf(value: unknown): Fields {
+  return isFields(value) ? value : {}
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
