@@ -23,24 +23,30 @@ import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
 import { openMachineClasses } from './machine-classes.ts'
 import { userAgent } from './version.ts'
+import { openAdmission } from './webhook.ts'
 
 /** The companion, from its first request to its last one. */
 export type Controller = AsyncDisposable & {
   /** Of health and metrics. */
   readonly address: Listen
+  /** Of the webhook; null when there is none. */
+  readonly webhook: Listen | null
   /** Where the API server is, and the service. */
   readonly server: string
   readonly service: string
   /** Rejects when it cannot go on; resolves after `stop`. */
   readonly ended: Promise<void>
-  /** Ends all work, writes no more, and gives the Lease back. */
+  /** Ends all work, writes no more, and gives the Lease back. The webhook answers on until the end of everything. */
   stop(): Promise<void>
 }
 
 const usualService = 'http://127.0.0.1:8080'
 type Resources = Informer<ClusterVirtualImage>
 
-/** @throws Refusal UNSUPPORTED when it is not known where the API server is, or the address of its health is taken */
+/**
+ * @throws Refusal UNSUPPORTED when it is not known where the API server is, an address is taken, or the mounted certificate of
+ * the webhook cannot be used
+ */
 export async function openController(settings: CompanionSettings, log: Log): Promise<Controller> {
   await using undo = new AsyncDisposableStack()
   const metrics = new CompanionMetrics()
@@ -70,7 +76,9 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   const leader = openLeader(namespace, api, log)
   const stopping = new AbortController()
   const isStopping = () => stopping.signal.aborted
-  const readiness = () => readinessOf({ resources, leader, mirror, isStopping })
+  const admitted = { ...ground, namespace, metrics, resources: classes.resources }
+  const webhook = undo.use(await openAdmission(settings, admitted))
+  const readiness = () => readinessOf({ resources, leader, mirror, webhook, isStopping })
   metrics.levelsFrom(() => ({
     depth: queue.depth + ofClasses.depth,
     isLeading: leader.isLeading,
@@ -92,10 +100,12 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   const lead = (signal: AbortSignal) => together([leadImages, classes.lead], signal)
   const know = (signal: AbortSignal) => resources.run(signal)
   const stand = (signal: AbortSignal) => leader.run(lead, signal)
-  const ended = together([know, classes.know, stand], stopping.signal)
+  const certify = async (signal: AbortSignal) => await webhook?.certify(signal)
+  const ended = together([know, classes.know, certify, stand], stopping.signal)
   const held = undo.move()
   return {
     address: health.address,
+    webhook: webhook?.address ?? null,
     server: api.server,
     service: settings.url ?? usualService,
     ended,

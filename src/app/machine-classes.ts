@@ -9,7 +9,7 @@ import { together } from '../sync/together.ts'
 import { VirtualMachineClasses } from '../sync/virtual-machine-class.ts'
 import { machineSchema, machinesPath } from '../sync/virtual-machine-class/machine.ts'
 import { nodeSchema, nodesPage, nodesPath } from '../sync/virtual-machine-class/node.ts'
-import { virtualMachineClass } from '../sync/virtual-machine-class/resource.ts'
+import { virtualMachineClass, type MachineClass } from '../sync/virtual-machine-class/resource.ts'
 
 type Ground = {
   readonly api: ClusterApi
@@ -25,6 +25,8 @@ type Ground = {
 
 /** The part of the companion that looks after VirtualMachineClasses. */
 export type MachineClasses = {
+  /** Those that there are. */
+  readonly resources: Informer<MachineClass>
   /** Learns what there is, also while another process leads. */
   readonly know: (signal: AbortSignal) => Promise<void>
   /** Works for as long as this process leads. */
@@ -45,6 +47,7 @@ export function openMachineClasses(ground: Ground): MachineClasses {
   const classes = new VirtualMachineClasses({ ...ground, resources, nodes, machines })
   const all = [resources, nodes, machines].map((each) => (signal: AbortSignal) => each.run(signal))
   return {
+    resources,
     know: (signal) => together(all, signal),
     lead: (signal) =>
       rounds(

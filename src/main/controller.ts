@@ -7,7 +7,8 @@ export const command: Command = {
 
 Keeps the ClusterVirtualImages of a Kubernetes cluster in step with the service at SLIPWAY_URL (without it,
 http://127.0.0.1:8080), and its VirtualMachineClasses with its nodes, until SIGTERM or SIGINT. It finds the API server by KUBECONFIG, by the pod's service account, or in
-~/.kube/config. Of several, one leads. Health and metrics are at SLIPWAY_CONTROLLER_LISTEN.
+~/.kube/config. Of several, one leads. Health and metrics are at SLIPWAY_CONTROLLER_LISTEN. At SLIPWAY_WEBHOOK_LISTEN,
+each answers the API server's questions (admission) about machines and classes.
 `,
   options: {},
   async run(operands) {
@@ -32,8 +33,9 @@ async function control(settings: CompanionSettings): Promise<number> {
   const log = openLog({ level: settings.logLevel, format: settings.logFormat })
   const told = signalled()
   await using controller = await openController(settings, log)
-  const { address, server, service } = controller
-  log.info({ health: hostPort(address), server, service }, 'slipway controller has begun')
+  const { address, webhook, server, service } = controller
+  const places = { health: hostPort(address), ...(webhook && { webhook: hostPort(webhook) }) }
+  log.info({ ...places, server, service }, 'slipway controller has begun')
   // It ends before the signal only by an error, which is this program's.
   const signal = await Promise.race([told, controller.ended])
   log.info({ signal }, 'stopping')

@@ -10,6 +10,7 @@ const well: ReadinessOptions = {
   resources: { isSynced: true, trouble: null },
   leader: { isLeading: true, trouble: null },
   mirror: { lostSince: null, trouble: null },
+  webhook: null,
   isStopping: () => false,
 }
 
@@ -67,6 +68,18 @@ describe('the health of the companion', () => {
       { leader: { isLeading: false, trouble: 'forbidden' } },
       200,
       /the Lease: forbidden/,
+    ],
+    [
+      'one whose webhook has a certificate',
+      { webhook: { hasCertificate: true, trouble: 'conflict' } },
+      200,
+      /^ok\nthe certificate of the webhook: conflict\n/,
+    ],
+    [
+      'one whose webhook has none',
+      { webhook: { hasCertificate: false, trouble: 'forbidden' } },
+      503,
+      /^the webhook has no certificate yet\nthe certificate of the webhook: forbidden\nthis/,
     ],
     ['one that ends', { isStopping: () => true }, 503, /shutting down/],
   ])('of %s', (_who, options, status, text) => {
