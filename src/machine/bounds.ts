@@ -15,15 +15,17 @@ export function isWithin(value: bigint, { min, max }: Bounds): boolean {
 
 /**
  * The nearest allowed values around one within the bounds that is none of min, min+step, … and max; null when it is one.
- * Without min, steps are counted from 0, which is no value itself. Worked out, never listed: there may be 2^64 steps.
+ * Without min, steps are counted from 0, and neither 0 nor what is below it is a value. Worked out, never listed: there may be
+ * 2^64 steps.
  */
-export function nearestSteps(value: bigint, { min = 0n, max, step }: Steps): bigint[] | null {
-  const beyond = step === undefined || value === max ? 0n : (value - min) % step
-  if (step === undefined || beyond === 0n) return null
+export function nearestSteps(value: bigint, { min, max, step }: Steps): bigint[] | null {
+  if (step === undefined || value === max) return null
+  const limited = (next: bigint) => (max !== undefined && next > max ? max : next)
+  if (min === undefined && value <= 0n) return [limited(step)]
+  const beyond = (value - (min ?? 0n)) % step
+  if (beyond === 0n) return null
   const below = value - beyond
-  const next = below + step
-  const above = max !== undefined && next > max ? max : next
-  return [below, above].filter((each) => each > 0n)
+  return [below, limited(below + step)].filter((each) => each > 0n)
 }
 
 /** `between 1Gi and 8Gi`, `at least 1Gi`, `at most 8Gi`. */

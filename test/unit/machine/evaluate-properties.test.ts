@@ -84,7 +84,7 @@ const policies: fc.Arbitrary<Policy[]> = fc
 const asked: fc.Arbitrary<Asked> = fc.record(
   {
     cores: fc.integer({ min: -1, max: 12 }),
-    size: fc.nat(most + 5),
+    size: fc.integer({ min: -most, max: most + 5 }),
     coreFraction: fc.constantFrom(5, 10, 30, 50, 100),
     dedicatedCores: fc.boolean(),
   },
@@ -124,7 +124,7 @@ function expected(policies: readonly Policy[], machine: Asked): string[] {
   }
   const { memory = {} } = policy
   if (isOutside(size, memory)) found.push('MEMORY_OUT_OF_RANGE')
-  else if (memory.step !== undefined && size > 0) {
+  else if (memory.step !== undefined) {
     const allowed = grid(memory.min ?? 0, 2 * most, memory.step, memory.max)
     if (!allowed.includes(size)) found.push('MEMORY_OFF_STEP')
   }

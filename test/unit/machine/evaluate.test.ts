@@ -261,6 +261,10 @@ const tables: { readonly [title: string]: readonly [policies: unknown, rows: rea
       [1, '512Mi', memoryStep('512Mi', '1Gi')],
       [1, '1536Mi', memoryStep('1536Mi', '1Gi or 2Gi')],
       [1, '1000Gi'],
+      [1, '0', memoryStep('0', '1Gi')],
+      [1, '-1Gi', memoryStep('-1Gi', '1Gi')],
+      [1, '-1536Mi', memoryStep('-1536Mi', '1Gi')],
+      [1, '-1', memoryStep('-1', '1Gi')],
     ],
   ],
   'with a step from a least size': [
@@ -286,6 +290,7 @@ const tables: { readonly [title: string]: readonly [policies: unknown, rows: rea
     [
       [1, '1Gi'],
       [1, '512Mi', memoryStep('512Mi', '1Gi')],
+      [1, '-3Gi', memoryStep('-3Gi', '1Gi')],
     ],
   ],
   'with a step of one byte up to 16 EiB': [
