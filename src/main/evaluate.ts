@@ -11,7 +11,7 @@ export const command: Command = {
 Tells whether a VirtualMachine fits its VirtualMachineClass, and all that keeps it from it. The files are YAML or JSON, of one
 document or several, and - is standard input. Among them is one VirtualMachine, and the classes that it may name; without a name
 it gets the class whose annotation says that it is the default. Other kinds are passed over. No service and no cluster is
-asked. Exit code 1 when the machine does not fit.
+asked. Exit code 1 when the machine does not fit, 2 when the files cannot be read or are wrong.
 `,
   options: { file: { type: 'string', short: 'f', multiple: true } },
   async run(operands, values) {

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { Refusal } from '../errors.ts'
+import { errno, Refusal } from '../errors.ts'
 
 /** One manifest, and where it was found. */
 export type Document = { readonly file: string; readonly kind: string; readonly value: object }
 
 /**
  * The manifests of a file of YAML or JSON, `-` for standard input; those that a List holds in its place.
- * @throws Refusal when it is too large, or none; the system's error when it cannot be read
+ * @throws Refusal when it is a folder, too large, or none; the system's error when it cannot be read
  */
 export async function documentsOf(file: string): Promise<Document[]> {
   const { loadAll } = await import('js-yaml')
@@ -64,14 +64,24 @@ function told(issue: z.core.$ZodIssue): string {
 /** No manifest is larger: etcd takes 1.5 MiB. */
 const largest = 4 * 1024 * 1024
 
-/** @throws Refusal for one that is too large or no text; the system's error when it cannot be read */
+/** @throws Refusal for a folder, for what is too large or no text; the system's error when it cannot be read */
 async function textOfFile(file: string): Promise<string> {
-  const { createReadStream } = await import('node:fs')
-  const bytes = await bytesOf(file, file === '-' ? process.stdin : createReadStream(file))
+  const bytes = await bytesOfFile(file)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new Refusal('INVALID_REQUEST', `${file} is no text in UTF-8`, { cause })
+  }
+}
+
+/** The system does not say which file it was that is a folder. */
+async function bytesOfFile(file: string): Promise<Buffer> {
+  const { createReadStream } = await import('node:fs')
+  try {
+    return await bytesOf(file, file === '-' ? process.stdin : createReadStream(file))
+  } catch (cause) {
+    if (errno(cause) !== 'EISDIR') throw cause
+    throw new Refusal('INVALID_REQUEST', `${file} is a folder; name the files in it`, { cause })
   }
 }
 

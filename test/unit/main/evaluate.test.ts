@@ -142,6 +142,10 @@ spec:
     )
   })
 
+  test('a folder', async () => {
+    expect(await refusal(folder)).toBe(`${folder} is a folder; name the files in it`)
+  })
+
   test('documents that grow when they are unfolded, without unfolding them', async () => {
     const folds = Array.from(
       { length: 40 },
