@@ -7,6 +7,7 @@ import { hasFinalizer, hold, release } from './custom-resource.ts'
 import { report } from './report.ts'
 import { before, remember } from './virtual-machine-class/discovered.ts'
 import { Kept, policiesOf, type Memory } from './virtual-machine-class/kept.ts'
+import { demandUnused } from './virtual-machine-class/in-use.ts'
 import { Users, type Machine } from './virtual-machine-class/machine.ts'
 import { Fingerprints } from './virtual-machine-class/node.ts'
 import { ofNodes, ofPolicies } from './virtual-machine-class/occurrences.ts'
@@ -106,7 +107,9 @@ export class VirtualMachineClasses {
     const mayGo = this.#around.machines.isSynced && this.#users.of(name).length === 0
     if (this.#around.nodes.isSynced) await this.#sayLeaving(resource, signal)
     const latest = this.#around.resources.get(name)
-    if (mayGo && latest?.metadata.uid === uid) await release(kind, latest, this.#around, signal)
+    if (!mayGo || latest?.metadata.uid !== uid) return
+    await demandUnused(name, this.#around.api, signal)
+    await release(kind, latest, this.#around, signal)
   }
 
   /** A status that the API server refuses must not keep the class from going. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { Outage } from '../../errors.ts'
 import { chooseClass } from '../../machine/choose-class.ts'
 import { evaluate } from '../../machine/evaluate.ts'
@@ -14,6 +14,10 @@ import { cut, joined, problemsIn, shown } from './words.ts'
 /** The condition of machines that says whether they fit their class. */
 const type = 'SizingPolicyMatched'
 
+/** As others wrote them. */
+const conditionsSchema = z.array(z.looseObject({})).default([])
+type Conditions = z.output<typeof conditionsSchema>
+
 type Verdict = {
   readonly status: 'True' | 'False' | 'Unknown'
   readonly reason: string
@@ -21,7 +25,7 @@ type Verdict = {
 }
 
 /**
- * Says of a machine whether it fits its class; only when that is not said yet.
+ * Says of a machine whether it fits its class; only when that is not said yet, and where conditions are a list.
  * @throws Refusal CLUSTER_CONFLICT when the machine has changed meanwhile, CLUSTER_NOT_FOUND
  */
 export async function sayWhetherMatched(
@@ -30,8 +34,11 @@ export async function sayWhetherMatched(
   signal: AbortSignal,
 ): Promise<void> {
   const { name, namespace = '', resourceVersion } = machine.metadata
-  const conditions = conditionsOf(machine, verdictOn(machine, [...resources.items()]), now())
-  if (isDeepStrictEqual(conditions, machine.status?.conditions ?? [])) return
+  const before = conditionsSchema.safeParse(machine.status?.conditions).data
+  if (!before) return
+  const verdict = verdictOn(machine, [...resources.items()])
+  const conditions = withVerdict(before, verdict, machine, now())
+  if (isDeepStrictEqual(conditions, before)) return
   const path = `/apis/${apiVersion}/namespaces/${namespace}/virtualmachines/${name}/status`
   // The others' conditions may be one list as a whole, which a writer of one of them would replace.
   const body = { metadata: { resourceVersion }, status: { conditions } }
@@ -45,17 +52,20 @@ function machineIn(answer: unknown): Machine {
   throw new Outage('CLUSTER_UNAVAILABLE', message, { cause: error })
 }
 
-function conditionsOf({ metadata, status }: Machine, verdict: Verdict, now: number) {
-  const before = status?.conditions ?? []
-  const own = before.find((condition) => condition.type === type)
+function withVerdict(
+  before: Conditions,
+  verdict: Verdict,
+  { metadata: { generation } }: Machine,
+  now: number,
+): Conditions {
+  const own = before.find((condition) => condition['type'] === type)
   const isSame = own?.['status'] === verdict.status && own['reason'] === verdict.reason
-  const lastTransitionTime = isSame ? own['lastTransitionTime'] : new Date(now).toISOString()
-  const observed = metadata.generation
+  const since = isSame ? own['lastTransitionTime'] : undefined
   const condition = {
     type,
     ...verdict,
-    lastTransitionTime,
-    ...(observed !== undefined && { observedGeneration: observed }),
+    lastTransitionTime: since ?? new Date(now).toISOString(),
+    ...(generation !== undefined && { observedGeneration: generation }),
   }
   return own ? before.map((each) => (each === own ? condition : each)) : [...before, condition]
 }

@@ -164,6 +164,38 @@ describe('the deletion of a class', () => {
     expect(play.failures).toEqual([])
   })
 
+  test('waits for a machine that came while it was looked at', async () => {
+    await using play = await guide()
+    play.api.onRequest = (when) => {
+      if (when === 'before' || play.class('universal')?.status?.phase !== 'Terminating') return
+      play.api.onRequest = () => undefined
+      play.machine('late', machine)
+    }
+    play.api.delete('universal', classesPath)
+    await play.until(() =>
+      expect(play.condition('universal', 'InUse')?.message).toContain('default/late'),
+    )
+    play.api.deleteByForce('late', machinesHere)
+    await play.until(() => expect(play.class('universal')).toBeNull())
+    expect(play.failures).toEqual([])
+  })
+
+  test.each([
+    ['a text', 'odd'],
+    ['conditions that are no list', { conditions: { Ready: true } }],
+    ['conditions without a type', { conditions: [{ status: 'True' }] }],
+  ])('waits for a machine whose status has %s', async (_, status) => {
+    await using play = await guide()
+    play.api.put(machinePath('odd'), { spec: machine, status })
+    play.machine('known', { ...machine, virtualMachineClassName: 'host' })
+    await play.until(() => expect(play.matched('known')).toBeDefined())
+    play.api.delete('universal', classesPath)
+    await play.until(() => expect(play.class('universal')?.status?.phase).toBe('Terminating'))
+    expect(play.condition('universal', 'InUse')?.message).toContain('default/odd')
+    play.api.deleteByForce('odd', machinesHere)
+    await play.until(() => expect(play.class('universal')).toBeNull())
+  })
+
   test('goes on when the last machine went while another process led', async () => {
     await using play = await guide()
     play.machine('vm', machine)
@@ -250,6 +282,27 @@ describe('a machine', () => {
       other,
       expect.objectContaining({ type: 'SizingPolicyMatched' }),
     ])
+  })
+
+  test('keeps conditions that are none as they are', async () => {
+    await using play = new ReconcilingClasses()
+    play.apply('sized', host)
+    const odd = { conditions: { Running: true } }
+    play.api.put(machinePath('odd'), { spec: spec(1, '1Gi'), status: odd })
+    play.machine('known', spec(1, '1Gi'))
+    await play.until(() => expect(play.matched('known')?.status).toBe('True'))
+    expect(play.api.at(machinePath('odd'))?.status).toEqual(odd)
+    expect(play.failures).toEqual([])
+  })
+
+  test('is told since when, also where somebody took that away', async () => {
+    await using play = new ReconcilingClasses()
+    play.apply('sized', host)
+    const type = 'SizingPolicyMatched'
+    const bare = { type, status: 'True', reason: type, message: 'odd' }
+    play.api.put(machinePath('vm'), { spec: spec(1, '1Gi'), status: { conditions: [bare] } })
+    await play.until(() => expect(play.matched('vm')?.message).toBe(''))
+    expect(play.matched('vm')).toMatchObject({ lastTransitionTime: expect.any(String) })
   })
 
   test('is told that its class is missing, and what cannot be read', async () => {
