@@ -8,7 +8,7 @@ import type { Surroundings } from './surroundings.ts'
 const domain = 'virtualmachineclass.virtualization.deckhouse.io'
 /** Asks to discover anew, with each new value. */
 const rediscover = `${domain}/rediscover`
-/** What was discovered, for the case that the status is lost. */
+/** What was discovered. */
 const record = `${domain}/discovered`
 
 const recordSchema = z.object({
@@ -17,17 +17,17 @@ const recordSchema = z.object({
   rediscover: z.string().nullable(),
 })
 
-/** What was found and what is asked for. The status tells it, and the annotation where there is none. */
+/**
+ * What was found and what is asked for. The annotation tells it, as it is written before the status, and others write into that
+ * one, too; where somebody took it away, the status does.
+ */
 export function before({ metadata, spec, status }: MachineClass): Before {
   const { annotations = {}, uid } = metadata
   const asked = annotations[rediscover] ?? null
   if (spec.cpu.type !== 'Discovery') return { discovered: null, rediscover: asked }
-  const noted = recorded(annotations[record], uid)
   const features = status?.cpuFeatures?.enabled ?? []
-  // A definition that is older than this program has no room for it.
-  const heeded = status?.rediscovered ?? noted?.rediscover ?? null
-  const discovered = features.length > 0 ? { features, rediscover: heeded } : noted
-  return { discovered, rediscover: asked }
+  const told = features.length > 0 ? { features, rediscover: status?.rediscovered ?? null } : null
+  return { discovered: recorded(annotations[record], uid) ?? told, rediscover: asked }
 }
 
 /**

@@ -99,6 +99,8 @@ describe('what was discovered', () => {
   const upgrade = (play: ReconcilingClasses) => {
     for (const [name] of guideNodes) play.node(name, { features: more })
   }
+  const annotationsOf = (play: ReconcilingClasses) =>
+    (play.class('universal')?.metadata['annotations'] ?? {}) as Record<string, string>
   const features = (play: ReconcilingClasses) => play.class('universal')?.status?.['cpuFeatures']
 
   test('stays, until the annotation asks for it anew', async () => {
@@ -108,7 +110,7 @@ describe('what was discovered', () => {
       expect(features(play)).toEqual({ enabled: cpuX.toSorted(), notEnabledCommon: ['new'] }),
     )
     play.apply('universal', discovery, {
-      ...(play.class('universal')?.metadata['annotations'] as object),
+      ...annotationsOf(play),
       [`${domain}/rediscover`]: '1',
     })
     await play.until(() =>
@@ -126,12 +128,36 @@ describe('what was discovered', () => {
     expect(features(play)).toEqual({ enabled: cpuX.toSorted(), notEnabledCommon: ['new'] })
   })
 
+  test('is not what somebody else writes into the status', async () => {
+    await using play = await guide()
+    const cpuFeatures = { enabled: ['made-up'] }
+    const status = { ...play.class('universal')?.status, cpuFeatures }
+    play.api.put(`${classesPath}/universal`, { spec: discovery, status })
+    await play.until(() => expect(features(play)).toMatchObject({ enabled: cpuX.toSorted() }))
+  })
+
+  test('is the same when a crash came before it was told', async () => {
+    await using play = await guide()
+    upgrade(play)
+    await play.until(() => expect(features(play)).toMatchObject({ notEnabledCommon: ['new'] }))
+    const stop = play.api.refuse(/^apply .*universal.status/, new Refusal('CLUSTER_REFUSED', 'no'))
+    const asked = { ...annotationsOf(play), [`${domain}/rediscover`]: '1' }
+    play.apply('universal', discovery, asked)
+    await play.until(() =>
+      expect(annotationsOf(play)[`${domain}/discovered`]).toContain('"rediscover":"1"'),
+    )
+    for (const [name] of guideNodes) play.node(name, { features: [...more, 'later'] })
+    stop()
+    await play.until(() =>
+      expect(features(play)).toEqual({ enabled: more.toSorted(), notEnabledCommon: ['later'] }),
+    )
+  })
+
   test('is not taken over from another class by a copied annotation', async () => {
     await using play = await guide()
     upgrade(play)
     await play.until(() => expect(features(play)).toMatchObject({ notEnabledCommon: ['new'] }))
-    const copied = play.class('universal')?.metadata['annotations'] as Record<string, string>
-    play.apply('copy', discovery, copied)
+    play.apply('copy', discovery, annotationsOf(play))
     await play.until(() => expect(play.class('copy')?.status?.phase).toBe('Ready'))
     expect(play.class('copy')?.status).toMatchObject({ cpuFeatures: { enabled: more.toSorted() } })
   })
