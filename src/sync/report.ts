@@ -37,7 +37,8 @@ const longest = 1000
 
 /**
  * Tells of occurrences as events of the cluster, each under a name of its own, so that whoever tells of it again after a
- * crash makes no second one, and those in `told` not again. An event that may not be written is logged and counted, and keeps nothing else from being done.
+ * crash makes no second one, and those in `told` not again. An event that may not be written is logged and counted, and keeps
+ * nothing else from being done.
  * @throws Outage CLUSTER_UNAVAILABLE
  */
 export async function report(
@@ -98,8 +99,11 @@ function eventOf(
   }
 }
 
-/** 200 characters of the resource's name leave room for it (Kubernetes: 253). */
+/** Of the resource's name, so that there is room for what follows (Kubernetes: 253). */
+const longestName = 200
+
+/** A name ends in a letter or a digit, also before a dot. */
 function nameOf({ name, uid }: Metadata, { reason, key }: Occurrence): string {
   const hash = createHash('sha256').update(`${uid} ${reason} ${key}`).digest('hex')
-  return `${name}.${hash.slice(0, 16)}`
+  return `${name.slice(0, longestName).replace(/[-.]+$/, '')}.${hash.slice(0, 16)}`
 }
