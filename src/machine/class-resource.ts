@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { mostNodes } from './cluster-node.ts'
 import { nodeSelectorSchema, tolerationsSchema } from './placement.ts'
 import { rules, type Rule } from './rule.ts'
 import { noOverlaps, sizingPoliciesResource } from './sizing-policy-resource.ts'
@@ -123,9 +124,6 @@ export const virtualMachineClassSpec = z.strictObject({
 
 /** What goes for the resource as a whole. */
 export const virtualMachineClassRules: readonly Rule[] = [noOverlaps]
-
-/** Kubernetes is made for clusters of this many nodes. */
-export const mostNodes = 5000
 
 export const virtualMachineClassStatus = z
   .object({

@@ -3,6 +3,9 @@ import { isOfCpu, type Offer, type Offers } from './offer.ts'
 import { parseQuantity } from './quantity.ts'
 import type { Taint } from './taint.ts'
 
+/** Kubernetes is made for clusters of this many nodes; more are counted, and not named. */
+export const mostNodes = 5000
+
 /** What counts of a node. */
 export type ClusterNode = {
   readonly name: string

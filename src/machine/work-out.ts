@@ -1,4 +1,4 @@
-import { isForMachines, type ClusterNode } from './cluster-node.ts'
+import { isForMachines, mostNodes, type ClusterNode } from './cluster-node.ts'
 import { commonFeatures, discover, mostFeatures, noNodes, type Discovered } from './discover.ts'
 import { obstacle, type NodeClass } from './node-class.ts'
 import { formatCores, formatQuantity } from './quantity.ts'
@@ -12,7 +12,7 @@ export type Before = {
 
 /** What is said of a class by its nodes (vmclass, "What the companion works out"). */
 export type WorkedOut = {
-  /** Sorted, and at most 1000. */
+  /** Sorted, and at most `mostNodes`. */
   readonly availableNodes: readonly string[]
   readonly cpuFeatures: {
     readonly enabled: readonly string[]
@@ -37,9 +37,6 @@ export type Finding = {
     | 'DiscoveryFailed'
   readonly message: string
 }
-
-/** More nodes are counted, and not named. */
-const mostNodes = 1000
 
 /** @param nodes of the cluster; those that bear no labels of CPUs are none for machines */
 export function workOut(
