@@ -48,13 +48,21 @@ export async function applyPresets(options: PresetsOptions, signal: AbortSignal)
   }
 }
 
+/** Each is noted as soon as it is there, and one that cannot be applied yet keeps no other waiting. */
 async function apply(options: PresetsOptions, signal: AbortSignal): Promise<void> {
-  const known = await applied(options, signal)
+  const failures: unknown[] = []
+  let known = await applied(options, signal)
   const presets = await options.presets()
   const missing = presets.filter(({ metadata }) => !(metadata.name in (known?.data ?? {})))
-  if (missing.length === 0) return
-  for (const preset of missing) await create(preset, options, signal)
-  await note(missing, known, options, signal)
+  for (const preset of missing) {
+    try {
+      await create(preset, options, signal)
+      known = await note(preset, known, options, signal)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }
 
 async function applied(
@@ -83,23 +91,23 @@ async function create(
   }
 }
 
+/** @returns what is noted now */
 async function note(
-  presets: readonly Preset[],
+  preset: Preset,
   known: Known | null,
   { api, namespace, now }: PresetsOptions,
   signal: AbortSignal,
-): Promise<void> {
-  const at = new Date(now()).toISOString()
-  const data = Object.fromEntries(presets.map(({ metadata }) => [metadata.name, at]))
+): Promise<Known> {
+  const data = { [preset.metadata.name]: new Date(now()).toISOString() }
   const path = pathIn(namespace)
   if (known) {
     const { resourceVersion } = known.metadata
     const body = { metadata: { resourceVersion }, data }
-    await api.patch(`${path}/${name}`, 'merge', body, {}, signal)
-    return
+    return checked(recordSchema, await api.patch(`${path}/${name}`, 'merge', body, {}, signal))
   }
   const metadata = { name, namespace, labels: { 'app.kubernetes.io/name': 'slipway' } }
-  await api.create(path, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, signal)
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }
+  return checked(recordSchema, await api.create(path, body, signal))
 }
 
 function pathIn(namespace: string): string {

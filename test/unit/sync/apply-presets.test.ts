@@ -20,11 +20,26 @@ function there(api: ClusterStandIn): string[] {
   return names.filter((name) => api.at(`${classesPath}/${name}`) !== null)
 }
 
+function recordedIn(api: ClusterStandIn): string[] {
+  return Object.keys(api.at(configMap)?.['data'] ?? {}).sort()
+}
+
+/** As a policy of the cluster may do. */
+function refuseCreation(api: ClusterStandIn, name: string): () => void {
+  const create = api.create.bind(api)
+  api.create = (path, body, signal) => {
+    const { metadata } = body as { metadata: { name: string } }
+    if (metadata.name === name) throw new Refusal('CLUSTER_REFUSED', 'against the rules')
+    return create(path, body, signal)
+  }
+  return () => void (api.create = create)
+}
+
 test('the presets are applied, and their names are kept', async () => {
   const api = new ClusterStandIn()
   await apply(api)
   expect(there(api)).toEqual(names)
-  expect(Object.keys(api.at(configMap)?.['data'] ?? {}).sort()).toEqual(names)
+  expect(recordedIn(api)).toEqual(names)
 })
 
 test('a preset that was deleted since does not come back', async () => {
@@ -40,7 +55,7 @@ test('a class that somebody made under the name of a preset stays as it is', asy
   api.put(`${classesPath}/host`, { spec: { own: true } })
   await apply(api)
   expect(api.at(`${classesPath}/host`)).toMatchObject({ spec: { own: true } })
-  expect(Object.keys(api.at(configMap)?.['data'] ?? {}).sort()).toEqual(names)
+  expect(recordedIn(api)).toEqual(names)
 })
 
 test('a preset that comes with a newer version is applied beside those of before', async () => {
@@ -67,6 +82,18 @@ test('a crash before the names are kept brings no preset back that is there', as
   api.onRequest = () => undefined
   await apply(api)
   expect(there(api)).toEqual(names)
+})
+
+test('one that is refused keeps no other from being applied, nor brings it back', async () => {
+  const api = new ClusterStandIn()
+  const allow = refuseCreation(api, 'host')
+  const applying = apply(api)
+  await vi.waitFor(() => expect(recordedIn(api)).toEqual(['generic', 'host-passthrough']))
+  api.deleteByForce('generic', classesPath)
+  allow()
+  await applying
+  expect(there(api)).toEqual(['host', 'host-passthrough'])
+  expect(recordedIn(api)).toEqual(names)
 })
 
 test('what is refused is tried again', async () => {
