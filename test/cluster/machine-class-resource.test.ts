@@ -126,6 +126,7 @@ describe.skipIf(!able)('a VirtualMachineClass', () => {
     cpuFeatures: { enabled: ['sse4.1'], notEnabledCommon: ['vmx'] },
     availableNodes: ['node-1'],
     maxAllocatableResources: { cpu: '7910m', memory: '16Gi' },
+    rediscovered: 'once',
     conditions: ['Discovered', 'InUse', 'Ready'].map((type) => ({
       type,
       status: 'True',
