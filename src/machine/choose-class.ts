@@ -48,7 +48,8 @@ function problem(name: string | undefined, isDouble: boolean): string {
 }
 
 function wayOut(names: readonly string[]): string {
-  if (names.length === 0) return 'there is none at all: create one'
+  if (names.length === 0)
+    return 'there are no classes yet: create one, and set it in spec.virtualMachineClassName'
   const more = names.length > mostNamed ? ', …' : ''
   const shown = [...names].sort().slice(0, mostNamed).join(', ')
   return `set the class (spec.virtualMachineClassName) to one of: ${shown}${more}`

@@ -230,6 +230,13 @@ describe('the class of a machine', () => {
     )
   })
 
+  test('is missed where there is none to take instead', () => {
+    expect(chosen([], 'cpuX')).toBe(
+      'there is no VirtualMachineClass "cpuX"; there are no classes yet: create one, and set it in spec.virtualMachineClassName',
+    )
+    expect(chosen([])).toContain('none is the default; there are no classes yet')
+  })
+
   test('is the default one by "true" and nothing else', () => {
     const [annotation = ''] = Object.keys(defaultClass)
     for (const value of ['false', '', 'True', true]) {

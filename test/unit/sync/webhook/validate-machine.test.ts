@@ -128,7 +128,7 @@ describe('a machine whose class is missing', () => {
 
   test('is told that there are none', async () => {
     expect(told(await verdictOn([...ofMissing], [[]]))).toEqual([
-      'there is no VirtualMachineClass "x"; there is none at all: create one',
+      'there is no VirtualMachineClass "x"; there are no classes yet: create one, and set it in spec.virtualMachineClassName',
     ])
   })
 
