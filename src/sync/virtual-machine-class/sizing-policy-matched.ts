@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { Outage } from '../../errors.ts'
-import { chooseClass } from '../../machine/choose-class.ts'
+import { chooseClass, isNamed } from '../../machine/choose-class.ts'
 import { evaluate } from '../../machine/evaluate.ts'
-import { virtualMachineClassSchema } from '../../machine/virtual-machine-class.ts'
+import { isDefault, virtualMachineClassSchema } from '../../machine/virtual-machine-class.ts'
 import { virtualMachineSchema } from '../../machine/virtual-machine.ts'
 import { apiVersion } from '../resource.ts'
 import { machineSchema, type Machine } from './machine.ts'
@@ -89,8 +89,8 @@ function verdictOn({ metadata, spec }: Machine, all: readonly MachineClass[]): V
 
 /** A class that is there, and cannot be read, is not missing. */
 function missing(message: string, name: string | undefined, all: readonly MachineClass[]): Verdict {
-  const named = all.find(({ metadata }) => metadata.name === name)
-  const error = named && classOf(named).error
+  const wanted = all.find((each) => (isNamed(name) ? each.metadata.name === name : isDefault(each)))
+  const error = wanted && classOf(wanted).error
   if (error) return unknown('the class', error)
   return { status: 'False', reason: 'VirtualMachineClassNotFound', message: cut(message) }
 }

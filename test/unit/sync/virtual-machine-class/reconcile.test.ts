@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../../../src/errors.ts'
 import { ClusterStandIn } from '../../../support/cluster-stand-in.ts'
 import { cpuX, guideNodes } from '../../../support/cluster-nodes.ts'
-import { guidePolicies } from '../../../support/machine-classes.ts'
+import { defaultClass, guidePolicies } from '../../../support/machine-classes.ts'
 import {
   classesPath,
   machinePath,
@@ -329,6 +329,23 @@ describe('a machine', () => {
     play.api.put(machinePath('vm'), { spec: spec(1, '1Gi'), status: { conditions: [bare] } })
     await play.until(() => expect(play.matched('vm')?.message).toBe(''))
     expect(play.matched('vm')).toMatchObject({ lastTransitionTime: expect.any(String) })
+  })
+
+  test.each([
+    ['names', 'sized'],
+    ['has by default', ''],
+  ])('is told that the class that it %s cannot be read', async (_, virtualMachineClassName) => {
+    await using play = new ReconcilingClasses()
+    const overlapping = [{ cores: { min: 1, max: 10 } }, { cores: { min: 3, max: 5 } }]
+    play.apply('sized', { ...host, sizingPolicies: overlapping }, defaultClass)
+    play.machine('vm', { ...spec(1, '1Gi'), virtualMachineClassName })
+    await play.until(() =>
+      expect(play.matched('vm')).toMatchObject({
+        status: 'Unknown',
+        reason: 'SizingPolicyNotEvaluated',
+        message: expect.stringContaining('the class cannot be read: spec.sizingPolicies[1].cores: '),
+      }),
+    )
   })
 
   test('is told that its class is missing, and what cannot be read', async () => {
