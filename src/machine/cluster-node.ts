@@ -58,10 +58,12 @@ export function nodeOf({ metadata, spec = {}, status = {} }: NodeFields, offers:
   } satisfies ClusterNode
 }
 
+/** There are hundreds of labels, and thousands of changes a minute: entries of all of them would take most of the time. */
 function sorted(labels: { readonly [key: string]: string }, offers: Offers) {
   const ofCpu: string[] = []
   const others: [string, string][] = []
-  for (const [key, value] of Object.entries(labels)) {
+  for (const key of Object.keys(labels)) {
+    const value = labels[key] ?? ''
     if (isOfCpu(key, value)) ofCpu.push(key)
     else others.push([key, value])
   }

@@ -21,13 +21,13 @@ const mostKept = 1024
 /** There are some hundreds of features and models. */
 const mostWords = 8192
 
+const ofCpu = new RegExp(
+  `^(?:${prefixes.map(({ prefix }) => prefix.replaceAll('.', String.raw`\.`)).join('|')})`,
+)
+
 /** Whether a label tells of the CPU. */
 export function isOfCpu(key: string, value: string): boolean {
-  return (
-    value === 'true' &&
-    key.startsWith('cpu-') &&
-    prefixes.some(({ prefix }) => key.startsWith(prefix))
-  )
+  return value === 'true' && ofCpu.test(key)
 }
 
 /** Offers by the labels that tell them, so that few are kept for many nodes. */
