@@ -1,5 +1,6 @@
 import { isSelected, keysOf, type LabelSelector } from './label-selector.ts'
 import { labelsOf, type ClusterNode } from './cluster-node.ts'
+import type { Offer } from './offer.ts'
 import { untolerated, type Toleration } from './taint.ts'
 
 /** What a VirtualMachineClass says of CPU and nodes (vmclass, the table of fields). */
@@ -36,20 +37,18 @@ export function keysOfClass({ cpu: { discovery }, nodeSelector }: NodeClass): st
 
 /**
  * Why no machine of a class may run on a node, in words that follow upon a number of nodes; null when one may.
- * @param features that are needed
+ * @param hasFeatures whether all that are needed are offered
  */
 export function obstacle(
   { cpu, nodeSelector, tolerations }: NodeClass,
-  features: readonly string[],
+  hasFeatures: (offer: Offer) => boolean,
   node: ClusterNode,
 ): string | null {
   if (!isSelected(nodeSelector, labelsOf(node))) return 'not selected by spec.nodeSelector'
   if (cpu.type === 'Model' && !node.offer.models.has(cpu.model ?? '')) {
     return `without the CPU model ${cpu.model}`
   }
-  if (!features.every((each) => node.offer.features.has(each))) {
-    return 'without all the CPU features'
-  }
+  if (!hasFeatures(node.offer)) return 'without all the CPU features'
   if (!node.isReady) return 'not Ready'
   if (node.isCordoned) return 'cordoned'
   const taint = untolerated(node.taints, tolerations)[0]

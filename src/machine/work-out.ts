@@ -1,6 +1,7 @@
 import { isForMachines, mostNodes, type ClusterNode } from './cluster-node.ts'
 import { commonFeatures, discover, mostFeatures, noNodes, type Discovered } from './discover.ts'
 import { obstacle, type NodeClass } from './node-class.ts'
+import type { Offer } from './offer.ts'
 import { formatCores, formatQuantity } from './quantity.ts'
 
 /** What is known of a class when its nodes are looked at. */
@@ -95,14 +96,25 @@ function suitedOf(
   nodes: readonly ClusterNode[],
   features: readonly string[],
 ): Suited {
+  const hasFeatures = offering(features)
   const available: ClusterNode[] = []
   const obstacles = new Map<string, number>()
   for (const node of nodes) {
-    const reason = obstacle(nodeClass, features, node)
+    const reason = obstacle(nodeClass, hasFeatures, node)
     if (reason === null) available.push(node)
     else obstacles.set(reason, (obstacles.get(reason) ?? 0) + 1)
   }
   return { available: available.sort((one, other) => (one.name < other.name ? -1 : 1)), obstacles }
+}
+
+/** Thousands of nodes share a few offers, so each of these is looked at once. */
+function offering(features: readonly string[]): (offer: Offer) => boolean {
+  const known = new Map<Offer, boolean>()
+  return (offer) => {
+    const has = known.get(offer) ?? features.every((each) => offer.features.has(each))
+    known.set(offer, has)
+    return has
+  }
 }
 
 function beyond(enabled: readonly string[], available: readonly ClusterNode[]): string[] {
