@@ -157,6 +157,12 @@ describe.skipIf(!needsCluster())('classes in a cluster', () => {
     await expect
       .poll(async () => await statusOf('cpu-y'), patience)
       .toMatchObject({ cpuFeatures: { enabled: cpuX.toSorted() }, rediscovered: 'once' })
+    const foreign = JSON.stringify({ status: { cpuFeatures: { enabled: ['made-up'] } } })
+    const written = ['--subresource=status', '--type=merge', '-p', foreign]
+    await cluster.kubectl('patch', 'vmclass', 'cpu-y', ...written)
+    await expect
+      .poll(async () => await statusOf('cpu-y'), patience)
+      .toMatchObject({ cpuFeatures: { enabled: cpuX.toSorted() } })
   })
 
   test('a class that machines name is not deleted, and they are told whether they fit', async () => {

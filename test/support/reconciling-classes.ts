@@ -22,6 +22,8 @@ export class ReconcilingClasses implements AsyncDisposable {
   readonly api: ClusterStandIn
   /** What was tried again as it had failed. */
   readonly failures: unknown[] = []
+  /** Keys that come again as something had changed meanwhile. */
+  readonly outdated: string[] = []
   /** Keys that were looked at. */
   readonly looks: string[] = []
   readonly #stop = new AbortController()
@@ -52,7 +54,10 @@ export class ReconcilingClasses implements AsyncDisposable {
     const hurried = {
       add: queue.add.bind(queue),
       addAfter: (key: string, after: number) => queue.addAfter(key, Math.min(after, 5)),
-      retry: queue.retry.bind(queue),
+      retry: (key: string) => {
+        this.outdated.push(key)
+        queue.retry(key)
+      },
       forget: queue.forget.bind(queue),
     }
     const classes = new VirtualMachineClasses({

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { Outage } from '../../errors.ts'
+import { Outage, Refusal } from '../../errors.ts'
 import { chooseClass, isNamed } from '../../machine/choose-class.ts'
 import { evaluate } from '../../machine/evaluate.ts'
 import { isDefault, virtualMachineClassSchema } from '../../machine/virtual-machine-class.ts'
@@ -26,7 +26,7 @@ type Verdict = {
 
 /**
  * Says of a machine whether it fits its class; only when that is not said yet, and where conditions are a list.
- * @throws Refusal CLUSTER_CONFLICT when the machine has changed meanwhile, CLUSTER_NOT_FOUND
+ * @throws Refusal CLUSTER_CONFLICT when the machine has changed meanwhile
  */
 export async function sayWhetherMatched(
   machine: Machine,
@@ -42,7 +42,18 @@ export async function sayWhetherMatched(
   const path = `/apis/${apiVersion}/namespaces/${namespace}/virtualmachines/${name}/status`
   // The others' conditions may be one list as a whole, which a writer of one of them would replace.
   const body = { metadata: { resourceVersion }, status: { conditions } }
-  machines.learn(machineIn(await api.patch(path, 'merge', body, {}, signal)))
+  const answer = await unlessMissing(api.patch(path, 'merge', body, {}, signal))
+  if (answer !== null) machines.learn(machineIn(answer))
+}
+
+/** Null when the machine is gone, or machines have no status by itself. */
+async function unlessMissing(patched: Promise<unknown>): Promise<unknown> {
+  try {
+    return await patched
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'CLUSTER_NOT_FOUND') return null
+    throw error
+  }
 }
 
 function machineIn(answer: unknown): Machine {

@@ -321,6 +321,19 @@ describe('a machine', () => {
     expect(play.failures).toEqual([])
   })
 
+  test('is left in peace where it has no status to be written', async () => {
+    const api = new ClusterStandIn()
+    const none = new Refusal('CLUSTER_NOT_FOUND', 'no such subresource')
+    api.refuse(/^merge .*virtualmachines.bare.status$/, none)
+    await using play = new ReconcilingClasses(api)
+    play.apply('sized', host)
+    play.machine('bare', spec(1, '1Gi'))
+    await play.until(() => expect(api.asked.some(({ path }) => path.includes('bare/'))).toBe(true))
+    play.machine('known', spec(1, '1Gi'))
+    await play.until(() => expect(play.matched('known')).toBeDefined())
+    expect([...play.outdated, ...play.failures]).toEqual([])
+  })
+
   test('is told since when, also where somebody took that away', async () => {
     await using play = new ReconcilingClasses()
     play.apply('sized', host)
