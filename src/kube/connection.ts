@@ -5,6 +5,7 @@ import { Access, type Way } from './access.ts'
 import { failureOf, parsed } from './answers.ts'
 import type { ClusterApi, PatchKind, Query } from './cluster-api.ts'
 import { lines } from './lines.ts'
+import { withoutManagedFields } from './managed-fields.ts'
 
 export type ConnectionOptions = {
   /** The files of KUBECONFIG; null for the pod's service account or ~/.kube/config. */
@@ -218,7 +219,7 @@ async function textOf(body: AsyncIterable<Uint8Array>, most: number): Promise<st
 }
 
 function inLine(line: string): unknown {
-  const value = parsed(line)
+  const value = parsed(withoutManagedFields(line))
   if (value !== undefined) return value
   throw new Outage('CLUSTER_UNAVAILABLE', 'a line of a watch is no JSON')
 }
