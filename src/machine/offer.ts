@@ -10,20 +10,12 @@ export type Offer = {
   readonly digest: string
 }
 
-const domains = ['node.kubevirt.io', 'node.virtualization.deckhouse.io']
-const prefixes = domains.flatMap((domain) => [
-  { kind: 'models', prefix: `cpu-model.${domain}/` } as const,
-  { kind: 'features', prefix: `cpu-feature.${domain}/` } as const,
-])
+const ofCpu = /^cpu-(model|feature)\.node\.(?:kubevirt|virtualization\.deckhouse)\.io\//
 
 /** Nodes with the same CPU have the same labels, and hundreds of them: more kinds of nodes are not remembered. */
 const mostKept = 1024
 /** There are some hundreds of features and models. */
 const mostWords = 8192
-
-const ofCpu = new RegExp(
-  `^(?:${prefixes.map(({ prefix }) => prefix.replaceAll('.', String.raw`\.`)).join('|')})`,
-)
 
 /** Whether a label tells of the CPU. */
 export function isOfCpu(key: string, value: string): boolean {
@@ -35,9 +27,17 @@ export class Offers {
   readonly #known = new Map<string, Offer>()
   /** Each word once: nodes have nearly all of them in common. */
   readonly #words = new Map<string, string>()
+  /** The next node most often offers the same. */
+  #last: Offer | null = null
 
   /** @param labels those of a node that tell of its CPU, in the same order for the same ones */
   of(labels: readonly string[]): Offer {
+    if (this.#last && isToldBy(labels, this.#last)) return this.#last
+    this.#last = this.#find(labels)
+    return this.#last
+  }
+
+  #find(labels: readonly string[]): Offer {
     const digest = createHash('sha256').update(labels.join('\n')).digest('base64')
     const known = this.#known.get(digest)
     if (known) return known
@@ -50,8 +50,9 @@ export class Offers {
   #read(labels: readonly string[], digest: string): Offer {
     const found = { models: new Set<string>(), features: new Set<string>() }
     for (const label of labels) {
-      const of = prefixes.find(({ prefix }) => label.startsWith(prefix))
-      if (of) found[of.kind].add(this.#once(label.slice(of.prefix.length)))
+      const [prefix, kind] = ofCpu.exec(label) ?? ['']
+      const words = kind === 'model' ? found.models : found.features
+      words.add(this.#once(label.slice(prefix.length)))
     }
     return { ...found, labels: new Set(labels), digest }
   }
@@ -63,4 +64,8 @@ export class Offers {
     this.#words.set(word, word)
     return word
   }
+}
+
+function isToldBy(labels: readonly string[], offer: Offer): boolean {
+  return labels.length === offer.labels.size && labels.every((label) => offer.labels.has(label))
 }
