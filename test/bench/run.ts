@@ -22,6 +22,7 @@ import { cutsStudy } from './studies/cuts.ts'
 import { deleteMany } from './studies/delete-many.ts'
 import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
+import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { zb } from './studies/zb.ts'
@@ -48,6 +49,7 @@ const studies: readonly Study[] = [
   gcMillion,
   rebuildStudy,
   applyToReady,
+  nodeChurn,
 ]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */

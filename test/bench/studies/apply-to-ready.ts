@@ -1,11 +1,10 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { startCluster, type Cluster } from '../../support/cluster/cluster.ts'
 import { Crowd } from '../../support/cluster/crowd.ts'
 import { disk, mebibyte } from '../../support/disks.ts'
 import { startNeighbour } from '../../support/http-neighbour.ts'
 import type { Bench } from '../bench.ts'
-import { freePort, Server } from '../peers/server.ts'
+import { startCompanion } from '../peers/companion.ts'
 import { startSlipway } from '../peers/slipway.ts'
 import { etcd, kubeApiServer, kubectl, openssl } from '../programs.ts'
 import { median, percentile } from '../statistics.ts'
@@ -17,8 +16,6 @@ type Ground = Omit<Bench, 'file'>
 const rounds = 100
 /** Before anything counts, so that everybody knows everybody. */
 const warming = 5
-
-const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 
 /** Milliseconds. */
 type Round = {
@@ -70,19 +67,6 @@ function diskOf(name: string): Buffer {
   const bytes = disk(mebibyte)
   bytes.write(name, 4096)
   return bytes
-}
-
-async function startCompanion(cluster: Cluster, service: string, signal: AbortSignal) {
-  const listen = `127.0.0.1:${await freePort()}`
-  const env = {
-    KUBECONFIG: cluster.kubeconfig,
-    SLIPWAY_URL: service,
-    SLIPWAY_CONTROLLER_LISTEN: listen,
-    SLIPWAY_LOG_LEVEL: 'warn',
-  }
-  const args = [program, 'controller']
-  const ready = `http://${listen}/readyz`
-  return await Server.start({ program: process.execPath, args, env, ready }, signal)
 }
 
 async function applied(
