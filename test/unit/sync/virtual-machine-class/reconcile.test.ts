@@ -356,7 +356,9 @@ describe('a machine', () => {
       expect(play.matched('vm')).toMatchObject({
         status: 'Unknown',
         reason: 'SizingPolicyNotEvaluated',
-        message: expect.stringContaining('the class cannot be read: spec.sizingPolicies[1].cores: '),
+        message: expect.stringContaining(
+          'the class cannot be read: spec.sizingPolicies[1].cores: ',
+        ),
       }),
     )
   })
