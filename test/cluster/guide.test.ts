@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { binary, needsCluster } from '../support/cluster/binaries.ts'
+import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion } from '../support/cluster/companion.ts'
+import { lineInGuide, manifestInGuide } from '../support/cluster/guide-text.ts'
 import { openGuide, type Guide } from '../support/cluster/guide.ts'
+import { typed } from '../support/cluster/typed.ts'
 import { needs } from '../support/programs.ts'
-import { run } from '../support/shell.ts'
 
 /** The administrator's guide, word for word: its manifests, its commands, its tables. */
 
@@ -18,7 +16,6 @@ const able = [
   needs('jq', 'apt-get install jq'),
 ].every(Boolean)
 
-const manifests = fileURLToPath(new URL('fixtures/guide', import.meta.url))
 const header =
   'NAME          PHASE   CDROM   PROGRESS   STOREDSIZE   UNPACKEDSIZE   REGISTRY URL                                 AGE'
 
@@ -37,16 +34,10 @@ describe.skipIf(!able)('the guide', () => {
   afterAll(() => held.disposeAsync())
 
   /** A line of the guide, as somebody types it. */
-  async function type(command: string): Promise<string> {
-    const PATH = [dirname(binary('kubectl')), process.env['PATH']].join(delimiter)
-    const { kubeconfig, folder } = cluster
-    const env = { ...guide.variables, PATH, KUBECONFIG: kubeconfig, HOME: folder }
-    return await run('sh', ['-c', command], { env, cwd: folder })
-  }
+  const type = async (line: string) => await typed(cluster, line, guide.variables)
 
   async function apply(name: string): Promise<void> {
-    const manifest = await readFile(join(manifests, `${name}.yaml`), 'utf8')
-    const said = await cluster.apply(manifest)
+    const said = await cluster.apply(manifestInGuide(name))
     expect(said).toBe(`clustervirtualimage.virtualization.deckhouse.io/${name} created\n`)
   }
 
@@ -64,8 +55,8 @@ describe.skipIf(!able)('the guide', () => {
     await apply('ubuntu-2204')
     await reaches('ubuntu-img', 'Ready')
     await reaches('ubuntu-2204', 'Ready')
-    const [first, ...rows] = await table('kubectl get clustervirtualimage -o wide')
-    expect(first).toBe(header)
+    const [first, ...rows] = await table(lineInGuide('kubectl get clustervirtualimage -o wide'))
+    expect(`# ${first}`).toBe(lineInGuide(`# ${header}`))
     expect(rows).toEqual([row('ubuntu-2204', '2.2Gi'), row('ubuntu-img', '2.2Gi')])
     const [, plain] = await table('kubectl get clustervirtualimage ubuntu-2204')
     expect(plain).toMatch(/^ubuntu-2204 {3}Ready {3}false {3}100% {7}\d+s$/)
@@ -75,17 +66,21 @@ describe.skipIf(!able)('the guide', () => {
     await apply('some-image')
     await reaches('some-image', 'WaitForUserUpload')
     const shown = await type(
-      'kubectl get clustervirtualimages some-image -o json | jq .status.uploadCommand -r',
+      lineInGuide(
+        'kubectl get clustervirtualimages some-image -o json | jq .status.uploadCommand -r',
+      ),
     )
     expect(shown).toMatch(
       /^curl https:\/\/virtualization\.example\.com\/upload\/[\w-]{32} -T example\.iso\n$/,
     )
     await type(
-      'curl -L http://download.cirros-cloud.net/0.5.1/cirros-0.5.1-x86_64-disk.img -o cirros.img',
+      lineInGuide(
+        'curl -L http://download.cirros-cloud.net/0.5.1/cirros-0.5.1-x86_64-disk.img -o cirros.img',
+      ),
     )
     await type(shown.replace('example.iso', 'cirros.img'))
     await reaches('some-image', 'Ready')
-    const rows = await table('kubectl get clustervirtualimages -o wide')
+    const rows = await table(lineInGuide('kubectl get clustervirtualimages -o wide'))
     expect(rows).toContainEqual(row('some-image', '112Mi'))
   })
 

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { load } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
@@ -11,6 +9,7 @@ import { needsCluster } from '../support/cluster/binaries.ts'
 import { ClassApi, classManifest } from '../support/cluster/class-api.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { deploy } from '../support/cluster/deployment.ts'
+import { fragmentInGuide, manifestInGuide } from '../support/cluster/guide-text.ts'
 import { defaultClass } from '../support/machine-classes.ts'
 
 const able = needsCluster()
@@ -20,7 +19,6 @@ let classes: ClassApi
 
 /** The API server takes a changed definition into use in its own time; in milliseconds. */
 const adoption = { timeout: 30_000, interval: 50 }
-const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
 
 beforeAll(async () => {
   if (!able) return
@@ -32,8 +30,6 @@ afterAll(() => held.disposeAsync())
 
 const created = (...names: readonly string[]) =>
   names.map((name) => `virtualmachineclass.virtualization.deckhouse.io/${name} created\n`).join('')
-const guide = async (name: string) =>
-  await readFile(`${fixtures}/guide-classes/${name}.yaml`, 'utf8')
 const fragment = z.object({ spec: z.looseObject({}) })
 const host = { cpu: { type: 'Host' } }
 const cores = (min: number, max: number) => ({ cores: { min, max } })
@@ -41,9 +37,9 @@ const cores = (min: number, max: number) => ({ cores: { min, max } })
 describe.skipIf(!able)('a VirtualMachineClass', () => {
   test('is what the guide writes, but for a placeholder and names in upper case', async () => {
     const strict = '--validate=strict'
-    const four = await cluster.apply(await guide('example'), strict)
+    const four = await cluster.apply(manifestInGuide('universal'), strict)
     expect(four).toBe(created('universal', 'cpu-x', 'cpu-y'))
-    expect(await cluster.apply(await guide('discovery'), strict)).toBe(created('discovery'))
+    expect(await cluster.apply(manifestInGuide('discovery'), strict)).toBe(created('discovery'))
     const green = { key: 'group', operator: 'In', values: ['green'] }
     expect(await classes.read('cpu-y')).toMatchObject({
       spec: { cpu: { type: 'Discovery', discovery: { matchExpressions: [green] } } },
@@ -51,12 +47,15 @@ describe.skipIf(!able)('a VirtualMachineClass', () => {
     expect(await classes.read('universal')).toHaveProperty('spec', {
       cpu: { type: 'Discovery', discovery: {} },
     })
-    expect(await classes.read('discovery')).toMatchObject(Object(load(await guide('discovery'))))
-    expect(await cluster.apply(await guide('discovery'), strict)).toContain('unchanged')
+    expect(await classes.read('discovery')).toMatchObject(
+      Object(load(manifestInGuide('discovery'))),
+    )
+    expect(await cluster.apply(manifestInGuide('discovery'), strict)).toContain('unchanged')
   })
 
-  test.each(['features', 'pool', 'model'])('is what the guide says of %s', async (name) => {
-    const { spec } = fragment.parse(load(await guide(`fragment-${name}`)))
+  test.each(['Features', 'Discovery', 'Model'])('is what the guide says of %s', async (type) => {
+    const { spec } = fragment.parse(load(fragmentInGuide(type)))
+    const name = `of-${type.toLowerCase()}`
     const text = JSON.stringify(classManifest(name, spec))
     expect(await cluster.apply(text, '--validate=strict')).toBe(created(name))
     expect(await classes.read(name)).toHaveProperty('spec', spec)
@@ -135,6 +134,7 @@ describe.skipIf(!able)('a VirtualMachineClass', () => {
       lastTransitionTime: '2026-01-02T03:04:05Z',
       observedGeneration: 1,
     })),
+    rediscovered: 'once',
     observedGeneration: 1,
   }
 

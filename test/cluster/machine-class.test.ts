@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -7,6 +6,7 @@ import { Api } from '../support/cluster/api.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion, type Companion } from '../support/cluster/companion.ts'
+import { manifestInGuide } from '../support/cluster/guide-text.ts'
 import { NodeApi } from '../support/cluster/node-api.ts'
 import { guidePolicies } from '../support/machine-classes.ts'
 
@@ -36,7 +36,7 @@ describe.skipIf(!needsCluster())('classes in a cluster', () => {
     await cluster.applyCrds()
     nodes = new NodeApi(held.use(await Api.open(cluster)))
     for (const [name, shape] of guideNodes) await nodes.create(name, shape)
-    await cluster.apply(await readFile(`${fixtures}/guide-classes/example.yaml`, 'utf8'))
+    await cluster.apply(manifestInGuide('universal'))
     const { kubeconfig } = cluster
     const variables = { SLIPWAY_LEADER_NAMESPACE: 'default' }
     companion = held.use(await startCompanion({ kubeconfig, service: noService, variables }))
