@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import { deploy, objectsOf } from './deployment.ts'
@@ -28,4 +31,41 @@ function leadTo(base: string, { webhooks, ...rest }: z.output<typeof configurati
     clientConfig: { url: `${base}${service.path}` },
   }))
   return { ...rest, webhooks: led }
+}
+
+/** What kubectl tells whoever applies something that is refused. */
+export async function refused(cluster: Cluster, manifest: object): Promise<string> {
+  const ended = await cluster.attemptKubectl(['apply', '-f', '-'], {
+    input: JSON.stringify(manifest),
+  })
+  expect(ended).toMatchObject({ code: 1, stdout: '' })
+  return ended.stderr.trimEnd()
+}
+
+const trusting = z.object({
+  items: z.array(
+    z.object({
+      webhooks: z.array(z.object({ clientConfig: z.object({ caBundle: z.string().default('') }) })),
+    }),
+  ),
+})
+
+/** Whom the API server trusts for each webhook of ours, PEM; empty for nobody. */
+export async function bundlesIn(cluster: Cluster): Promise<readonly string[]> {
+  const kinds = 'validatingwebhookconfigurations,mutatingwebhookconfigurations'
+  const { items } = trusting.parse(await cluster.read(kinds))
+  return items.flatMap(({ webhooks }) =>
+    webhooks.map(({ clientConfig }) => Buffer.from(clientConfig.caBundle, 'base64').toString()),
+  )
+}
+
+/** The fingerprint of the certificate that is shown at a port of loopback to whoever trusts `ca`. */
+export async function shownAt(port: number, ca: string): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port, ca })
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(10_000) })
+    return socket.getPeerX509Certificate()?.fingerprint256 ?? ''
+  } finally {
+    socket.destroy()
+  }
 }
