@@ -134,7 +134,6 @@ describe.skipIf(!able)('a VirtualMachineClass', () => {
       lastTransitionTime: '2026-01-02T03:04:05Z',
       observedGeneration: 1,
     })),
-    rediscovered: 'once',
     observedGeneration: 1,
   }
 
