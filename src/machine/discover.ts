@@ -19,8 +19,8 @@ export type Discovery = {
 export const mostFeatures = 1000
 
 /**
- * What is found already, or the features that all nodes of the pool have. A new value of the annotation asks for it anew;
- * as long as nothing is found then, what was found before stays.
+ * What is found already, or the features that all nodes of the pool have. A new value of the annotation asks for it anew, and
+ * the same one after it was taken away; as long as nothing is found then, what was found before stays.
  * @param asked the value of the annotation `rediscover`
  */
 export function discover(
@@ -30,11 +30,16 @@ export function discover(
   asked: string | null,
 ): Discovery {
   const isAskedAnew = asked !== null && asked !== before?.rediscover
-  if (before && !isAskedAnew) return { found: before, problem: null }
+  if (before && !isAskedAnew) return { found: unasked(before, asked), problem: null }
   const pool = nodes.filter((node) => isInPool(nodeClass, node))
   const features = commonFeatures(pool).slice(0, mostFeatures)
   if (features.length > 0) return { found: { features, rediscover: asked }, problem: null }
   return { found: before, problem: problemOf(pool.length, nodes.length) }
+}
+
+/** Whoever takes the annotation away may ask with the same value once more. */
+function unasked(found: Discovered, asked: string | null): Discovered {
+  return asked === found.rediscover ? found : { ...found, rediscover: asked }
 }
 
 /** Sorted; none of no nodes. */

@@ -155,10 +155,12 @@ describe('discovery', () => {
     expect(again.phase).toBe('Pending')
   })
 
-  test('is not done again when the annotation is taken away', () => {
+  test('is not done again when the annotation is taken away, and is when it comes back', () => {
     const before = { features: ['avx'], rediscover: '1' }
-    const out = workOut(universal, two, { discovered: before, rediscover: null })
-    expect(out.discovered).toBe(before)
+    const { discovered } = workOut(universal, two, { discovered: before, rediscover: null })
+    expect(discovered).toEqual({ features: ['avx'], rediscover: null })
+    const again = workOut(universal, two, { discovered, rediscover: '1' })
+    expect(again.discovered).toEqual({ features: ['avx', 'vmx'], rediscover: '1' })
   })
 
   test('keeps what was found when it is asked for in vain, and goes on trying', () => {
