@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { overlaps, shownRange, sizingPoliciesSchema } from './sizing-policy.ts'
+import { mostPolicies, overlaps, shownRange, sizingPoliciesSchema } from './sizing-policy.ts'
 
 const group = /^virtualization\.deckhouse\.io\/./
 export const apiVersion = z
@@ -25,25 +25,41 @@ const spec = z.strictObject({
   tolerations: z.unknown().optional(),
 })
 
+/** Whatever else is wrong, ranges that can be compared are. */
+const hasRanges = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    sizingPolicies: z
+      .array(z.object({ cores: z.object({ min: z.number(), max: z.number() }) }))
+      .max(mostPolicies),
+  }),
+})
+
+const fields = z.object({ apiVersion, kind: z.literal('VirtualMachineClass'), metadata, spec })
+
 /** What is read of a VirtualMachineClass to say whether a machine fits it. */
-export const virtualMachineClassSchema = z
-  .object({ apiVersion, kind: z.literal('VirtualMachineClass'), metadata, spec })
-  .superRefine(({ metadata: { name }, spec: { sizingPolicies = [] } }, context) => {
-    for (const [index, policy] of sizingPolicies.entries()) {
-      for (const before of sizingPolicies.slice(0, index)) {
-        if (!overlaps(before, policy)) continue
-        const message = `VirtualMachineClass "${name}" has sizing policies whose core ranges overlap: ${shownRange(before)} and ${shownRange(policy)}`
-        context.addIssue({
-          code: 'custom',
-          path: ['spec', 'sizingPolicies', index, 'cores'],
-          message,
-        })
-      }
-    }
-  })
+export const virtualMachineClassSchema = fields
+  .superRefine(tellOverlaps, { when: ({ value }) => hasRanges.safeParse(value).success })
   .meta({ id: 'VirtualMachineClass' })
 
 export type VirtualMachineClass = z.output<typeof virtualMachineClassSchema>
+
+function tellOverlaps(
+  { metadata: { name }, spec: { sizingPolicies = [] } }: z.output<typeof fields>,
+  context: z.core.$RefinementCtx,
+): void {
+  for (const [index, policy] of sizingPolicies.entries()) {
+    for (const before of sizingPolicies.slice(0, index)) {
+      if (!overlaps(before, policy)) continue
+      const message = `VirtualMachineClass "${name}" has sizing policies whose core ranges overlap: ${shownRange(before)} and ${shownRange(policy)}`
+      context.addIssue({
+        code: 'custom',
+        path: ['spec', 'sizingPolicies', index, 'cores'],
+        message,
+      })
+    }
+  }
+}
 
 type Annotated = {
   readonly metadata: {

@@ -155,6 +155,17 @@ describe('the sizing policies of a class', () => {
       }),
     )
   })
+
+  test('must not overlap, whatever else is wrong', () => {
+    const policies = [{ ...cores(1, 10), memory: { step: '0' } }, cores(3, 5)]
+    const [name = ''] = Object.keys(defaultClass)
+    const value = machineClass(policies, 'x', { [name]: 'yes' })
+    expect(problemsOf(virtualMachineClassSchema, value)).toEqual([
+      `metadata.annotations.${name}: must be "true"`,
+      'spec.sizingPolicies.0.memory.step: must be above 0',
+      'spec.sizingPolicies.1.cores: VirtualMachineClass "x" has sizing policies whose core ranges overlap: 1-10 and 3-5',
+    ])
+  })
 })
 
 describe('a machine', () => {
