@@ -6,7 +6,7 @@ import { definition } from '../../src/sync/crd/definition.ts'
 import { virtualMachineClass } from '../../src/sync/crd/virtual-machine-class.ts'
 import { Api } from '../support/cluster/api.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
-import { ClassApi, classManifest } from '../support/cluster/class-api.ts'
+import { ClassApi, classManifest, loosened } from '../support/cluster/class-api.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { deploy } from '../support/cluster/deployment.ts'
 import { fragmentInGuide, manifestInGuide } from '../support/cluster/guide-text.ts'
@@ -157,15 +157,6 @@ describe.skipIf(!able)('a VirtualMachineClass', () => {
   })
 })
 
-/** Without rules, patterns and lengths, as an earlier definition might be. */
-function loose(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(loose)
-  if (typeof value !== 'object' || value === null) return value
-  const strict = new Set(['x-kubernetes-validations', 'pattern', 'minItems', 'minimum'])
-  const kept = Object.entries(value).filter(([key]) => !strict.has(key))
-  return Object.fromEntries(kept.map(([key, inner]) => [key, loose(inner)]))
-}
-
 describe.skipIf(!able)('an upgrade of the definition', () => {
   const given = definition(virtualMachineClass)
   const apply = async (crd: unknown) =>
@@ -173,7 +164,7 @@ describe.skipIf(!able)('an upgrade of the definition', () => {
 
   test('locks nothing that was stored before its rules', async () => {
     const model = { cpu: { type: 'Model' } }
-    await apply(loose(given))
+    await apply(loosened(given))
     await vi.waitFor(async () => expect(await classes.objections(model)).toEqual([]), adoption)
     const stored = {
       processor: model,

@@ -11,6 +11,7 @@ import { NodeApi } from '../support/cluster/node-api.ts'
 import { guidePolicies } from '../support/machine-classes.ts'
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
+const apiVersion = 'virtualization.deckhouse.io/v1alpha2'
 const domain = 'virtualmachineclass.virtualization.deckhouse.io'
 const patience = { timeout: 30_000, interval: 50 }
 /** Nobody has to be there: images are not what this is about. */
@@ -58,7 +59,7 @@ describe.skipIf(!needsCluster())('classes in a cluster', () => {
 
   async function machine(name: string, className: string, cores = 2): Promise<void> {
     const body = {
-      apiVersion: 'virtualization.deckhouse.io/v1alpha2',
+      apiVersion,
       kind: 'VirtualMachine',
       metadata: { name, namespace: 'default' },
       spec: { virtualMachineClassName: className, cpu: { cores }, memory: { size: '2Gi' } },
@@ -192,6 +193,38 @@ describe.skipIf(!needsCluster())('classes in a cluster', () => {
     await expect.poll(async () => (await statusOf('universal')).phase, patience).toBe('Terminating')
     await cluster.kubectl('delete', 'virtualmachine', 'vm', '-n', 'default')
     await cluster.kubectl('wait', '--for=delete', 'vmclass/universal', '--timeout=30s')
+  })
+
+  test('two default classes are both told so, until one is left', async () => {
+    const machineWithout = async (name: string) => {
+      const spec = { cpu: { cores: 2 }, memory: { size: '2Gi' } }
+      const metadata = { name, namespace: 'default' }
+      await cluster.apply(JSON.stringify({ apiVersion, kind: 'VirtualMachine', metadata, spec }))
+    }
+    const annotation = `${domain}/is-default-class`
+    for (const name of ['cpu-x', 'cpu-y'])
+      await cluster.kubectl('annotate', 'vmclass', name, `${annotation}=true`)
+    await machineWithout('nameless')
+    const told = (other: string) => [
+      'False',
+      'SeveralDefaultClasses',
+      `machines that name no class get none, as there are other default classes: ${other}; take the annotation ${annotation} from all but one`,
+    ]
+    await expect.poll(() => condition('cpu-x', 'Default'), patience).toEqual(told('cpu-y'))
+    await expect.poll(() => condition('cpu-y', 'Default'), patience).toEqual(told('cpu-x'))
+    const matched = () => condition('nameless', 'SizingPolicyMatched', 'virtualmachine')
+    await expect
+      .poll(matched, patience)
+      .toEqual([
+        'False',
+        'VirtualMachineClassNotFound',
+        'no VirtualMachineClass is named, and more than one is the default; set the class (spec.virtualMachineClassName) to one of: cpu-x, cpu-y, generic, host',
+      ])
+    await cluster.kubectl('annotate', 'vmclass', 'cpu-y', `${annotation}-`)
+    await expect.poll(() => condition('cpu-x', 'Default'), patience).toBeUndefined()
+    await expect.poll(() => condition('cpu-y', 'Default'), patience).toBeUndefined()
+    await expect.poll(matched, patience).toEqual(['True', 'SizingPolicyMatched', ''])
+    await cluster.kubectl('delete', 'virtualmachine', 'nameless', '-n', 'default')
   })
 
   test('a cluster that has machines no more keeps no class from going', async () => {

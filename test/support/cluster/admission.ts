@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,18 +18,24 @@ const configuration = z.looseObject({ webhooks: z.array(webhook) })
  * takes them into use in its own time.
  *
  * @param base `https://127.0.0.1:port`
+ * @param ca whom the API server trusts, PEM; unless given, the companion says so
  */
-export async function applyAdmission(cluster: Cluster, base: string): Promise<void> {
+export async function applyAdmission(cluster: Cluster, base: string, ca?: string): Promise<void> {
   const yaml = readFileSync(join(deploy, 'webhook/configuration.yaml'), 'utf8')
-  const items = objectsOf(yaml).map((each) => leadTo(base, configuration.parse(each)))
+  const trust = ca === undefined ? {} : { caBundle: Buffer.from(ca).toString('base64') }
+  const items = objectsOf(yaml).map((each) => leadTo(base, trust, configuration.parse(each)))
   const list = { apiVersion: 'v1', kind: 'List', items }
   await cluster.apply(JSON.stringify(list), '--server-side')
 }
 
-function leadTo(base: string, { webhooks, ...rest }: z.output<typeof configuration>): object {
+function leadTo(
+  base: string,
+  trust: { readonly caBundle?: string },
+  { webhooks, ...rest }: z.output<typeof configuration>,
+): object {
   const led = webhooks.map(({ clientConfig: { service }, ...each }) => ({
     ...each,
-    clientConfig: { url: `${base}${service.path}` },
+    clientConfig: { url: `${base}${service.path}`, ...trust },
   }))
   return { ...rest, webhooks: led }
 }
@@ -59,12 +66,14 @@ export async function bundlesIn(cluster: Cluster): Promise<readonly string[]> {
   )
 }
 
-/** The fingerprint of the certificate that is shown at a port of loopback to whoever trusts `ca`. */
-export async function shownAt(port: number, ca: string): Promise<string> {
+/** The certificate that is shown at a port of loopback to whoever trusts `ca`. */
+export async function shownAt(port: number, ca: string): Promise<X509Certificate> {
   const socket = connect({ host: '127.0.0.1', port, ca })
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(10_000) })
-    return socket.getPeerX509Certificate()?.fingerprint256 ?? ''
+    const shown = socket.getPeerX509Certificate()
+    if (!shown) throw new Error('no certificate was shown')
+    return shown
   } finally {
     socket.destroy()
   }

@@ -60,3 +60,12 @@ function objectionsOf({ status, body }: Answered): string[] {
 function withoutValue(message: string): string {
   return message.replace(/^Invalid value: (?:"(?:[^"\\]|\\.)*": |-?\d+: )?/, '')
 }
+
+/** A definition without rules, patterns and lengths, as an earlier one might be. */
+export function loosened(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(loosened)
+  if (typeof value !== 'object' || value === null) return value
+  const strict = new Set(['x-kubernetes-validations', 'pattern', 'minItems', 'minimum'])
+  const kept = Object.entries(value).filter(([key]) => !strict.has(key))
+  return Object.fromEntries(kept.map(([key, inner]) => [key, loosened(inner)]))
+}
