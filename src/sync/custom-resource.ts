@@ -1,10 +1,19 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { Outage, Refusal } from '../errors.ts'
 import type { ClusterApi, Metadata } from '../kube/cluster-api.ts'
 import type { Informer } from './kube/informer.ts'
 
 /** An object that the companion keeps in step. */
 export type Resource = { readonly metadata: Metadata; readonly status?: unknown }
+
+/** A condition as anybody may have written it. */
+export const conditionSchema = z.looseObject({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: z.string(),
+})
 
 /** One kind of them, of cluster scope. */
 export type ResourceKind<Item extends Resource> = {

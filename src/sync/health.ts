@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import { hostPort, type Listen } from '../env.ts'
-import { errno, Refusal } from '../errors.ts'
+import type { Listen } from '../env.ts'
 import type { Log } from '../log.ts'
 import type { CompanionMetrics } from './metrics.ts'
+import { taken } from './taken.ts'
 
 /** What `/readyz` says: whether the companion is of use, and lines for people. */
 export type Readiness = { readonly isReady: boolean; readonly lines: readonly string[] }
@@ -35,8 +35,7 @@ export class Health implements AsyncDisposable {
       void answer(request.url ?? '', response, options)
     })
     server.maxConnections = connections
-    await start(server, address)
-    return new Health(server, { host: address.host, port: portOf(server) })
+    return new Health(server, await taken(server, address, 'SLIPWAY_CONTROLLER_LISTEN'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -45,23 +44,6 @@ export class Health implements AsyncDisposable {
     this.#server.closeAllConnections()
     await closed
   }
-}
-
-async function start(server: Server, { host, port }: Listen): Promise<void> {
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (cause) {
-    const place = hostPort({ host, port })
-    const why = errno(cause) ?? 'unknown'
-    const message = `cannot listen on ${place} (${why}); stop what listens there, or set SLIPWAY_CONTROLLER_LISTEN`
-    throw new Refusal('UNSUPPORTED', message, { cause })
-  }
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 async function answer(url: string, response: ServerResponse, options: HealthOptions) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { metadataSchema } from '../kube/cluster-api.ts'
-import type { ResourceKind } from './custom-resource.ts'
+import { conditionSchema, type ResourceKind } from './custom-resource.ts'
 
 /**
  * A ClusterVirtualImage as the companion reads it: the sections that go to the service as they are are looked at there, and
@@ -26,14 +26,6 @@ const dataSourceSchema = z.looseObject({
   objectRef: z.looseObject({ kind: z.string().default(kind), name: z.string() }).optional(),
 })
 export type ResourceSource = z.output<typeof dataSourceSchema>
-
-const conditionSchema = z.looseObject({
-  type: z.string(),
-  status: z.string(),
-  reason: z.string(),
-  message: z.string(),
-  lastTransitionTime: z.string(),
-})
 
 const reportedSchema = z.looseObject({
   phase: z.string().optional(),

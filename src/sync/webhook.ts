@@ -3,10 +3,10 @@ import type { ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { hostPort, type Listen } from '../env.ts'
-import { errno, Refusal } from '../errors.ts'
+import type { Listen } from '../env.ts'
 import type { KeyPair } from '../tls/pair.ts'
 import { endOf } from '../unless.ts'
+import { taken } from './taken.ts'
 import { routesOf, type ReviewLimits, type RoutesOptions } from './webhook/routes.ts'
 
 export type WebhookOptions = Omit<RoutesOptions, 'limits'> & {
@@ -72,8 +72,7 @@ export class Webhook implements AsyncDisposable {
     const answers = new Answers(limits.answeredWithin)
     answer(server, answers, { ...options, limits })
     server.maxConnections = connections
-    await start(server, listen)
-    return new Webhook(server, { host: listen.host, port: portOf(server) }, answers)
+    return new Webhook(server, await taken(server, listen, 'SLIPWAY_WEBHOOK_LISTEN'), answers)
   }
 
   get hasCertificate(): boolean {
@@ -140,21 +139,4 @@ function answer(server: Server, answers: Answers, options: RoutesOptions): void 
   server.on('tlsClientError', (err, { remoteAddress }) => {
     log.debug({ err, remoteAddress }, 'a TLS handshake failed')
   })
-}
-
-async function start(server: Server, { host, port }: Listen): Promise<void> {
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (cause) {
-    const place = hostPort({ host, port })
-    const why = errno(cause) ?? 'unknown'
-    const message = `cannot listen on ${place} (${why}); stop what listens there, or set SLIPWAY_WEBHOOK_LISTEN`
-    throw new Refusal('UNSUPPORTED', message, { cause })
-  }
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address ? address.port : 0
 }

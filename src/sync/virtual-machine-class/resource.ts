@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { metadataSchema } from '../../kube/cluster-api.ts'
 import { cpuTypes } from '../../machine/node-class.ts'
-import type { ResourceKind } from '../custom-resource.ts'
+import { conditionSchema, type ResourceKind } from '../custom-resource.ts'
 import { apiVersion } from '../resource.ts'
 
 /**
@@ -39,14 +39,6 @@ const specSchema = z.object({
   nodeSelector: selectorSchema.optional(),
   tolerations: z.array(tolerationSchema).optional(),
   sizingPolicies: z.unknown().optional(),
-})
-
-const conditionSchema = z.looseObject({
-  type: z.string(),
-  status: z.string(),
-  reason: z.string(),
-  message: z.string(),
-  lastTransitionTime: z.string(),
 })
 
 const statusSchema = z.looseObject({
