@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../bench/peers/server.ts'
 import { applyAdmission, bundlesIn, shownAt } from '../support/cluster/admission.ts'
 import { needsCluster } from '../support/cluster/binaries.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
-import { startCompanion, type Companion } from '../support/cluster/companion.ts'
+import { Companion, startCompanion } from '../support/cluster/companion.ts'
+import { applyRights, deploy, namespace } from '../support/cluster/deployment.ts'
 import { machineClass } from '../support/machine-classes.ts'
 
 const patience = { timeout: 60_000, interval: 100 }
@@ -120,6 +122,30 @@ describe.skipIf(!needsCluster())("the webhook's own certificate", () => {
       .poll(async () => (await shown()).names, patience)
       .toBe('IP Address:127.0.0.1, DNS:localhost')
     expect((await shown()).bundle).toBe(bundle)
+    await takesClasses()
+  })
+
+  test('is waited for where rights are missing, and that is told', async () => {
+    for (const each of companions) await each.stop()
+    await applyRights(cluster)
+    const role = ['role', 'slipway-controller-webhook', '-n', namespace]
+    await cluster.kubectl('delete', ...role)
+    const token = await cluster.serviceAccountToken(namespace, 'slipway-controller')
+    const variables = {
+      SLIPWAY_LEADER_NAMESPACE: namespace,
+      SLIPWAY_WEBHOOK_LISTEN: `127.0.0.1:${ports[0]}`,
+    }
+    const kubeconfig = await cluster.kubeconfigFor(token)
+    const options = { kubeconfig, service: noService, variables }
+    await using companion = new Companion(await freePort(), options)
+    companion.launch()
+    await expect
+      .poll(() => companion.read('/readyz'), patience)
+      .toMatch(
+        /^the webhook has no certificate yet\nthe certificate of the webhook: .*secrets is forbidden: User ".*" cannot create resource "secrets" .*\n/,
+      )
+    await cluster.kubectl('apply', '--server-side', '-k', join(deploy, 'rbac'))
+    await expect.poll(() => companion.read('/readyz'), patience).toMatch(/^ok\nthis process /)
     await takesClasses()
   })
 })

@@ -1,6 +1,8 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { definition } from '../../src/sync/crd/definition.ts'
 import { virtualMachineClass } from '../../src/sync/crd/virtual-machine-class.ts'
 import { freePort } from '../bench/peers/server.ts'
@@ -9,7 +11,7 @@ import { needsCluster } from '../support/cluster/binaries.ts'
 import { loosened } from '../support/cluster/class-api.ts'
 import { startCluster, type Cluster } from '../support/cluster/cluster.ts'
 import { startCompanion, type Companion } from '../support/cluster/companion.ts'
-import { defaultClass, machineClass } from '../support/machine-classes.ts'
+import { defaultClass, machine, machineClass } from '../support/machine-classes.ts'
 import { needs } from '../support/programs.ts'
 import { certify, type Certificates } from '../unit/source/certificates.ts'
 
@@ -19,6 +21,8 @@ const able = [needsCluster(), needs('openssl', 'apt-get install openssl')].every
 const patience = { timeout: 60_000, interval: 100 }
 /** Nobody has to be there: images are not what this is about. */
 const noService = 'http://127.0.0.1:9'
+const machines = fileURLToPath(new URL('fixtures/virtualmachines.yaml', import.meta.url))
+const input = JSON.stringify(machine({ cores: 4 }, '1Gi', 'old'))
 const [annotation = ''] = Object.keys(defaultClass)
 
 describe.skipIf(!able)('admission with a certificate that is mounted', () => {
@@ -60,6 +64,9 @@ describe.skipIf(!able)('admission with a certificate that is mounted', () => {
       await rename(join(folder(), `${name}.new`), join(folder(), name))
     }
   }
+
+  const store = async (object: object) =>
+    await cluster.apply(JSON.stringify(object), '-n', 'default')
 
   async function takesClasses(): Promise<void> {
     const input = JSON.stringify(machineClass(undefined, 'x'))
@@ -158,5 +165,30 @@ describe.skipIf(!able)('admission with a certificate that is mounted', () => {
     const asked = (await cluster.audit()).filter(({ resource }) => resource === 'virtualmachines')
     expect(new Set(asked.map(({ verb, code }) => `${verb} ${code}`))).toEqual(new Set(['list 404']))
     expect(asked.length).toBeLessThan(20)
+  })
+
+  test('judges machines as soon as there are such, and says whose fault an old class is', async () => {
+    const hooks = ['validatingwebhookconfiguration', 'slipway']
+    const asked = await cluster.kubectl('get', ...hooks, '-o', 'json')
+    await cluster.kubectl('delete', ...hooks)
+    await store(machineClass([cores(1, 10), cores(3, 5)], 'old'))
+    await store({ ...z.looseObject({}).parse(JSON.parse(asked)), metadata: { name: 'slipway' } })
+    await cluster.kubectl('apply', '-f', machines)
+    await cluster.kubectl('wait', '--for=condition=Established', '-f', machines, '--timeout=30s')
+    await expect
+      .poll(
+        async () => await cluster.attemptKubectl(['apply', '-n', 'default', '-f', '-'], { input }),
+        patience,
+      )
+      .toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `The VirtualMachine "linux-vm" is invalid: spec.virtualMachineClassName: VirtualMachineClass "old" cannot be read, and its administrator has to mend it: spec.sizingPolicies[1].cores: VirtualMachineClass "old" has sizing policies whose core ranges overlap: 1-10 and 3-5\n`,
+      })
+    const edit = { metadata: { labels: { a: 'b' } }, spec: { nodeSelector: { matchLabels: {} } } }
+    const args = ['patch', 'vmclass', 'old', '--type=merge', '-p', JSON.stringify(edit)]
+    expect(await cluster.kubectl(...args)).toContain('patched')
+    await store(machineClass([cores(1, 10)], 'old'))
+    await store(JSON.parse(input))
   })
 })
