@@ -86,6 +86,8 @@ describe.skipIf(!needsCluster())("the webhook's own certificate", () => {
     const another = [{ op: 'replace', path: '/webhooks/1/clientConfig/caBundle', value }]
     await patched('validatingwebhookconfiguration', another)
     await expect.poll(() => bundlesIn(cluster), patience).toEqual([bundle, bundle, bundle])
+    await applyAdmission(cluster, `https://127.0.0.1:${ports[0]}`)
+    expect(await bundlesIn(cluster), 'after an upgrade').toEqual([bundle, bundle, bundle])
     await cluster.kubectl('delete', 'mutatingwebhookconfiguration', 'slipway')
     await applyAdmission(cluster, `https://127.0.0.1:${ports[0]}`)
     await expect.poll(() => bundlesIn(cluster), patience).toEqual([bundle, bundle, bundle])
