@@ -94,6 +94,15 @@ function isMisnamed(error: unknown): error is Error {
   return error instanceof Error && 'path' in error && codes.includes(errno(error) ?? '')
 }
 
+/** 0 and 1 are answers, and nobody was told which one. */
+function untold(error: Error): void {
+  const code = errno(error) ?? 'unknown'
+  // Whoever reads no more, as `head` does, wants to hear nothing.
+  if (code !== 'EPIPE') complain(`what was to be told cannot be written (${code})`)
+  process.exit(wrong)
+}
+
+process.stdout.on('error', untold)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

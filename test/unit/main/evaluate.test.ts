@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,6 +69,17 @@ describe.concurrent('slipway evaluate', () => {
       code: 1,
       stdout:
         'spec.virtualMachineClassName  there is no VirtualMachineClass "cpuY"; set the class (spec.virtualMachineClassName) to one of: cpuX, universal\n',
+    })
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('ends with 2 when nobody can be told', async () => {
+    const asked = await write('full.yaml', yaml(machine({ cores: 4 }, '1Gi', 'universal')))
+    const files = ['-f', await classes(), '-f', asked]
+    const line = ['-c', '"$0" "$@" > /dev/full', process.execPath, program, 'evaluate', ...files]
+    expect(await attempt('/bin/sh', line)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'what was to be told cannot be written (ENOSPC)\n',
     })
   })
 
