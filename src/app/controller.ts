@@ -78,7 +78,8 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
   const isStopping = () => stopping.signal.aborted
   const admitted = { ...ground, namespace, metrics, resources: classes.resources }
   const webhook = undo.use(await openAdmission(settings, admitted))
-  const readiness = () => readinessOf({ resources, leader, mirror, webhook, isStopping })
+  const others = classes.asked
+  const readiness = () => readinessOf({ resources, others, leader, mirror, webhook, isStopping })
   metrics.levelsFrom(() => ({
     depth: queue.depth + ofClasses.depth,
     isLeading: leader.isLeading,

@@ -4,6 +4,7 @@ import { applyPresets } from '../sync/apply-presets.ts'
 import { Informer } from '../sync/kube/informer.ts'
 import { readPresets } from '../sync/presets.ts'
 import type { WorkQueue } from '../sync/queue.ts'
+import type { ReadinessOptions } from '../sync/readiness.ts'
 import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
 import { VirtualMachineClasses } from '../sync/virtual-machine-class.ts'
@@ -27,6 +28,8 @@ type Ground = {
 export type MachineClasses = {
   /** Those that there are. */
   readonly resources: Informer<MachineClass>
+  /** All that is asked for, by what it is called, with why the API server does not tell it. */
+  readonly asked: ReadinessOptions['others']
   /** Learns what there is, also while another process leads. */
   readonly know: (signal: AbortSignal) => Promise<void>
   /** Works for as long as this process leads. */
@@ -48,6 +51,7 @@ export function openMachineClasses(ground: Ground): MachineClasses {
   const all = [resources, nodes, machines].map((each) => (signal: AbortSignal) => each.run(signal))
   return {
     resources,
+    asked: Object.entries({ classes: resources, nodes, machines }),
     know: (signal) => together(all, signal),
     lead: (signal) =>
       rounds(

@@ -2,6 +2,8 @@ import type { Readiness } from './health.ts'
 
 export type ReadinessOptions = {
   readonly resources: { readonly isSynced: boolean; readonly trouble: string | null }
+  /** What else is asked of the API server, by what it is called. */
+  readonly others: readonly (readonly [string, { readonly trouble: string | null }])[]
   readonly leader: { readonly isLeading: boolean; readonly trouble: string | null }
   readonly mirror: { readonly lostSince: number | null; readonly trouble: Error | null }
   /** Null where there is none. */
@@ -10,11 +12,12 @@ export type ReadinessOptions = {
 }
 
 /**
- * The companion is ready when it knows all resources, as a follower, too, and its webhook can be asked. That the service is away is told, and no reason to
- * take the companion for broken.
+ * The companion is ready when it knows all ClusterVirtualImages, as a follower, too, and its webhook can be asked. That the service
+ * is away, or that nothing is known of classes, is told, and no reason to take the companion for broken.
  */
 export function readinessOf({
   resources,
+  others,
   leader,
   mirror,
   webhook,
@@ -31,11 +34,19 @@ export function readinessOf({
     lines: [
       ...(missing.length === 0 ? ['ok'] : missing),
       ...(trouble === null ? [] : [`the API server: ${trouble}`]),
+      ...beside(trouble, others),
       ...(webhook?.trouble ? [`the certificate of the webhook: ${webhook.trouble}`] : []),
       ...leading(leader),
       ...(leader.isLeading ? [listening(mirror)] : []),
     ],
   }
+}
+
+/** What is the matter with everything is told once. */
+function beside(trouble: string | null, others: ReadinessOptions['others']): string[] {
+  return others
+    .filter(([, other]) => other.trouble !== null && other.trouble !== trouble)
+    .map(([what, other]) => `the API server, of ${what}: ${other.trouble}`)
 }
 
 function leading({ isLeading, trouble }: ReadinessOptions['leader']): string[] {

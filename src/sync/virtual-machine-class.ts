@@ -131,7 +131,9 @@ export class VirtualMachineClasses {
     const out = workOut(resource.spec, all, before(resource))
     const latest = await remember(resource, out.discovered, this.#around, signal)
     const users = machines.isSynced ? this.#users.of(resource.metadata.name) : null
-    const status = said(latest, out, { users, defaults: this.#defaultsBeside(latest) }, now())
+    const { trouble } = machines
+    const defaults = this.#defaultsBeside(latest)
+    const status = said(latest, out, { users, trouble, defaults }, now())
     await this.#tell(latest, ofNodes(latest, status), memory, signal)
     await this.#tellOfPolicies(latest, memory, signal)
     if (isWritten(latest, status, memory)) return

@@ -1,10 +1,11 @@
 import { defaultAnnotation, isDefault } from '../../machine/virtual-machine-class.ts'
 import type { WorkedOut } from '../../machine/work-out.ts'
 import type { MachineClass } from './resource.ts'
+import { cut } from './words.ts'
 
 export type Condition = {
   readonly type: 'Ready' | 'Discovered' | 'InUse' | 'Default'
-  readonly status: 'True' | 'False'
+  readonly status: 'True' | 'False' | 'Unknown'
   readonly reason: string
   readonly message: string
   readonly lastTransitionTime: string
@@ -26,6 +27,8 @@ const mostNamed = 20
 export type Others = {
   /** Machines that name the class, with their namespaces; null while they are not known, and what was said stays. */
   readonly users: readonly string[] | null
+  /** Why the API server tells nothing of machines at present; null while it does. */
+  readonly trouble: string | null
   /** Names of the other classes that are the default. */
   readonly defaults: readonly string[]
 }
@@ -33,14 +36,16 @@ export type Others = {
 export function said(
   resource: MachineClass,
   out: WorkedOut,
-  { users, defaults }: Others,
+  { users, trouble, defaults }: Others,
   now: number,
 ): Said {
   const { generation = 1, deletionTimestamp } = resource.metadata
   const { availableNodes, cpuFeatures, maxAllocatableResources, discovered } = out
-  const inUse = users ? usedBy(users, deletionTimestamp !== undefined) : lastUse(resource)
+  const isLeaving = deletionTimestamp !== undefined
+  const known = users ? usedBy(users, isLeaving) : lastUse(resource)
+  const inUse = isLeaving && !users?.length && trouble !== null ? unknownUse(trouble) : known
   return {
-    phase: deletionTimestamp === undefined ? out.phase : 'Terminating',
+    phase: isLeaving ? 'Terminating' : out.phase,
     availableNodes,
     ...(cpuFeatures && { cpuFeatures }),
     ...(maxAllocatableResources && { maxAllocatableResources }),
@@ -69,6 +74,14 @@ function usedBy(users: readonly string[], isLeaving: boolean): readonly Told[] {
   const first = isLeaving ? 'it is deleted when no machine names it any more; ' : ''
   const message = `${first}named by ${users.length} virtual machine(s): ${named}${more}`
   return [{ type: 'InUse', status: 'True', reason: 'VirtualMachineClassInUse', message }]
+}
+
+/** What keeps a class from being deleted has to be seen where it is looked for. */
+function unknownUse(trouble: string): readonly Told[] {
+  const message = cut(
+    `it is deleted when it is known that no machine names it, and the API server does not tell which there are: ${trouble}`,
+  )
+  return [{ type: 'InUse', status: 'Unknown', reason: 'VirtualMachinesUnknown', message }]
 }
 
 /** Two that were made the default at the same moment; the webhook lets no second one in otherwise. */

@@ -11,7 +11,10 @@ export type Surroundings = {
   readonly api: ClusterApi
   readonly resources: Pick<Informer<MachineClass>, 'get' | 'items' | 'watch' | 'learn' | 'isSynced'>
   readonly nodes: Pick<Informer<NodeItem>, 'items' | 'watch' | 'isSynced'>
-  readonly machines: Pick<Informer<Machine>, 'get' | 'items' | 'watch' | 'learn' | 'isSynced'>
+  readonly machines: Pick<
+    Informer<Machine>,
+    'get' | 'items' | 'watch' | 'learn' | 'isSynced' | 'trouble'
+  >
   readonly queue: Pick<WorkQueue, 'add' | 'addAfter' | 'retry' | 'forget'>
   readonly log: Log
   /** Milliseconds since 1970. */

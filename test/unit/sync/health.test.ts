@@ -8,6 +8,7 @@ import { readinessOf, type ReadinessOptions } from '../../../src/sync/readiness.
 const log = pino({ level: 'silent' })
 const well: ReadinessOptions = {
   resources: { isSynced: true, trouble: null },
+  others: [],
   leader: { isLeading: true, trouble: null },
   mirror: { lostSince: null, trouble: null },
   webhook: null,
@@ -62,6 +63,26 @@ describe('the health of the companion', () => {
       { resources: { isSynced: false, trouble: 'no CRD' } },
       503,
       /not known yet\nthe API server: no CRD/,
+    ],
+    [
+      'one that is told nothing of machines, which keeps no image from anybody',
+      {
+        others: [
+          ['nodes', { trouble: null }] as const,
+          ['machines', { trouble: 'forbidden' }] as const,
+        ],
+      },
+      200,
+      /^ok\nthe API server, of machines: forbidden\nthis process leads/,
+    ],
+    [
+      'one without an API server, which is told once',
+      {
+        resources: { isSynced: true, trouble: 'away' },
+        others: [['nodes', { trouble: 'away' }] as const],
+      },
+      200,
+      /^ok\nthe API server: away\nthis process leads/,
     ],
     [
       'one without a Lease',

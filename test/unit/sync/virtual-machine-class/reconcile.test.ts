@@ -246,13 +246,20 @@ describe('the deletion of a class', () => {
 
   test('waits for as long as it is not known which machines there are', async () => {
     const api = new ClusterStandIn()
-    const allow = api.refuse(/^get .*virtualmachines$/, new Refusal('CLUSTER_REFUSED', 'no'))
+    const allow = api.refuse(/^get .*virtualmachines$/, new Refusal('CLUSTER_REFUSED', 'forbidden'))
     await using play = new ReconcilingClasses(api)
     play.node('n')
     play.apply('host', host)
     await play.until(() => expect(play.class('host')?.status?.phase).toBe('Ready'))
+    expect(play.condition('host', 'InUse')).toBeUndefined()
     api.delete('host', classesPath)
     await play.until(() => expect(play.class('host')?.status?.phase).toBe('Terminating'))
+    expect(play.condition('host', 'InUse')).toMatchObject({
+      status: 'Unknown',
+      reason: 'VirtualMachinesUnknown',
+      message:
+        'it is deleted when it is known that no machine names it, and the API server does not tell which there are: forbidden',
+    })
     allow()
     await play.until(() => expect(play.class('host')).toBeNull())
   })
