@@ -21,7 +21,7 @@ const listSchema = z.object({
   items: z.array(storedSchema),
 })
 
-/** Their statuses name up to 1000 nodes each, and an answer is read up to 16 MiB. */
+/** Classes a page, at first: where their statuses name thousands of nodes, fewer fit into an answer. */
 const page = 100
 
 /** What the API server takes as a name; another one must not become a part of a path. */
@@ -35,6 +35,7 @@ export type KnownClassesOptions = {
 /** The classes of the cluster. What decides is asked of the API server: what is watched comes a moment later. */
 export class KnownClasses {
   readonly #options: KnownClassesOptions
+  #page = page
 
   constructor(options: KnownClassesOptions) {
     this.#options = options
@@ -60,13 +61,24 @@ export class KnownClasses {
     const found: StoredClass[] = []
     let next: string | undefined
     do {
-      const query = { limit: String(page), ...(next && { continue: next }) }
-      const answer = await this.#options.api.get(virtualMachineClass.path, query, signal)
-      const list = checked(listSchema, answer)
+      const list = await this.#list(next, signal)
       found.push(...list.items)
       next = list.metadata.continue
     } while (next)
     return found
+  }
+
+  async #list(next: string | undefined, signal: AbortSignal): Promise<z.output<typeof listSchema>> {
+    const query = { limit: String(this.#page), ...(next && { continue: next }) }
+    try {
+      const answer = await this.#options.api.get(virtualMachineClass.path, query, signal)
+      return checked(listSchema, answer)
+    } catch (error) {
+      const isTooLarge = error instanceof Failure && error.code === 'CLUSTER_TOO_LARGE'
+      if (!isTooLarge || this.#page === 1) throw error
+      this.#page >>= 1
+      return await this.#list(next, signal)
+    }
   }
 
   /** For people to choose from: as they were a moment ago. Throws as `read`. */
