@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { load } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readSettings } from '../../src/env.ts'
@@ -261,6 +262,15 @@ describe.skipIf(!able)('deploy', () => {
     )
     const nobodys = withValues({ webhook: { caBundle } }).then((args) => charted(...args))
     await expect(nobodys).rejects.toThrow('webhook.caBundle needs webhook.secretName')
+  })
+
+  test('has webhooks that hinder nobody, by the patches of the README', async () => {
+    const readme = await readFile(join(deploy, '../README.md'), 'utf8')
+    const [, indented = ''] = /```yaml\n( *patches:\n.*?)```/s.exec(readme) ?? []
+    const patches = z.object({ patches: z.array(z.unknown()) }).parse(load(indented))
+    const all = objectsOf(await kustomized(fresh(), [], patches))
+    const told = all.flatMap((each) => webhooksSchema.safeParse(each).data?.webhooks ?? [])
+    expect(told.map((each) => each['failurePolicy'])).toEqual(['Ignore', 'Ignore', 'Ignore'])
   })
 
   test('has monitors that find the Services by their labels and ports', async () => {

@@ -27,7 +27,11 @@ export async function applyRights(cluster: Cluster): Promise<void> {
 }
 
 /** The base of `deploy/` with these components, as YAML. @param folder an empty one, for the kustomization */
-export async function kustomized(folder: string, components: readonly string[]): Promise<string> {
+export async function kustomized(
+  folder: string,
+  components: readonly string[],
+  fields: object = {},
+): Promise<string> {
   await mkdir(folder, { recursive: true })
   const at = (path: string) => relative(folder, join(deploy, path))
   const kustomization = {
@@ -35,6 +39,7 @@ export async function kustomized(folder: string, components: readonly string[]):
     kind: 'Kustomization',
     resources: [at('base')],
     components: components.map((name) => at(join('components', name))),
+    ...fields,
   }
   await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
   return await built(folder)
