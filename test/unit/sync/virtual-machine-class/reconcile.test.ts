@@ -244,6 +244,14 @@ describe('the deletion of a class', () => {
     await play.until(() => expect(play.class('host')).toBeNull())
   })
 
+  test('goes on where the API server takes no status of it', async () => {
+    await using play = await guide()
+    play.api.refuse(/^apply .*universal.status/, new Refusal('CLUSTER_REFUSED', 'no'))
+    play.api.delete('universal', classesPath)
+    await play.until(() => expect(play.class('universal')).toBeNull())
+    expect(play.failures).toEqual([])
+  })
+
   test('waits for as long as it is not known which machines there are', async () => {
     const api = new ClusterStandIn()
     const allow = api.refuse(/^get .*virtualmachines$/, new Refusal('CLUSTER_REFUSED', 'forbidden'))

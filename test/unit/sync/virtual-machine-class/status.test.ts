@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { workOut } from '../../../../src/machine/work-out.ts'
 import { said, type Others } from '../../../../src/sync/virtual-machine-class/status.ts'
 
@@ -11,6 +12,15 @@ const leaving = {
   },
   spec: { cpu: { type: 'Host' as const } },
 }
+const conditionsSchema = z.array(
+  z.object({
+    type: z.string(),
+    status: z.string(),
+    reason: z.string(),
+    message: z.string(),
+    lastTransitionTime: z.string(),
+  }),
+)
 const out = workOut(leaving.spec, [], { discovered: null, rediscover: null })
 
 test.each<[string, Omit<Others, 'defaults'>, string | undefined]>([
@@ -30,4 +40,29 @@ test.each<[string, Omit<Others, 'defaults'>, string | undefined]>([
 ])('a class on its way out %s', (_, others, reason) => {
   const { conditions } = said(leaving, out, { ...others, defaults: [] }, 0)
   expect(conditions.find(({ type }) => type === 'InUse')?.reason).toBe(reason)
+})
+
+test('a condition keeps its time for as long as its status and reason are the same', () => {
+  const inUse = (users: readonly string[], before: readonly unknown[], now: number) =>
+    said(
+      { ...leaving, status: { conditions: conditionsSchema.parse(before) } },
+      out,
+      { users, trouble: null, defaults: [] },
+      now,
+    ).conditions
+  const first = inUse(['a/vm'], [], 0)
+  const second = inUse(['a/vm', 'b/vm'], first, 1000)
+  const told = second.map(({ lastTransitionTime }) => Date.parse(lastTransitionTime))
+  expect(told).toEqual(first.map(() => 0))
+  expect(second.at(-1)?.message).toContain('a/vm, b/vm')
+  const wrong = second.map((condition) => ({ ...condition, reason: 'Other' }))
+  expect(Date.parse(inUse(['a/vm'], wrong, 2000).at(-1)?.lastTransitionTime ?? '')).toBe(2000)
+})
+
+test('of many machines the first twenty are named', () => {
+  const users = Array.from({ length: 1000 }, (_, at) => `a/vm-${at}`)
+  const { conditions } = said(leaving, out, { users, trouble: null, defaults: [] }, 0)
+  expect(conditions.at(-1)?.message).toMatch(
+    /named by 1000 virtual machine\(s\): a\/vm-0, .*, a\/vm-19 and 980 more$/,
+  )
 })
