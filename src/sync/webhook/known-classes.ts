@@ -56,18 +56,6 @@ export class KnownClasses {
     }
   }
 
-  /** All of them, as they are now. Throws as `read`. */
-  async all(signal: AbortSignal): Promise<readonly StoredClass[]> {
-    const found: StoredClass[] = []
-    let next: string | undefined
-    do {
-      const list = await this.#list(next, signal)
-      found.push(...list.items)
-      next = list.metadata.continue
-    } while (next)
-    return found
-  }
-
   async #list(next: string | undefined, signal: AbortSignal): Promise<z.output<typeof listSchema>> {
     const query = { limit: String(this.#page), ...(next && { continue: next }) }
     try {
@@ -79,6 +67,18 @@ export class KnownClasses {
       this.#page >>= 1
       return await this.#list(next, signal)
     }
+  }
+
+  /** All of them, as they are now. Throws as `read`. */
+  async all(signal: AbortSignal): Promise<readonly StoredClass[]> {
+    const found: StoredClass[] = []
+    let next: string | undefined
+    do {
+      const list = await this.#list(next, signal)
+      found.push(...list.items)
+      next = list.metadata.continue
+    } while (next)
+    return found
   }
 
   /** For people to choose from: as they were a moment ago. Throws as `read`. */
