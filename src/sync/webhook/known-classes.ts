@@ -35,7 +35,7 @@ export type KnownClassesOptions = {
 /** The classes of the cluster. What decides is asked of the API server: what is watched comes a moment later. */
 export class KnownClasses {
   readonly #options: KnownClassesOptions
-  #page = page
+  #size = page
 
   constructor(options: KnownClassesOptions) {
     this.#options = options
@@ -56,16 +56,19 @@ export class KnownClasses {
     }
   }
 
-  async #list(next: string | undefined, signal: AbortSignal): Promise<z.output<typeof listSchema>> {
-    const query = { limit: String(this.#page), ...(next && { continue: next }) }
+  async #pageFrom(
+    next: string | undefined,
+    signal: AbortSignal,
+  ): Promise<z.output<typeof listSchema>> {
+    const query = { limit: String(this.#size), ...(next && { continue: next }) }
     try {
       const answer = await this.#options.api.get(virtualMachineClass.path, query, signal)
       return checked(listSchema, answer)
     } catch (error) {
       const isTooLarge = error instanceof Failure && error.code === 'CLUSTER_TOO_LARGE'
-      if (!isTooLarge || this.#page === 1) throw error
-      this.#page >>= 1
-      return await this.#list(next, signal)
+      if (!isTooLarge || this.#size === 1) throw error
+      this.#size >>= 1
+      return await this.#pageFrom(next, signal)
     }
   }
 
@@ -74,7 +77,7 @@ export class KnownClasses {
     const found: StoredClass[] = []
     let next: string | undefined
     do {
-      const list = await this.#list(next, signal)
+      const list = await this.#pageFrom(next, signal)
       found.push(...list.items)
       next = list.metadata.continue
     } while (next)

@@ -55,7 +55,7 @@ test('a condition keeps its time for as long as its status and reason are the sa
   const told = second.map(({ lastTransitionTime }) => Date.parse(lastTransitionTime))
   expect(told).toEqual(first.map(() => 0))
   expect(second.at(-1)?.message).toContain('a/vm, b/vm')
-  const wrong = second.map((condition) => ({ ...condition, reason: 'Other' }))
+  const wrong = [{ ...second.at(-1), reason: 'Other' }]
   expect(Date.parse(inUse(['a/vm'], wrong, 2000).at(-1)?.lastTransitionTime ?? '')).toBe(2000)
 })
 
