@@ -41,6 +41,12 @@ export function noClass(
   }
 }
 
+/** @param names of the classes that there are, and stay */
+export function leavingClass(name: string, names: readonly string[]): Violation {
+  const message = `VirtualMachineClass "${name}" is on its way out, and takes no more machines; ${wayOut(names)}`
+  return { code: 'CLASS_NOT_FOUND', path: 'spec.virtualMachineClassName', message }
+}
+
 function problem(name: string | undefined, isDouble: boolean): string {
   if (isNamed(name))
     return `there is ${isDouble ? 'more than one' : 'no'} VirtualMachineClass "${name}"`

@@ -63,10 +63,12 @@ function tellOverlaps(
 
 type Annotated = {
   readonly metadata: {
+    readonly deletionTimestamp?: string | undefined
     readonly annotations?: { readonly [name: string]: string | undefined } | undefined
   }
 }
 
-export function isDefault({ metadata: { annotations } }: Annotated): boolean {
-  return annotations?.[defaultAnnotation] === 'true'
+/** One that is on its way out is no default any more. */
+export function isDefault({ metadata: { annotations, deletionTimestamp } }: Annotated): boolean {
+  return deletionTimestamp === undefined && annotations?.[defaultAnnotation] === 'true'
 }

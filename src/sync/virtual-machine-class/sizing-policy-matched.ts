@@ -89,13 +89,20 @@ function verdictOn({ metadata, spec }: Machine, all: readonly MachineClass[]): V
     spec,
   })
   if (!machine.data) return unknown('the machine', machine.error)
-  const classes = all.flatMap((each) => classOf(each).data ?? [])
+  const classes = all
+    .filter(isOpen(spec.virtualMachineClassName))
+    .flatMap((each) => classOf(each).data ?? [])
   const chosen = chooseClass(classes, machine.data)
   if ('code' in chosen) return missing(chosen.message, spec.virtualMachineClassName, all)
   const violations = evaluate(chosen, machine.data)
   return violations.length === 0
     ? { status: 'True', reason: type, message: '' }
     : { status: 'False', reason: 'SizingPolicyNotMatched', message: joined(violations) }
+}
+
+/** A class on its way out is for those that name it already. */
+function isOpen(name: string | undefined): (each: MachineClass) => boolean {
+  return ({ metadata }) => metadata.deletionTimestamp === undefined || metadata.name === name
 }
 
 /** A class that is there, and cannot be read, is not missing. */

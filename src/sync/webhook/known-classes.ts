@@ -11,6 +11,7 @@ export type StoredClass = z.output<typeof storedSchema>
 const storedSchema = z.object({
   metadata: z.object({
     name: z.string(),
+    deletionTimestamp: z.string().optional(),
     annotations: z.record(z.string(), z.string()).optional(),
   }),
   spec: z.unknown(),
@@ -84,10 +85,20 @@ export class KnownClasses {
     return found
   }
 
-  /** For people to choose from: as they were a moment ago. Throws as `read`. */
+  /** For people to choose from, none that is on its way out: as they were a moment ago. Throws as `read`. */
   async names(signal: AbortSignal): Promise<readonly string[]> {
     const { resources } = this.#options
     const classes = resources.isSynced ? resources.items() : await this.all(signal)
-    return Array.from(classes, ({ metadata }) => metadata.name)
+    return namesOf(classes)
   }
+}
+
+/** Of those that stay. */
+export function namesOf(classes: Iterable<Pick<StoredClass, 'metadata'>>): readonly string[] {
+  const staying = [...classes].filter((each) => !isLeaving(each))
+  return staying.map(({ metadata }) => metadata.name)
+}
+
+export function isLeaving({ metadata }: Pick<StoredClass, 'metadata'>): boolean {
+  return metadata.deletionTimestamp !== undefined
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { isNamed, noClass } from '../../machine/choose-class.ts'
+import { isNamed, leavingClass, noClass } from '../../machine/choose-class.ts'
 import { evaluate } from '../../machine/evaluate.ts'
 import { isDefault, virtualMachineClassSchema } from '../../machine/virtual-machine-class.ts'
 import { virtualMachineSchema } from '../../machine/virtual-machine.ts'
 import type { Violation } from '../../machine/violation.ts'
 import { cut, problemsIn, shown } from '../virtual-machine-class/words.ts'
 import { virtualMachineClass } from '../virtual-machine-class/resource.ts'
-import type { KnownClasses, StoredClass } from './known-classes.ts'
+import { isLeaving, namesOf, type KnownClasses, type StoredClass } from './known-classes.ts'
 import {
   allowed,
   isOfNoConcern,
@@ -36,23 +36,23 @@ export async function validateMachine(
   const naming = namingSchema.safeParse(asked.object)
   if (!naming.data) return verdictOf(unreadable(naming.error))
   const { virtualMachineClassName: name } = naming.data.spec
-  const found = isNamed(name) ? await named(name, classes, signal) : await usual(classes, signal)
+  const found = isNamed(name)
+    ? await named(name, asked, classes, signal)
+    : await usual(classes, signal)
   return verdictOf('code' in found ? [causeOf(found)] : judge(found, asked.object))
 }
 
 async function named(
   name: string,
+  asked: Asked,
   classes: KnownClasses,
   signal: AbortSignal,
 ): Promise<StoredClass | Violation> {
   const found = await classes.read(name, signal)
-  if (found) return found
-  const names = await classes.names(signal)
-  return noClass(
-    name,
-    false,
-    names.filter((each) => each !== name),
-  )
+  // Machines that name it already keep it from going.
+  if (found && (!isLeaving(found) || isUnchanged(asked, namePath))) return found
+  const others = (await classes.names(signal)).filter((each) => each !== name)
+  return found ? leavingClass(name, others) : noClass(name, false, others)
 }
 
 /** The default class, of a machine that names none. */
@@ -60,8 +60,7 @@ async function usual(classes: KnownClasses, signal: AbortSignal): Promise<Stored
   const all = await classes.all(signal)
   const [first, ...others] = all.filter((each) => isDefault(each))
   if (first && others.length === 0) return first
-  const names = all.map(({ metadata }) => metadata.name)
-  return noClass(undefined, others.length > 0, names)
+  return noClass(undefined, others.length > 0, namesOf(all))
 }
 
 /** A class without policies lets everything in, even what we cannot read. */

@@ -27,6 +27,16 @@ describe('a machine that names no class', () => {
     }
   })
 
+  test('is not given one that is on its way out', async () => {
+    const { metadata, ...rest } = isDefault('old')
+    const old = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+    expect(await defaultMachine(asked(small()), classesOf([old]).classes, lasting())).toEqual(
+      allowed,
+    )
+    const both = classesOf([old, isDefault('d')]).classes
+    expect(await defaultMachine(asked(small()), both, lasting())).toEqual(named('d'))
+  })
+
   test('is given the one that it had when it changes', async () => {
     const { api, classes } = classesOf([isDefault('d')])
     const changed = asked(large(''), small('had'))

@@ -151,6 +151,32 @@ describe('a machine whose class is missing', () => {
   )
 })
 
+describe('a class on its way out', () => {
+  const { metadata, ...rest } = machineClass(guidePolicies, 'old', defaultClass)
+  const old = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+  const small = machine({ cores: 1 }, '1Gi', 'old')
+  const large = machine({ cores: 1 }, '2Gi', 'old')
+  const message =
+    'VirtualMachineClass "old" is on its way out, and takes no more machines; set the class (spec.virtualMachineClassName) to one of: c'
+
+  test('takes no machine that has not named it before', async () => {
+    expect(told(await verdictOn([small], [[c, old]]))).toEqual([message])
+    const changed = [small, machine({ cores: 1 }, '1Gi', 'c')] as const
+    expect(told(await verdictOn([...changed], [[c, old]]))).toEqual([message])
+  })
+
+  test('takes changes of those that have', async () => {
+    const changed = [large, small] as const
+    expect(await verdictOn([...changed], [[c, old]])).toEqual(allowed)
+  })
+
+  test('is no default, and not named to choose from', async () => {
+    expect(told(await verdictOn([machine({ cores: 1 }, '1Gi')], [[c, old]]))).toEqual([
+      'no VirtualMachineClass is named, and none is the default; set the class (spec.virtualMachineClassName) to one of: c',
+    ])
+  })
+})
+
 describe('a machine that names no class', () => {
   const ofNone = [machine({ cores: 9 }, '1Gi')] as const
   const isDefault = (name: string) =>
