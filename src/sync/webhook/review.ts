@@ -6,16 +6,19 @@ import { cut, joined } from '../virtual-machine-class/words.ts'
 
 const [apiVersion, kind] = ['admission.k8s.io/v1', 'AdmissionReview']
 
+/** It is told again, and logged. */
+const longestWord = 253
+
 const requestSchema = z.object({
-  uid: z.string().min(1),
-  kind: z.object({ kind: z.string() }),
+  uid: z.string().min(1).max(longestWord),
+  kind: z.object({ kind: z.string().max(longestWord) }),
   operation: z.string(),
   name: z.string().optional(),
-  namespace: z.string().optional(),
+  namespace: z.string().max(longestWord).optional(),
   userInfo: z.object({ username: z.string().optional() }).optional(),
-  object: z.unknown(),
-  /** Null at the creation. */
-  oldObject: z.unknown(),
+  object: z.unknown().optional(),
+  /** Null at the creation, or missing. */
+  oldObject: z.unknown().optional(),
 })
 
 export const reviewSchema = z.object({
@@ -71,13 +74,13 @@ export function nameOf({ name, object }: Asked): string {
 
 function refusal(asked: Asked, { causes }: { readonly causes: readonly Cause[] }) {
   const listed = causes.slice(0, mostListed).map(({ field, message }) => {
-    return { reason: 'FieldValueInvalid', field, message: cut(message) }
+    return { reason: 'FieldValueInvalid', field: cut(field), message: cut(message) }
   })
   return {
     code: 422,
     reason: 'Invalid',
     message: joined(causes.map(({ told }) => ({ message: told }))),
-    details: { kind: asked.kind.kind, name: nameOf(asked), causes: listed },
+    details: { kind: asked.kind.kind, name: cut(nameOf(asked)), causes: listed },
   }
 }
 

@@ -1,20 +1,18 @@
 import { Hono, type Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import { asFailure, Outage, Refusal } from '../../errors.ts'
+import { asFailure, Outage, Refusal, type Failure } from '../../errors.ts'
 import { parsed } from '../../kube/answers.ts'
 import type { Log } from '../../log.ts'
 import { unless } from '../../unless.ts'
 import type { CompanionMetrics } from '../metrics.ts'
-import { problemsIn, shown } from '../virtual-machine-class/words.ts'
+import { cut, problemsIn, shown } from '../virtual-machine-class/words.ts'
+import { Bodies, type BodyLimits } from './bodies.ts'
 import { defaultMachine } from './default-machine.ts'
 import { KnownClasses, type KnownClassesOptions } from './known-classes.ts'
 import { answerTo, nameOf, reviewSchema, type Asked, type Verdict } from './review.ts'
 import { validateClass } from './validate-class.ts'
 import { validateMachine } from './validate-machine.ts'
 
-export type ReviewLimits = {
-  /** Bytes. */
-  readonly body: number
+export type ReviewLimits = BodyLimits & {
   /** From the whole body to the answer, in milliseconds. */
   readonly answeredWithin: number
 }
@@ -46,12 +44,12 @@ const doors: readonly Door[] = [
 type Env = { readonly Variables: { readonly verdict?: Verdict } }
 
 /**
- * Reviews, and their answers. What is no review is 400, or 413 where it is too large. A review that nobody could decide upon
- * is 500: what becomes of the object is then up to the webhook's failurePolicy.
+ * Reviews, and their answers. What is no review is 400, or 413 where it is too large, and 429 when too much is asked at the same
+ * time. A review that nobody could decide upon is 500: what becomes of the object is then up to the webhook's failurePolicy.
  */
 export function routesOf(options: RoutesOptions): Hono<Env> {
   const { metrics, limits } = options
-  const classes = new KnownClasses(options)
+  const ground = { ...options, classes: new KnownClasses(options), bodies: new Bodies(limits) }
   const routes = new Hono<Env>()
   for (const door of doors) {
     const { webhook } = door
@@ -63,8 +61,7 @@ export function routesOf(options: RoutesOptions): Hono<Env> {
         end()
         metrics.webhookRequests.inc({ webhook, outcome: outcomeOf(c) })
       },
-      bodyLimit({ maxSize: limits.body, onError: (c) => c.text(tooLarge(limits), 413) }),
-      (c) => answer(c, door, classes, options),
+      (c) => answer(c, door, ground),
     )
   }
   const paths = doors.map(({ webhook }) => `POST /${webhook}`).join(', ')
@@ -77,18 +74,14 @@ function outcomeOf(c: Context<Env>): string {
   return c.get('verdict')?.outcome ?? (c.res.status < 500 ? 'invalid' : 'failed')
 }
 
-function tooLarge({ body }: ReviewLimits): string {
-  return `a review has at most ${body} bytes\n`
-}
+type Ground = RoutesOptions & { readonly classes: KnownClasses; readonly bodies: Bodies }
 
-async function answer(
-  c: Context<Env>,
-  door: Door,
-  classes: KnownClasses,
-  { log, limits }: RoutesOptions,
-): Promise<Response> {
-  const asked = reviewIn(await c.req.text(), door)
-  const verdict = await judge(asked, door, classes, limits, c.req.raw.signal)
+async function answer(c: Context<Env>, door: Door, ground: Ground): Promise<Response> {
+  const { classes, bodies, limits, log } = ground
+  using body = bodies.open()
+  const asked = reviewIn(await body.text(c.req.raw.body), door)
+  const judging = judge(asked, door, classes, limits, c.req.raw.signal)
+  const verdict = await unless(body.signal, judging)
   c.set('verdict', verdict)
   tell(verdict, asked, door, log)
   return c.json(answerTo(asked, verdict))
@@ -136,18 +129,27 @@ function tell(verdict: Verdict, asked: Asked, { webhook }: Door, log: Log): void
   if (verdict.outcome !== 'denied') return
   const { namespace, userInfo } = asked
   const codes = verdict.causes.map(({ code }) => code)
-  const user = userInfo?.username
-  log.info({ webhook, user, name: nameOf(asked), namespace, codes }, 'admission was refused')
+  const user = cut(userInfo?.username ?? '')
+  log.info({ webhook, user, name: cut(nameOf(asked)), namespace, codes }, 'admission was refused')
 }
 
 function refuse(error: Error, c: Context<Env>, log: Log): Response {
   const failure = c.req.raw.signal.aborted ? interrupted(error) : asFailure(error)
   const { path } = c.req
-  if (failure.code === 'INVALID_REQUEST') {
-    log.warn({ err: failure, path }, 'a request for admission cannot be read')
-    return c.text(`${failure.message}\n`, 400)
+  const status = statusOf(failure)
+  if (status !== 500) {
+    const reason = failure.message
+    log.warn({ reason, path }, 'a request for admission was turned away')
+    // Whatever else of it is on its way is not read.
+    return c.text(`${reason}\n`, status, { connection: 'close' })
   }
   const level = failure.row.kind === 'bug' ? 'error' : 'warn'
   log[level]({ err: failure, path }, 'nothing was decided about an admission')
   return c.text(`${failure.message}\n`, 500)
+}
+
+function statusOf({ code }: Failure): 400 | 413 | 429 | 500 {
+  if (code === 'INVALID_REQUEST') return 400
+  if (code === 'CONTENT_TOO_LARGE') return 413
+  return code === 'TOO_MANY_REQUESTS' ? 429 : 500
 }

@@ -107,6 +107,14 @@ describe('a review', () => {
     expect(await opened.counted()).toEqual([[webhook, 'invalid', 1]])
   })
 
+  test('of a creation may lack the object before, or have none', async () => {
+    await using opened = await open(certificates, { stored: [c] })
+    const { oldObject, ...request } = reviewOf(machine({ cores: 1 }, '1Gi', 'c')).request
+    expect(oldObject).toBeNull()
+    const answer = await opened.send(`/${ofMachine}`, JSON.stringify({ ...head, request }))
+    expect(JSON.parse(answer.text)).toMatchObject({ response: { allowed: true } })
+  })
+
   test('is at no other path', async () => {
     await using opened = await open(certificates)
     expect(await opened.send('/', '{}')).toEqual({
