@@ -70,6 +70,7 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
     queue: ofClasses,
     workers,
     namespace,
+    admitted: async (signal) => await webhook?.certified(signal),
   })
   const around = { ...ground, rest, mirror, resources, queue, onUnreported }
   const images = new ClusterVirtualImages(around)

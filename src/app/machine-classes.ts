@@ -22,6 +22,8 @@ type Ground = {
   readonly workers: number
   /** Of the companion. */
   readonly namespace: string
+  /** Resolves when the webhook can be asked, or when the signal ends. */
+  readonly admitted: (signal: AbortSignal) => Promise<void>
 }
 
 /** The part of the companion that looks after VirtualMachineClasses. */

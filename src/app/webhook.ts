@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { CompanionSettings, Listen } from '../env.ts'
 import type { ClusterApi } from '../kube/cluster-api.ts'
 import type { Log } from '../log.ts'
@@ -5,6 +6,7 @@ import type { Informer } from '../sync/kube/informer.ts'
 import type { CompanionMetrics } from '../sync/metrics.ts'
 import type { MachineClass } from '../sync/virtual-machine-class/resource.ts'
 import { Webhook } from '../sync/webhook.ts'
+import type { KeyPair } from '../tls/pair.ts'
 import type { Certificate } from '../sync/webhook/certificate.ts'
 import { MountedCertificate } from '../sync/webhook/mounted-certificate.ts'
 
@@ -25,6 +27,8 @@ export type Admission = AsyncDisposable & {
   readonly hasCertificate: boolean
   /** Why its certificate cannot be seen to at present; null while it can. */
   readonly trouble: string | null
+  /** Resolves when it has its certificate, or when the signal ends. */
+  readonly certified: (signal: AbortSignal) => Promise<void>
   /** Sees to its certificate. */
   readonly certify: (signal: AbortSignal) => Promise<void>
 }
@@ -40,6 +44,11 @@ export async function openAdmission(
   if (!webhookListen) return null
   const certificate = await certificateOf(webhookCert, ground)
   const webhook = await Webhook.open(webhookListen, ground)
+  const first = Promise.withResolvers<void>()
+  const use = (pair: KeyPair) => {
+    webhook.use(pair)
+    first.resolve()
+  }
   return {
     address: webhook.address,
     get hasCertificate() {
@@ -48,7 +57,8 @@ export async function openAdmission(
     get trouble() {
       return certificate.trouble
     },
-    certify: (signal) => certificate.run((pair) => webhook.use(pair), signal),
+    certified: (signal) => Promise.race([first.promise, endOf(signal)]),
+    certify: (signal) => certificate.run(use, signal),
     [Symbol.asyncDispose]: () => webhook[Symbol.asyncDispose](),
   }
 }
@@ -58,4 +68,8 @@ async function certificateOf(folder: string | null, ground: Ground): Promise<Cer
   // What makes certificates is large, and loaded only where it is used.
   const { OwnCertificate } = await import('../sync/webhook/own-certificate.ts')
   return new OwnCertificate(ground)
+}
+
+async function endOf(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { asFailure, Refusal } from '../errors.ts'
+import { asFailure, Refusal, type Failure } from '../errors.ts'
 import { checked } from '../kube/answers.ts'
 import type { ClusterApi } from '../kube/cluster-api.ts'
 import type { Log } from '../log.ts'
@@ -12,6 +12,8 @@ export type PresetsOptions = {
   /** Where it is kept which presets were applied. */
   readonly namespace: string
   readonly presets: () => Promise<readonly Preset[]>
+  /** Resolves when this process can be asked about them by the API server, or when the signal ends. */
+  readonly admitted: (signal: AbortSignal) => Promise<void>
   readonly log: Log
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -19,6 +21,8 @@ export type PresetsOptions = {
 }
 
 const name = 'slipway-presets'
+/** Right after the start the API server may not reach the webhook yet: an outage is told of when so many attempts have failed. */
+const patience = 5
 /** Before the first further attempt, and the most, in milliseconds. */
 const [first, longest] = [1000, 60_000]
 
@@ -33,7 +37,8 @@ type Known = z.output<typeof recordSchema>
  * were applied are kept in a ConfigMap. Tries until it is done or the signal ends.
  */
 export async function applyPresets(options: PresetsOptions, signal: AbortSignal): Promise<void> {
-  const { log, random } = options
+  const { random, admitted } = options
+  await admitted(signal)
   for (let failures = 0; !signal.aborted; failures += 1) {
     try {
       return await apply(options, signal)
@@ -41,11 +46,16 @@ export async function applyPresets(options: PresetsOptions, signal: AbortSignal)
       if (signal.aborted) return
       const failure = asFailure(error)
       if (failure.row.kind === 'bug') throw error
-      if (failures === 0) log.warn({ err: failure }, 'the presets are applied later')
+      tell(failure, failures + 1, options)
       const wait = backoff(failures, { first, longest, random })
       await pause(Math.max(wait, failure.retryAfter ?? 0), signal)
     }
   }
+}
+
+function tell({ message, row }: Failure, failures: number, { log }: PresetsOptions): void {
+  const first = row.kind === 'outage' ? patience : 1
+  if (failures === first) log.warn({ reason: message }, 'the presets are applied later')
 }
 
 /** Each is noted as soon as it is there, and one that cannot be applied yet keeps no other waiting. */

@@ -12,7 +12,15 @@ const never = new AbortController().signal
 
 function apply(api: ClusterStandIn, presets = readPresets): Promise<void> {
   const log = pino({ level: 'silent' })
-  const options = { api, namespace: 'slipway', presets, log, now: () => 0, random: () => 0 }
+  const options = {
+    api,
+    namespace: 'slipway',
+    presets,
+    admitted: async () => {},
+    log,
+    now: () => 0,
+    random: () => 0,
+  }
   return applyPresets(options, never)
 }
 
@@ -75,7 +83,7 @@ test('a crash before the names are kept brings no preset back that is there', as
     if (when === 'after' && there(api).length === names.length) stop.abort()
   }
   const log = pino({ level: 'silent' })
-  const ground = { api, namespace: 'slipway', presets: readPresets, log }
+  const ground = { api, namespace: 'slipway', presets: readPresets, admitted: async () => {}, log }
   await applyPresets({ ...ground, now: () => 0, random: () => 0 }, stop.signal)
   expect(api.at(configMap)).toBeNull()
   crash()
@@ -103,5 +111,22 @@ test('what is refused is tried again', async () => {
   await vi.waitFor(() => expect(api.asked.map(({ verb }) => verb)).toContain('create'))
   allow()
   await applying
+  expect(there(api)).toEqual(names)
+})
+
+test('nothing is applied before the webhook can be asked about it', async () => {
+  const api = new ClusterStandIn()
+  const [asked, ready] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const admitted = async () => {
+    asked.resolve()
+    await ready.promise
+  }
+  const log = pino({ level: 'silent' })
+  const ground = { api, namespace: 'slipway', presets: readPresets, log }
+  const applied = applyPresets({ ...ground, admitted, now: () => 0, random: () => 0 }, never)
+  await asked.promise
+  expect(api.asked).toEqual([])
+  ready.resolve()
+  await applied
   expect(there(api)).toEqual(names)
 })
