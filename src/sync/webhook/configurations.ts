@@ -20,7 +20,10 @@ const clientSchema = z.looseObject({
 // Loose: all of it is written back.
 const webhookSchema = z.looseObject({ clientConfig: clientSchema })
 const configurationSchema = z.object({
-  metadata: z.object({ resourceVersion: z.string() }),
+  metadata: z.object({
+    resourceVersion: z.string(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
   webhooks: z.array(webhookSchema).default([]),
 })
 
@@ -65,6 +68,19 @@ function nameOf({ service, url }: z.output<typeof clientSchema>): string[] {
 
 export function serviceHost(name: string, namespace: string): string {
   return `${name}.${namespace}.svc`
+}
+
+/** By these, somebody else is asked to write caBundle: cert-manager, and OpenShift. */
+const injectors = [
+  'cert-manager.io/inject-ca-from',
+  'cert-manager.io/inject-ca-from-secret',
+  'cert-manager.io/inject-apiserver-ca',
+  'service.beta.openshift.io/inject-cabundle',
+]
+
+/** The annotation that leaves caBundle to somebody else; null when it is ours. */
+export function injectorOf({ metadata: { annotations = {} } }: Configuration): string | null {
+  return injectors.find((name) => name in annotations) ?? null
 }
 
 /** Whether all its entries trust the bundle, and nothing else. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { asFailure } from '../../errors.ts'
+import { asFailure, Refusal } from '../../errors.ts'
 import { metadataSchema, type ClusterApi } from '../../kube/cluster-api.ts'
 import type { Log } from '../../log.ts'
 import { pairOf, type KeyPair } from '../../tls/pair.ts'
@@ -10,6 +10,7 @@ import type { Certificate } from './certificate.ts'
 import {
   configurationName,
   configurationsPaths,
+  injectorOf,
   isTrusted,
   makeTrusted,
   namesIn,
@@ -17,6 +18,7 @@ import {
   serviceHost,
   type Configuration,
 } from './configurations.ts'
+import { Insistence } from './insistence.ts'
 import { readSecret, secretName, secretsPath, writeSecret } from './kept-secret.ts'
 import { upToDate, type SelfMade } from './self-made.ts'
 
@@ -33,6 +35,8 @@ export type OwnOptions = {
 }
 
 const everything = 'certificate'
+/** Milliseconds. */
+const usuallyGathered = 1000
 /** Whatever has changed, all is looked at so often, in milliseconds: what is due is due for weeks. */
 const wholeRound = 3_600_000
 
@@ -48,9 +52,11 @@ export class OwnCertificate implements Certificate {
   #trouble: string | null = null
   #used = ''
   #hasToldOfNone = false
+  readonly #insistence: Insistence
 
   constructor(options: OwnOptions) {
     this.#options = options
+    this.#insistence = new Insistence(options.gatheredFor ?? usuallyGathered)
   }
 
   get trouble(): string | null {
@@ -58,11 +64,12 @@ export class OwnCertificate implements Certificate {
   }
 
   async run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
-    const { random, gatheredFor = 1000 } = this.#options
+    const { random } = this.#options
     const onFailure = (_key: string, error: unknown) => this.#tell(error)
     using queue = new WorkQueue({ random, onFailure })
     const informers = this.#informers()
-    for (const each of informers) each.watch(() => queue.addAfter(everything, gatheredFor))
+    const wake = () => queue.addAfter(everything, this.#insistence.wait)
+    for (const each of informers) each.watch(wake)
     queue.add(everything)
     const work = async (_key: string, until: AbortSignal) => await this.#turn(queue, use, until)
     const all = informers.map((each) => (until: AbortSignal) => each.run(until))
@@ -95,14 +102,19 @@ export class OwnCertificate implements Certificate {
 
   /**
    * Trust comes before use. The configurations are read before the Secret, so that nobody puts an older bundle over a newer
-   * one: whatever has changed them since is a conflict.
+   * one: whatever has changed them since is a conflict. Those whose caBundle somebody else writes are left alone: nobody can
+   * wait for these.
    */
   async #look(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
     const configurations = await readConfigurations(this.#options.api, signal)
     this.#tellOfNone(configurations)
     const made = await this.#ensure(this.#namesFor(configurations), signal)
-    for (const each of configurations) await this.#trust(each, made, signal)
+    const doubtful = configurations.filter((each) => !isTrusted(each, made.bundle))
+    const own = doubtful.filter((each) => injectorOf(each) === null)
+    await this.#trust(own, made, signal)
     this.#use(made, use)
+    const foreign = doubtful.find((each) => injectorOf(each) !== null)
+    if (foreign) throw new Refusal('UNSUPPORTED', isLeftAlone(foreign))
   }
 
   #namesFor(configurations: readonly Configuration[]): readonly string[] {
@@ -121,15 +133,20 @@ export class OwnCertificate implements Certificate {
   }
 
   async #trust(
-    configuration: Configuration,
+    configurations: readonly Configuration[],
     { bundle }: SelfMade,
     signal: AbortSignal,
   ): Promise<void> {
-    if (isTrusted(configuration, bundle)) return
-    const { api, log } = this.#options
-    await makeTrusted(configuration, bundle, api, signal)
-    const { path } = configuration
-    log.info({ path }, 'the API server was told to trust the certificate of the webhook')
+    const { api, log, now } = this.#options
+    if (configurations.length === 0) return
+    if (this.#insistence.wrote(now())) {
+      log.warn('somebody else writes caBundle of the webhook configurations, too; one has to stop')
+    }
+    for (const each of configurations) {
+      await makeTrusted(each, bundle, api, signal)
+      const { path } = each
+      log.info({ path }, 'the API server was told to trust the certificate of the webhook')
+    }
   }
 
   #use({ cert, key }: SelfMade, use: (pair: KeyPair) => void): void {
@@ -162,4 +179,9 @@ export class OwnCertificate implements Certificate {
       'the certificate of the webhook cannot be seen to; it is tried again',
     )
   }
+}
+
+function isLeftAlone(configuration: Configuration): string {
+  const { path } = configuration
+  return `${path} is left alone for its annotation ${injectorOf(configuration)}, and does not trust the Secret "${secretName}": take the annotation away, or set SLIPWAY_WEBHOOK_CERT to the certificate that belongs to it`
 }

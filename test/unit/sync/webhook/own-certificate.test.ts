@@ -165,6 +165,46 @@ describe.concurrent('the certificate of our own', () => {
   })
 })
 
+describe.concurrent('beside somebody else who writes caBundle', () => {
+  const strange = 'c3RyYW5nZQ=='
+  const given = (caBundle: string) => [{ name: 'default', clientConfig: { service, caBundle } }]
+
+  test.each(['cert-manager.io/inject-ca-from', 'service.beta.openshift.io/inject-cabundle'])(
+    'a configuration with the annotation %s is left alone, which is told once',
+    async (name) => {
+      const api = cluster()
+      const metadata = { name: 'slipway', annotations: { [name]: 'a/b' } }
+      api.put(mutating, { metadata, webhooks: given(strange) })
+      await using one = process(api)
+      await until(() => expect(one.certificate.trouble).toContain(`for its annotation ${name}`))
+      // The other one is seen to.
+      await hasPairs(1, one)
+      const bundle = keptIn(api, 'ca.crt')
+      expect(bundlesIn(api)).toEqual([bundle, bundle, decoded(strange)])
+      const looks = verbs(api, 'get', mutating).length
+      await until(() => expect(verbs(api, 'get', mutating).length).toBeGreaterThan(looks))
+      expect(verbs(api, 'merge', mutating)).toEqual([])
+      expect(one.told('it is tried again')).toHaveLength(1)
+      // Whoever heeds the annotation may take it from our own Secret.
+      const caBundle = Buffer.from(bundle).toString('base64')
+      api.put(mutating, { metadata, webhooks: given(caBundle) })
+      await until(() => expect(one.certificate.trouble).toBeNull())
+    },
+  )
+
+  test('it is told that they disagree', async () => {
+    const api = cluster()
+    api.onRequest = (when) => {
+      const { verb, path } = api.asked.at(-1) ?? {}
+      const isOurs = when === 'after' && verb === 'merge' && path === mutating
+      if (isOurs) api.put(mutating, { webhooks: given(strange) })
+    }
+    await using one = process(api)
+    await until(() => expect(verbs(api, 'merge', mutating).length).toBeGreaterThan(6))
+    expect(one.told('one has to stop')).toHaveLength(1)
+  })
+})
+
 describe.concurrent('of two processes', () => {
   test('that begin at once, both use the same pair', async () => {
     const api = cluster()
