@@ -7,6 +7,7 @@ import type { Listen } from '../env.ts'
 import type { KeyPair } from '../tls/pair.ts'
 import { endOf } from '../unless.ts'
 import { taken } from './taken.ts'
+import { Crowd } from './webhook/crowd.ts'
 import { routesOf, type ReviewLimits, type RoutesOptions } from './webhook/routes.ts'
 
 export type WebhookOptions = Omit<RoutesOptions, 'limits'> & {
@@ -40,18 +41,14 @@ export class Webhook implements AsyncDisposable {
   readonly address: Listen
   readonly #server: Server
   readonly #answers: Answers
-  /** As they were accepted, before their handshakes. */
-  readonly #sockets = new Set<Socket>()
+  readonly #crowd: Crowd
   #hasCertificate = false
 
-  private constructor(server: Server, address: Listen, answers: Answers) {
+  private constructor(server: Server, address: Listen, answers: Answers, crowd: Crowd) {
     this.#server = server
     this.#answers = answers
     this.address = address
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#crowd = crowd
   }
 
   /**
@@ -73,8 +70,10 @@ export class Webhook implements AsyncDisposable {
     })
     const answers = new Answers(limits.answeredWithin)
     answer(server, answers, { ...options, limits })
-    server.maxConnections = connections
-    return new Webhook(server, await taken(server, listen, 'SLIPWAY_WEBHOOK_LISTEN'), answers)
+    const crowd = new Crowd(connections)
+    server.on('connection', (socket: Socket) => crowd.add(socket))
+    const address = await taken(server, listen, 'SLIPWAY_WEBHOOK_LISTEN')
+    return new Webhook(server, address, answers, crowd)
   }
 
   get hasCertificate(): boolean {
@@ -92,7 +91,7 @@ export class Webhook implements AsyncDisposable {
     const closed = once(this.#server, 'close')
     this.#server.close()
     await this.#answers.end()
-    for (const socket of this.#sockets) socket.destroy()
+    this.#crowd.destroy()
     await closed
   }
 }

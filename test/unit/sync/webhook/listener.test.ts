@@ -26,7 +26,7 @@ const bare = async () =>
 
 async function handshake(
   { address }: Webhook,
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & { readonly localAddress?: string } = {},
 ): Promise<TLSSocket> {
   return await new Promise((resolve, reject) => {
     const to = { ...address, ca: [first.ca, second.ca], ...options }
@@ -118,6 +118,21 @@ describe('the listener', () => {
     using silent = new Wire(await handshake(opened.webhook))
     await expect(handshake(opened.webhook)).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect((await silent.answer()).status).toBe(408)
+  })
+})
+
+describe('too many connections', () => {
+  test('of one address keep no other from being answered', async () => {
+    await using opened = await open(first, { stored: [machineClass()], limits: { connections: 3 } })
+    const { port } = opened.webhook.address
+    const silent = [await connected(port), await connected(port), await connected(port)]
+    const newest = Promise.race(silent.map((socket) => once(socket, 'close')))
+    using wire = new Wire(await handshake(opened.webhook, { localAddress: '127.0.0.2' }))
+    await wire.send(posted('Connection: close\r\n'))
+    expect((await wire.answer()).status).toBe(200)
+    await newest
+    expect(silent.map(({ destroyed }) => destroyed)).toEqual([false, false, true])
+    for (const socket of silent) socket.destroy()
   })
 })
 
