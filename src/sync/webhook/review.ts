@@ -97,7 +97,17 @@ export function isUnchanged(
   { operation, object, oldObject }: Asked,
   path: readonly PropertyKey[],
 ): boolean {
-  return operation === 'UPDATE' && isDeepStrictEqual(partOf(object, path), partOf(oldObject, path))
+  return operation === 'UPDATE' && isSame(partOf(object, path), partOf(oldObject, path))
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  try {
+    return isDeepStrictEqual(one, other)
+  } catch (error) {
+    // Nested too deeply for the stack: what cannot be compared may have changed.
+    if (error instanceof RangeError) return false
+    throw error
+  }
 }
 
 /** What goes is not kept from it, and what is done otherwise than by writing an object is not for us. */

@@ -128,7 +128,7 @@ function interrupted(cause: unknown): Outage {
 function tell(verdict: Verdict, asked: Asked, { webhook }: Door, log: Log): void {
   if (verdict.outcome !== 'denied') return
   const { namespace, userInfo } = asked
-  const codes = verdict.causes.map(({ code }) => code)
+  const codes = [...new Set(verdict.causes.map(({ code }) => code))]
   const user = cut(userInfo?.username ?? '')
   log.info({ webhook, user, name: cut(nameOf(asked)), namespace, codes }, 'admission was refused')
 }

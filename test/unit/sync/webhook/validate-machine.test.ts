@@ -218,6 +218,15 @@ describe('a machine that changes', () => {
     expect(api.asked).toEqual([])
   })
 
+  test('is judged when it is nested too deeply to be compared', async () => {
+    const deep = (cores: number): unknown => {
+      const cpu = `{"cores":${cores},"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
+      return JSON.parse(cpu)
+    }
+    const args = [changed({ cpu: deep(9) }), changed({ cpu: deep(2) })] as const
+    expect(await verdictOn([...args])).toMatchObject({ outcome: 'denied' })
+  })
+
   test('is let through on its way out', async () => {
     const leaving = {
       ...changed({ cpu: { cores: 2000 } }),

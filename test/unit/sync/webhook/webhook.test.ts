@@ -124,6 +124,15 @@ describe('a review', () => {
     expect(await opened.counted()).toEqual([])
   })
 
+  test('that is refused for many reasons is logged in a short line', async () => {
+    await using opened = await open(certificates)
+    const { spec, ...rest } = machineClass()
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 1]))
+    const answer = await opened.review(`/${ofClass}`, { ...rest, spec: { ...spec, ...many } })
+    expect(JSON.parse(answer.text)).toMatchObject({ response: { allowed: false } })
+    expect(opened.lines).toMatchObject([{ codes: ['CLASS_INVALID'] }])
+  })
+
   test('that is too large is refused, told its length or not', async () => {
     await using opened = await open(certificates, { limits: { body: 1000 } })
     const tooLarge = { status: 413, text: 'a review has at most 1000 bytes\n' }
