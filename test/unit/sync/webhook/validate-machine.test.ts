@@ -219,11 +219,10 @@ describe('a machine that changes', () => {
   })
 
   test('is judged when it is nested too deeply to be compared', async () => {
-    const deep = (cores: number): unknown => {
-      const cpu = `{"cores":${cores},"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
-      return JSON.parse(cpu)
-    }
-    const args = [changed({ cpu: deep(9) }), changed({ cpu: deep(2) })] as const
+    const levels = 100_000
+    const text = `{"cores":1,"x":${'['.repeat(levels)}${']'.repeat(levels)}}`
+    const deep = (size: string) => changed({ cpu: JSON.parse(text), memory: { size } })
+    const args = [deep('9Gi'), deep('9Gi')] as const
     expect(await verdictOn([...args])).toMatchObject({ outcome: 'denied' })
   })
 

@@ -126,9 +126,10 @@ describe('a review', () => {
 
   test('that is refused for many reasons is logged in a short line', async () => {
     await using opened = await open(certificates)
-    const { spec, ...rest } = machineClass()
+    const given = machineClass()
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 1]))
-    const answer = await opened.review(`/${ofClass}`, { ...rest, spec: { ...spec, ...many } })
+    const wrong = { ...given, spec: { ...given.spec, ...many } }
+    const answer = await opened.review(`/${ofClass}`, wrong)
     expect(JSON.parse(answer.text)).toMatchObject({ response: { allowed: false } })
     expect(opened.lines).toMatchObject([{ codes: ['CLASS_INVALID'] }])
   })
