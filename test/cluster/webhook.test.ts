@@ -246,6 +246,37 @@ describe.skipIf(!needsCluster())('admission', () => {
     expect(await vm('fits')).toMatchObject({ spec: fitting })
   })
 
+  test('is not got round by who says that an object is on its way out', async () => {
+    const metadata = { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 0 }
+    const outside = 'does not match any sizing policy of VirtualMachineClass "c"'
+    const wrong = named('vm', machine({ cores: 9 }, '1Gi', 'c').spec, metadata)
+    expect(await refused(cluster, wrong)).toContain(outside)
+    const body = { metadata, spec: { cpu: { cores: 9 } } }
+    expect(await unpatched('virtualmachine', 'fits', body)).toMatch(/is invalid/)
+    expect((await vm('fits')).spec.cpu.cores).toBe(4)
+  })
+
+  test('keeps new machines from a class on its way out', async () => {
+    await store(
+      machineClass(undefined, 'leaving'),
+      named('user', machine({ cores: 1 }, '1Gi', 'leaving').spec),
+    )
+    await expect
+      .poll(() =>
+        cluster.kubectl('get', 'vmclass', 'leaving', '-o', 'jsonpath={.metadata.finalizers}'),
+      )
+      .toContain('vmclass-cleanup')
+    await cluster.kubectl('delete', 'vmclass', 'leaving', '--wait=false')
+    const wrong =
+      'VirtualMachineClass "leaving" is on its way out, and takes no more machines; set the class (spec.virtualMachineClassName) to one of: c, even, generic, host, host-passthrough, usual'
+    await expect
+      .poll(() => refused(cluster, sized('leaving', { cores: 1 })))
+      .toBe(`The VirtualMachine "vm" is invalid: spec.virtualMachineClassName: ${wrong}`)
+    await patched('virtualmachine', 'user', { spec: { cpu: { cores: 2 } } })
+    await cluster.kubectl('delete', 'virtualmachine', 'user', '-n', 'default')
+    await cluster.kubectl('wait', '--for=delete', 'vmclass/leaving', '--timeout=60s')
+  })
+
   test('names the default class where none is named, and the one there was', async () => {
     await patched('vmclass', 'even', { metadata: { annotations: defaultClass } })
     const { spec } = machine({ cores: 2 })
