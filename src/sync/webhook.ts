@@ -28,9 +28,9 @@ const usual: WebhookLimits = {
   requestTimeout: 10_000,
   connections: 200,
   // Two objects of up to 3 MiB, written as JSON.
-  body: 16 * 1024 ** 2,
+  body: 8 * 1024 ** 2,
   // The largest of them, and usual ones beside it.
-  bodies: 96 * 1024 ** 2,
+  bodies: 64 * 1024 ** 2,
   // The API server waits for 5 seconds.
   answeredWithin: 4000,
 }
