@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { Failure } from '../../errors.ts'
 import { checked } from '../../kube/answers.ts'
 import type { ClusterApi } from '../../kube/cluster-api.ts'
+import { unless } from '../../unless.ts'
 import type { Informer } from '../kube/informer.ts'
 import { virtualMachineClass, type MachineClass } from '../virtual-machine-class/resource.ts'
+import { Shared } from './shared.ts'
 
 /** A class as it is stored, readable or not. */
 export type StoredClass = z.output<typeof storedSchema>
@@ -25,6 +27,9 @@ const listSchema = z.object({
 /** Classes a page, at first: where their statuses name thousands of nodes, fewer fit into an answer. */
 const page = 100
 
+/** A list that takes longer is of use to nobody who asked for it, in milliseconds. */
+const listedWithin = 4000
+
 /** What the API server takes as a name; another one must not become a part of a path. */
 const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 
@@ -37,6 +42,8 @@ export type KnownClassesOptions = {
 export class KnownClasses {
   readonly #options: KnownClassesOptions
   #size = page
+  /** Each may take megabytes, and many machines are created at once. */
+  readonly #lists = new Shared(() => this.#list(AbortSignal.timeout(listedWithin)))
 
   constructor(options: KnownClassesOptions) {
     this.#options = options
@@ -75,6 +82,10 @@ export class KnownClasses {
 
   /** All of them, as they are now. Throws as `read`. */
   async all(signal: AbortSignal): Promise<readonly StoredClass[]> {
+    return await unless(signal, this.#lists.begin())
+  }
+
+  async #list(signal: AbortSignal): Promise<readonly StoredClass[]> {
     const found: StoredClass[] = []
     let next: string | undefined
     do {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { Outage } from '../../../../src/errors.ts'
 import type { Query } from '../../../../src/kube/cluster-api.ts'
 import { KnownClasses } from '../../../../src/sync/webhook/known-classes.ts'
-import { lasting } from './asking.ts'
+import { machineClass } from '../../../support/machine-classes.ts'
+import { classesOf, lasting, putClass } from './asking.ts'
 
 const resources = { items: () => [], isSynced: false }
 const item = (name: string) => ({ metadata: { name }, spec: {} })
@@ -63,4 +64,28 @@ test('an answer that is no class is an outage', async () => {
   const outage = { code: 'CLUSTER_UNAVAILABLE' }
   await expect(classes.read('c', lasting())).rejects.toMatchObject(outage)
   await expect(classes.all(lasting())).rejects.toMatchObject(outage)
+})
+
+test('many who ask at once are given few lists, none of which began before they asked', async () => {
+  const { api, classes } = classesOf([machineClass(undefined, 'a')])
+  const first = classes.all(lasting())
+  await expect.poll(() => api.asked.length).toBe(1)
+  putClass(api, machineClass(undefined, 'b'))
+  const later = Array.from({ length: 50 }, () => classes.all(lasting()))
+  for (const all of await Promise.all(later)) expect(all).toHaveLength(2)
+  await first
+  expect(api.asked).toHaveLength(2)
+  expect(await classes.all(lasting())).toHaveLength(2)
+  expect(api.asked).toHaveLength(3)
+})
+
+test('a list that fails is asked for again, and one who waits no more is let go', async () => {
+  const { api, classes } = classesOf([machineClass()])
+  const failure = new Outage('CLUSTER_UNAVAILABLE', 'away')
+  const back = api.refuse(/^get/, failure)
+  await expect(classes.all(lasting())).rejects.toBe(failure)
+  back()
+  expect(await classes.all(lasting())).toHaveLength(1)
+  const reason = new Error('enough')
+  await expect(classes.all(AbortSignal.abort(reason))).rejects.toBe(reason)
 })
