@@ -227,8 +227,9 @@ export class VirtualMachineClasses {
   }
 
   #noteLimits(name: string, resource: MachineClass | null): boolean {
-    const { annotations = {} } = resource?.metadata ?? {}
-    const limits = resource ? JSON.stringify([policiesOf(resource), annotations]) : undefined
+    const { annotations = {}, deletionTimestamp } = resource?.metadata ?? {}
+    const wanted = [annotations, deletionTimestamp]
+    const limits = resource ? JSON.stringify([policiesOf(resource), ...wanted]) : undefined
     if (this.#limits.get(name) === limits) return false
     if (limits === undefined) return this.#limits.delete(name)
     this.#limits.set(name, limits)

@@ -436,4 +436,24 @@ describe('several default classes', () => {
     })
     expect(play.failures).toEqual([])
   })
+
+  test('are no longer several when all but one are on their way out', async () => {
+    await using play = new ReconcilingClasses()
+    for (const name of ['a', 'b']) play.apply(name, host, isDefault)
+    const spec = { cpu: { cores: 1 }, memory: { size: '1Gi' } }
+    play.machine('user', { ...spec, virtualMachineClassName: 'b' })
+    play.machine('vm', spec)
+    await play.until(() => {
+      expect(play.condition('a', 'Default')).toMatchObject(told('b'))
+      expect(play.matched('vm')?.message).toMatch(/^no VirtualMachineClass is named, and more than/)
+      expect(play.condition('b', 'InUse')?.status).toBe('True')
+    })
+    play.api.delete('b', classesPath)
+    await play.until(() => {
+      for (const name of ['a', 'b']) expect(play.condition(name, 'Default')).toBeUndefined()
+      for (const name of ['user', 'vm'])
+        expect(play.matched(name)).toMatchObject({ status: 'True' })
+    })
+    expect(play.failures).toEqual([])
+  })
 })
