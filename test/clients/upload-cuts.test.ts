@@ -51,6 +51,11 @@ const breaks = {
     relay.cut()
   },
   'a restart of the service': async ({ service, relay }: Stage) => {
+    // What has passed may still wait in buffers between here and the service.
+    await service.rest.until(
+      'cut',
+      ({ status }) => Number(status.receivedBytes) > at - 2 * mebibyte,
+    )
     await service.stop()
     await service.start()
     relay.cut()
