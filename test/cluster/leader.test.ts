@@ -13,28 +13,6 @@ const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const until = async (holds: () => Promise<void>) =>
   await vi.waitFor(holds, { timeout: 60_000, interval: 50 })
 
-/** What the informer asks for, and nothing more. */
-const definition = JSON.stringify({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'clustervirtualimages.virtualization.deckhouse.io' },
-  spec: {
-    group: 'virtualization.deckhouse.io',
-    scope: 'Cluster',
-    names: { plural: 'clustervirtualimages', kind: 'ClusterVirtualImage' },
-    versions: [
-      {
-        name: 'v1alpha2',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-        },
-      },
-    ],
-  },
-})
-
 let cluster: Cluster
 
 beforeAll(async () => {
@@ -102,7 +80,7 @@ describe.skipIf(!able)('slipway controller', () => {
       )
     })
     expect(await one.read('/healthz')).toBe('200 ok\n')
-    await cluster.apply(definition)
+    await cluster.applyCrds()
     await until(async () => {
       const ready = await one.read('/readyz')
       expect(ready).toMatch(/^200 ok\nthis process leads\nthe service is away: .*127\.0\.0\.1:1/)
@@ -111,7 +89,8 @@ describe.skipIf(!able)('slipway controller', () => {
     expect(metrics).toContain('slipway_controller_leader 1\n')
     expect(metrics).toContain('slipway_controller_synced 1\n')
     expect(metrics).toContain('slipway_controller_queue_depth 0\n')
-    expect(metrics).toMatch(/slipway_controller_api_requests_total\{verb="list",code="200"\} 1\n/)
+    // Of images, classes and nodes, once each.
+    expect(metrics).toMatch(/slipway_controller_api_requests_total\{verb="list",code="200"\} 3\n/)
   })
 
   test('leads alone; when it is told to end, it gives the Lease back, and the other one leads at once', async () => {
