@@ -24,7 +24,7 @@ describe.skipIf(!able)('a hundred nodes that change all the time', () => {
     await churn.create()
     const { kubeconfig } = cluster
     companion = held.use(await startCompanion({ kubeconfig, service: 'http://127.0.0.1:9' }))
-    await churn.settled(AbortSignal.timeout(60_000))
+    await vi.waitFor(async () => expect(await churn.available()).toBe(churn.nodes), 60_000)
   }, 120_000)
   afterAll(() => held.disposeAsync())
 

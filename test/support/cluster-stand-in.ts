@@ -62,16 +62,18 @@ export class ClusterStandIn implements ClusterApi {
     const before = this.#objects.get(path)
     const name = path.split('/').at(-1) ?? ''
     const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1]
-    const { generation = 0, ...kept }: Fields = before?.metadata ?? { uid: randomUUID() }
+    const fresh: Metadata = { name, uid: randomUUID(), resourceVersion: '' }
+    const { generation = 0, ...kept } = before?.metadata ?? fresh
     const given = fields['metadata'] as Fields | undefined
     const isOther = JSON.stringify(before?.['spec']) !== JSON.stringify(fields['spec'])
-    const metadata = {
+    const metadata: Metadata = {
+      ...fresh,
       ...kept,
       ...given,
       name,
       ...(namespace !== undefined && { namespace }),
       generation: Number(generation) + Number(isOther),
-    } as unknown as Metadata
+    }
     const type = before ? 'MODIFIED' : 'ADDED'
     return this.#put(path, { ...before, ...fields, metadata }, type)
   }

@@ -1,3 +1,4 @@
+import { setTimeout as pass } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Api } from '../../support/cluster/api.ts'
 import { Churn } from '../../support/cluster/churn.ts'
@@ -54,7 +55,7 @@ async function open({ signal, within }: Ground, resources: AsyncDisposableStack)
   const companion = resources.use(await startCompanion(cluster, 'http://127.0.0.1:9', signal))
   const bare = resources.use(await startBareWatch(cluster, signal))
   const late = AbortSignal.any([AbortSignal.timeout(within), signal])
-  await churn.settled(late)
+  while ((await churn.available()) !== nodes) await pass(200, undefined, { signal: late })
   return async (): Promise<Round> => {
     const [before, began] = [(await churn.asked()).length, performance.now()]
     const [ofCompanion, ofBare] = [await meter(companion), await meter(bare)]

@@ -46,11 +46,6 @@ export class Churn {
     return data?.status.availableNodes.length ?? 0
   }
 
-  /** Resolves when the class has all nodes. */
-  async settled(signal: AbortSignal): Promise<void> {
-    while ((await this.available()) !== this.nodes) await pass(200, undefined, { signal })
-  }
-
   /** What the companion asked the API server for because of nodes: verbs and resources, in order. */
   async asked(): Promise<readonly string[]> {
     const all = (await this.#cluster.audit()).filter(({ agent }) => agent.startsWith('slipway/'))

@@ -299,9 +299,8 @@ describe('a kind that may be missing', () => {
       return list(5, [item('a', 1)])
     }
     const gone = Promise.withResolvers<never>()
-    // oxlint-disable-next-line require-yield
     async function* watch() {
-      await gone.promise
+      yield await gone.promise
     }
     const told: string[] = []
     const log = pino({ level: 'warn' }, { write: (text: string) => void told.push(text) })

@@ -5,7 +5,7 @@ import { ClusterStandIn } from '../../../support/cluster-stand-in.ts'
 import type { machineClass } from '../../../support/machine-classes.ts'
 
 export type Shape = { readonly [field: string]: unknown }
-type Written = { readonly kind: string; readonly metadata?: unknown }
+export type Written = { readonly kind: string; readonly metadata?: unknown }
 
 /** The request within a review of an object that is created, or that was another one before. */
 export function asked(object: Written, oldObject: Written | null = null, fields: Shape = {}) {

@@ -50,8 +50,12 @@ const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000, interv
 const hasPairs = (count: number, ...all: { readonly pairs: readonly KeyPair[] }[]) =>
   until(() => expect(all.map(({ pairs }) => pairs.length)).toEqual(all.map(() => count)))
 
+function dataIn(api: ClusterStandIn) {
+  return api.at(secret)?.['data'] as Record<string, string> | undefined
+}
+
 function keptIn(api: ClusterStandIn, key: string): string {
-  const data = api.at(secret)?.['data'] as Record<string, string> | undefined
+  const data = dataIn(api)
   return Buffer.from(data?.[key] ?? '', 'base64').toString()
 }
 
@@ -260,8 +264,9 @@ describe.concurrent('when something is wrong', () => {
     await using one = process(api)
     await hasPairs(1, one)
     const before = keptIn(api, 'ca.crt')
-    const { data: kept } = api.at(secret) as unknown as { data: Record<string, string> }
-    const changed = Object.entries({ ...kept, ...data }).filter(([, value]) => value !== null)
+    const changed = Object.entries({ ...dataIn(api), ...data }).filter(
+      ([, value]) => value !== null,
+    )
     api.put(secret, { data: data && Object.fromEntries(changed) })
     await hasPairs(2, one)
     const bundle = keptIn(api, 'ca.crt')

@@ -3,13 +3,13 @@ import { Outage } from '../../../../src/errors.ts'
 import { readPresets } from '../../../../src/sync/presets.ts'
 import { validateClass } from '../../../../src/sync/webhook/validate-class.ts'
 import { defaultClass, guidePolicies, machineClass } from '../../../support/machine-classes.ts'
-import { asked, classesOf, lasting, type Shape } from './asking.ts'
+import { asked, classesOf, lasting, type Shape, type Written } from './asking.ts'
 
 type Object = ReturnType<typeof machineClass>
 const one = { cores: { min: 1, max: 4 } }
 const annotation = 'virtualmachineclass.virtualization.deckhouse.io/is-default-class'
 
-async function verdictOn(object: Object, before: Object | null = null, fields: Shape = {}) {
+async function verdictOn(object: Written, before: Written | null = null, fields: Shape = {}) {
   const { classes } = classesOf([])
   return await validateClass(asked(object, before, fields), classes, lasting())
 }
@@ -32,7 +32,7 @@ describe('a class', () => {
     const presets = await readPresets()
     expect(presets).toHaveLength(3)
     for (const preset of presets) {
-      expect(await verdictOn(preset as unknown as Object)).toEqual({ outcome: 'allowed' })
+      expect(await verdictOn(preset)).toEqual({ outcome: 'allowed' })
     }
   })
 
