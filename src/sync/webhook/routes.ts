@@ -122,7 +122,7 @@ async function judge(
 }
 
 function interrupted(cause: unknown): Outage {
-  return new Outage('PUSH_INTERRUPTED', 'whoever asked for the review waits no more', { cause })
+  return new Outage('CLUSTER_UNAVAILABLE', 'whoever asked for the review waits no more', { cause })
 }
 
 function tell(verdict: Verdict, asked: Asked, { webhook }: Door, log: Log): void {
