@@ -36,9 +36,9 @@ export function shownReference(reference: Reference): string {
   return `${repositoryName(reference)}${end}`
 }
 
-/** The repository with its registry. */
+/** The repository with its registry. One of a single word is told from a part of a repository by upper case alone. */
 export function repositoryName({ registry, repository }: Reference): string {
-  return `${registry}/${repository}`
+  return `${isHost(registry) ? registry : registry.toUpperCase()}/${repository}`
 }
 
 const example = 'write it as in registry.example.com/team/image:tag'
@@ -84,12 +84,17 @@ function placeOf(path: string): Place | string {
 
 const dockerHub = 'docker.io'
 
+function isHost(part: string): boolean {
+  return /[.:A-Z]/.test(part) || part === 'localhost'
+}
+
 /** The first part is a host when it cannot be a part of a repository on docker.io. */
 function splitHost(path: string): { readonly host: string; readonly rest: string } {
   const slash = path.indexOf('/')
   const first = path.slice(0, Math.max(slash, 0))
-  const isHost = /[.:A-Z]/.test(first) || first === 'localhost'
-  return isHost ? { host: first, rest: path.slice(slash + 1) } : { host: dockerHub, rest: path }
+  return isHost(first)
+    ? { host: first, rest: path.slice(slash + 1) }
+    : { host: dockerHub, rest: path }
 }
 
 const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?'

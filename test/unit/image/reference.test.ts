@@ -25,7 +25,7 @@ describe('a reference', () => {
     ['localhost:5000/a', 'localhost:5000/a:latest'],
     ['registry/a', 'docker.io/registry/a:latest'],
     ['registry:5000/a', 'registry:5000/a:latest'],
-    ['Registry/a', 'registry/a:latest'],
+    ['Registry/a', 'REGISTRY/a:latest'],
     ['R.Example.COM/a', 'r.example.com/a:latest'],
     ['r.example.com/a:Tag_1.x-y', 'r.example.com/a:Tag_1.x-y'],
     ['r.example.com:443/a/b_c/d--e/f.g/h__i:1', 'r.example.com:443/a/b_c/d--e/f.g/h__i:1'],
