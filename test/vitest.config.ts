@@ -38,6 +38,8 @@ export default defineConfig({
       project('clients', real),
       // A real API server: `npm run cluster`.
       project('cluster', real),
+      // A real browser: `npm run browser`.
+      project('browser', real),
       // Each test has repositories of its own, and most of its time is the disk's.
       project('conformance', unit, {
         exclude: [program],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import { Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { callerRoutes } from './api/caller.ts'
 import { openApiDocument } from './api/document.ts'
 import { eventRoutes } from './api/events.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
@@ -22,6 +23,7 @@ import { envelope } from './registry/envelope.ts'
 import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
 import { expectsContinue } from './request-body.ts'
 import { uploadRoutes, type UploadOptions } from './upload/upload.ts'
+import { webRoutes } from './web/routes.ts'
 
 export type FrontOptions = ApiOptions &
   ProbeOptions &
@@ -67,9 +69,11 @@ export function front(options: FrontOptions): Routes {
     .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))
     .route('/api/v1/storage', storageRoutes(options))
+    .route('/api/v1/caller', callerRoutes())
     .route('/api/v1/virtual-machine-classes', machineClassRoutes())
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
+    .route('/', webRoutes(options.version))
     .notFound((c) => problem(c, nothing(c)))
     .onError((error, c) => (isRegistry(c.req.path) ? envelope(error, c) : problem(c, error)))
 }

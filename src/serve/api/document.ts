@@ -1,6 +1,7 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
 import { imageSchema } from '../../image/status.ts'
+import { callerPaths } from './caller-schema.ts'
 import { failure, json, refused } from './document-answers.ts'
 import {
   createSchema,
@@ -181,6 +182,7 @@ export function openApiDocument(version: string) {
       ...probes,
       ...storagePaths,
       ...machineClassPaths,
+      ...callerPaths,
       ...uploadPaths,
     },
   })

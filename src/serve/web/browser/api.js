@@ -1,0 +1,103 @@
+/** @import { Session } from './session.js' */
+
+/** What the service said instead of an answer (RFC 9457), or that it said nothing. */
+export class Problem extends Error {
+  /**
+   * @param {string} message what is the matter, and what to do
+   * @param {{ code: string, status: number, fields?: readonly { path: string, message: string }[] }} facts
+   *   `status` is 0 where there was no answer
+   */
+  constructor(message, { code, status, fields = [] }) {
+    super(message)
+    this.code = code
+    this.status = status
+    this.fields = fields
+  }
+
+  /** Whether a token, or another one, may help. */
+  get asksForToken() {
+    return this.status === 401
+  }
+}
+
+const away = 'the service does not answer; is it running, and is the network up?'
+
+/** REST as the page asks it: on its own origin, with the token of its session. */
+export class Api {
+  #session
+  #refused
+
+  /**
+   * @param {Session} session
+   * @param {() => void} refused told when a token is asked for
+   */
+  constructor(session, refused) {
+    this.#session = session
+    this.#refused = refused
+  }
+
+  /**
+   * The answer, whatever is in it. Paths are relative to the page, which may lie below a prefix.
+   * @param {string} path without a slash before it, such as `api/v1/images`
+   * @param {RequestInit & { headers?: Record<string, string> }} [init]
+   * @returns {Promise<Response>}
+   * @throws {Problem}
+   */
+  async open(path, init = {}) {
+    const headers = { ...this.#session.headers(), ...init.headers }
+    const response = await this.#fetch(path, { ...init, headers })
+    if (response.ok) return response
+    const problem = await problemIn(response)
+    if (problem.asksForToken) this.#refused()
+    throw problem
+  }
+
+  /**
+   * @param {string} path
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>} JSON
+   */
+  async read(path, signal) {
+    return await (await this.open(path, { signal: signal ?? null })).json()
+  }
+
+  /**
+   * @param {'POST' | 'DELETE'} method
+   * @param {string} path
+   * @param {{ body?: unknown, signal?: AbortSignal }} [more]
+   * @returns {Promise<any>} JSON, null where there is none
+   */
+  async change(method, path, { body, signal } = {}) {
+    const content =
+      body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    const response = await this.open(path, { method, signal: signal ?? null, ...content })
+    const text = await response.text()
+    return text === '' ? null : JSON.parse(text)
+  }
+
+  /** @param {string} path @param {RequestInit} init */
+  async #fetch(path, init) {
+    try {
+      return await fetch(new URL(path, document.baseURI), { ...init, credentials: 'omit' })
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'AbortError') throw error
+      throw new Problem(away, { code: 'AWAY', status: 0 })
+    }
+  }
+}
+
+/** @param {Response} response */
+async function problemIn(response) {
+  const { status } = response
+  const text = await response.text()
+  if (!/^application\/problem\+json/.test(response.headers.get('content-type') ?? '')) {
+    return new Problem(`something before the service answered ${status}`, {
+      code: 'UNKNOWN',
+      status,
+    })
+  }
+  const { detail, code, errors = [] } = JSON.parse(text)
+  return new Problem(detail, { code, status, fields: errors })
+}

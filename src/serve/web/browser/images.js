@@ -1,0 +1,117 @@
+import { listen } from './events.js'
+/** @import { Api } from './api.js' */
+/** @import { ImageBody } from '../../../image/status.ts' */
+/** @import { Told } from './events.js' */
+
+/** Milliseconds between two attempts to hear the service again: doubled, up to the longest. */
+const [first, longest] = [500, 15_000]
+
+/** All images as the service tells of them, kept in step by its events. */
+export class Images {
+  /** @type {Map<string, ImageBody>} */
+  #known = new Map()
+  /** Names told in the whole state that is coming in; null otherwise. @type {Set<string> | null} */
+  #coming = null
+  #lastId = ''
+  #api
+  #changed
+  /** Whether the whole state is known. */
+  isComplete = false
+  /** Why nothing is heard at present, null while it is. @type {string | null} */
+  trouble = null
+
+  /** @param {Api} api @param {() => void} changed told after every change */
+  constructor(api, changed) {
+    this.#api = api
+    this.#changed = changed
+  }
+
+  get size() {
+    return this.#known.size
+  }
+
+  /** @param {string} name @returns {ImageBody | null} */
+  get(name) {
+    return this.#known.get(name) ?? null
+  }
+
+  all() {
+    return this.#known.values()
+  }
+
+  /** What an answer said of an image, which its event says a moment later. @param {ImageBody} image */
+  learn(image) {
+    this.#known.set(image.name, image)
+    this.#changed()
+  }
+
+  /** Listens until the signal, whatever happens to the service. @param {AbortSignal} signal */
+  async follow(signal) {
+    let pause = first
+    while (!signal.aborted) {
+      try {
+        const opened = () => {
+          pause = first
+          this.#hears(null)
+        }
+        await listen(this.#api, this.#lastId, { opened, take: (told) => this.#take(told) }, signal)
+        this.#hears('the service has ended the stream of events; it is asked again')
+      } catch (error) {
+        if (signal.aborted) return
+        this.#hears(error instanceof Error ? error.message : String(error))
+      }
+      await passed(pause, signal)
+      pause = Math.min(pause * 2, longest)
+    }
+  }
+
+  /** @param {string | null} trouble */
+  #hears(trouble) {
+    this.trouble = trouble
+    this.#changed()
+  }
+
+  /** @param {Told} told */
+  #take({ event, data, id }) {
+    if (id !== null) this.#lastId = id
+    if (event === 'reset') this.#coming = new Set()
+    else if (event === 'image') this.#keep(JSON.parse(data))
+    else if (event === 'deleted') this.#drop(JSON.parse(data))
+    // The frame that bears an id ends the whole state.
+    if (this.#coming && id !== null && id !== '') this.#settle(this.#coming)
+    if (!this.#coming) this.#changed()
+  }
+
+  /** @param {ImageBody} image */
+  #keep(image) {
+    this.#coming?.add(image.name)
+    this.#known.set(image.name, image)
+  }
+
+  /** @param {{ name: string, uid: string }} gone */
+  #drop({ name, uid }) {
+    if (this.#known.get(name)?.uid === uid) this.#known.delete(name)
+  }
+
+  /** @param {Set<string>} told */
+  #settle(told) {
+    this.#coming = null
+    this.isComplete = true
+    for (const name of this.#known.keys()) if (!told.has(name)) this.#known.delete(name)
+  }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal ends it early
+ * @returns {Promise<void>}
+ */
+function passed(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
