@@ -33,11 +33,15 @@ const law: { readonly [room: string]: readonly string[] } = {
 
 const src = resolve(import.meta.dirname, '../../src')
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  file.endsWith('.ts'),
+  /\.(?:ts|js)$/.test(file),
 )
 
 function roomOf(path: string): string {
-  return relative(src, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''
+  return (
+    relative(src, path)
+      .split('/')[0]
+      ?.replace(/\.(?:ts|js)$/, '') ?? ''
+  )
 }
 
 /** Static, dynamic and re-exporting imports, and files named beside the importing one. */

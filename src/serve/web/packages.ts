@@ -28,11 +28,6 @@ export const packages: readonly BrowserPackage[] = [
     imports: { 'eventsource-parser': 'dist/index.js' },
   },
   {
-    name: '@tanstack/virtual-core',
-    files: ['dist/esm'],
-    imports: { '@tanstack/virtual-core': 'dist/esm/index.js' },
-  },
-  {
     name: '@noble/hashes',
     files: ['sha2.js', '_md.js', '_u64.js', 'utils.js'],
     imports: { '@noble/hashes/sha2.js': 'sha2.js' },

@@ -44,7 +44,7 @@ export class Api {
    * @throws {Problem}
    */
   async open(path, init = {}) {
-    const headers = { ...this.#session.headers(), ...init.headers }
+    const headers = Object.assign(this.#session.headers(), init.headers)
     const response = await this.#fetch(path, { ...init, headers })
     if (response.ok) return response
     const problem = await problemIn(response)
@@ -92,7 +92,7 @@ export class Api {
 async function problemIn(response) {
   const { status } = response
   const text = await response.text()
-  if (!/^application\/problem\+json/.test(response.headers.get('content-type') ?? '')) {
+  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
     return new Problem(`something before the service answered ${status}`, {
       code: 'UNKNOWN',
       status,

@@ -1,22 +1,44 @@
 import { html, nothing } from 'lit-html'
 /** @import { App } from '../app.js' */
+/** @import { TemplateResult } from 'lit-html' */
 
-/** What surrounds every view. @param {App} app */
-export function shell(app) {
+/** What surrounds every view. @param {App} app @param {TemplateResult} contents */
+export function shell(app, contents) {
   return html`
-    <a class="skip" href="#main">To the contents</a>
+    <a class="skip" href="#main" @click=${toContents}>To the contents</a>
     <header>
       <h1><a href="#/images">Slipway</a></h1>
       <nav aria-label="Main">
-        <a href="#/images">Images</a>
-        <a href="#/storage">Storage</a>
-        <a href="#/repositories">Repositories</a>
+        ${entry(app, 'images', 'Images')} ${entry(app, 'storage', 'Storage')}
+        ${entry(app, 'repositories', 'Repositories')}
       </nav>
-      ${app.session.hasToken ? html`<button @click=${() => app.signOut()}>Sign out</button>` : nothing}
+      ${
+        app.session.hasToken
+          ? html`<button class="quiet" @click=${() => app.signOut()}>Sign out</button>`
+          : nothing
+      }
     </header>
-    <main id="main" tabindex="-1">
-      <p>${app.images.size} images</p>
-    </main>
-    <p class="notice" role="status" aria-live="polite">${app.notice}</p>
+    ${
+      app.images.trouble === null || app.asksForToken
+        ? nothing
+        : html`<p class="banner" role="alert">${app.images.trouble}</p>`
+    }
+    <main id="main" tabindex="-1">${contents}</main>
+    <p class="notice" role="status">${app.notice}</p>
   `
+}
+
+/** @param {App} app @param {'images' | 'storage' | 'repositories'} view @param {string} text */
+function entry({ place }, view, text) {
+  const isHere =
+    place.view === view ||
+    `${place.view}s` === view ||
+    (view === 'repositories' && place.view === 'repository')
+  return html`<a href="#/${view}" aria-current=${isHere ? 'page' : nothing}>${text}</a>`
+}
+
+/** The part of the address behind `#` says where one is, so the link itself leads nowhere. @param {Event} event */
+function toContents(event) {
+  event.preventDefault()
+  document.querySelector('main')?.focus()
 }
