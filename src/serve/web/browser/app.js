@@ -1,6 +1,6 @@
 import { Api, Problem } from './api.js'
 import { Images } from './images.js'
-import { placeOf } from './place.js'
+import { hashOf, placeOf } from './place.js'
 import { Session } from './session.js'
 /** @import { Place } from './place.js' */
 
@@ -17,6 +17,11 @@ export class App {
   images
   #draw
   #isDue = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer
+  #drawnAgainAt = Infinity
+  /** Who waits for the next drawing. @type {(() => void)[]} */
+  #waiting = []
   #listening = new AbortController()
 
   /** @param {(app: App) => void} draw */
@@ -40,8 +45,36 @@ export class App {
     this.#isDue = true
     requestAnimationFrame(() => {
       this.#isDue = false
+      clearTimeout(this.#timer)
+      this.#drawnAgainAt = Infinity
       this.#draw(this)
+      for (const told of this.#waiting.splice(0)) told()
     })
+  }
+
+  /**
+   * Draws again after a while, for what changes with the time alone. Said anew with each drawing; the earliest counts.
+   * @param {number} milliseconds
+   */
+  changesIn(milliseconds) {
+    const at = performance.now() + milliseconds
+    if (at >= this.#drawnAgainAt) return
+    clearTimeout(this.#timer)
+    this.#drawnAgainAt = at
+    this.#timer = setTimeout(() => this.changed(), milliseconds)
+  }
+
+  /** After the next drawing. @returns {Promise<void>} */
+  async drawn() {
+    this.changed()
+    await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)))
+  }
+
+  /** To a place, from which one cannot go back to where one is now. @param {Place} place */
+  replace(place) {
+    history.replaceState(history.state, '', hashOf(place))
+    this.place = placeOf(location.hash)
+    this.changed()
   }
 
   /** @param {string} text */

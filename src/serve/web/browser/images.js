@@ -17,6 +17,8 @@ export class Images {
   #changed
   /** Whether the whole state is known. */
   isComplete = false
+  /** Another one after every change of what is known. */
+  version = 0
   /** Why nothing is heard at present, null while it is. @type {string | null} */
   trouble = null
 
@@ -42,6 +44,14 @@ export class Images {
   /** What an answer said of an image, which its event says a moment later. @param {ImageBody} image */
   learn(image) {
     this.#known.set(image.name, image)
+    this.version += 1
+    this.#changed()
+  }
+
+  /** That an image is gone, which its event says a moment later. @param {{ name: string, uid: string }} gone */
+  forget(gone) {
+    this.#drop(gone)
+    this.version += 1
     this.#changed()
   }
 
@@ -77,6 +87,7 @@ export class Images {
     if (event === 'reset') this.#coming = new Set()
     else if (event === 'image') this.#keep(JSON.parse(data))
     else if (event === 'deleted') this.#drop(JSON.parse(data))
+    this.version += 1
     // The frame that bears an id ends the whole state.
     if (this.#coming && id !== null && id !== '') this.#settle(this.#coming)
     if (!this.#coming) this.#changed()

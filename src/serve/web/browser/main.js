@@ -4,7 +4,7 @@ import { followDrops } from './dropping.js'
 import { Uploads } from './uploads.js'
 import { Create } from './views/create.js'
 import { ImageList } from './views/image-list.js'
-import { imageView } from './views/image.js'
+import { ImageView } from './views/image.js'
 import { Repositories } from './views/repositories.js'
 import { sendings } from './views/sendings.js'
 import { shell } from './views/shell.js'
@@ -17,6 +17,7 @@ const app = new App((it) => render(shell(it, contents(it)), root))
 const uploads = new Uploads(app)
 const create = new Create(app, uploads)
 const list = new ImageList(app)
+const image = new ImageView(app, create, list)
 const storage = new Storage(app)
 const repositories = new Repositories(app)
 const signIn = new SignIn(app)
@@ -33,14 +34,14 @@ function contents(app) {
 
 /** @param {App} app */
 function place({ place: { view, name }, session }) {
-  if (view === 'image') return imageView(app, name)
+  if (view === 'image') return image.view(name)
   if (view === 'storage') return storage.view()
   if (view === 'repositories' || view === 'repository') return repositories.view()
   const add = session.may('write')
     ? html`<button class="main" @click=${() => create.open('url')}>Add an image</button>`
     : nothing
   return html`<div class="title">
-      <h2>Images</h2>
+      <h2 id="images-title" tabindex="-1">Images</h2>
       ${add}
     </div>
     ${list.view()}`

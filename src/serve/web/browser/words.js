@@ -13,6 +13,25 @@ export const phaseWords = {
   ImageLost: { text: 'Lost', tone: 'bad' },
 }
 
+/** What is said of an image first. @param {ImageBody['status']} status */
+export function phaseOf({ phase, nextRetryAt }) {
+  const isWaiting = phase === 'Provisioning' && nextRetryAt !== undefined
+  return isWaiting ? retried : phaseWords[phase]
+}
+
+const retried = /** @type {const} */ ({ text: 'Waits to try again', tone: 'bad' })
+
+/** @type {Record<NonNullable<ImageBody['status']['format']>, string>} */
+export const formatWords = {
+  qcow2: 'qcow2 disk',
+  raw: 'Raw disk',
+  iso: 'ISO (a CD or DVD)',
+  vmdk: 'VMDK disk (VMware)',
+  vdi: 'VDI disk (VirtualBox)',
+  vhd: 'VHD disk (Hyper-V)',
+  vhdx: 'VHDX disk (Hyper-V)',
+}
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
 /** @param {string | number | bigint | undefined} bytes decimal @returns {string} such as `1.4 GiB`, a dash for nothing */
@@ -27,24 +46,37 @@ export function size(bytes) {
 const since = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' })
 /** @type {readonly (readonly [Intl.RelativeTimeFormatUnit, number])[]} */
 const spans = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
   ['day', 86_400],
   ['hour', 3600],
   ['minute', 60],
-  ['second', 1],
 ]
 
-/** @param {string} time ISO 8601 @param {number} now milliseconds since 1970 */
+/** Words of an age are true for so long at least, in milliseconds. */
+export const ageLasts = 30_000
+
+/** How long ago. @param {string} time ISO 8601 @param {number} now milliseconds since 1970 */
 export function age(time, now) {
   const seconds = Math.min(0, Math.round((Date.parse(time) - now) / 1000))
-  const [unit, length] = spans.find(([, length]) => -seconds >= length) ?? ['second', 1]
+  const found = spans.find(([, length]) => -seconds >= length)
+  if (!found) return 'just now'
+  const [unit, length] = found
   return since.format(Math.trunc(seconds / length), unit)
+}
+
+/** How long until then. @param {string} time ISO 8601 @param {number} now milliseconds since 1970 */
+export function until(time, now) {
+  const seconds = Math.ceil((Date.parse(time) - now) / 1000)
+  return seconds > 0 ? `in ${span(seconds)}` : 'now'
 }
 
 /** @param {number} seconds @returns {string} such as `1 min 20 s` */
 export function span(seconds) {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+  const whole = Math.ceil(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }
 
 /** How far it has come. @param {ImageBody['status']} status @returns {number | null} percent; null where nobody knows */
@@ -53,10 +85,13 @@ export function percent({ progress }) {
   return Number.isFinite(value) ? value : null
 }
 
-/** @param {ImageBody['status']} status @returns {string} such as `84 MiB/s, 1 min 20 s left`; empty where nothing moves */
-export function movement({ downloadSpeed, remainingSeconds, receivedBytes }) {
+/** @param {ImageBody['status']} status @returns {string} such as `42.5%, 84 MiB/s, 1 min 20 s left`; empty where nothing is known */
+export function movement(status) {
+  const { downloadSpeed, remainingSeconds, receivedBytes } = status
+  const done = percent(status)
   const parts = [
-    ...(receivedBytes === undefined ? [] : [`${size(receivedBytes)} so far`]),
+    ...(done === null ? [] : [`${done}%`]),
+    ...(done !== null || receivedBytes === undefined ? [] : [`${size(receivedBytes)} so far`]),
     ...(downloadSpeed === undefined ? [] : [`${size(downloadSpeed.currentBytes)}/s`]),
     ...(remainingSeconds === undefined ? [] : [`${span(remainingSeconds)} left`]),
   ]
@@ -68,5 +103,11 @@ export function trouble({ status }) {
   const told = status.conditions.filter(
     ({ status, message }) => status !== 'True' && message !== '',
   )
-  return told.map(({ message }) => message).join(' ')
+  return [...new Set(told.map(({ message }) => message))].map(sentence).join(' ')
+}
+
+/** What the service says in lower case and without an end, as a sentence. @param {string} text */
+export function sentence(text) {
+  const end = /[.!?…]$/.test(text) ? '' : '.'
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`
 }

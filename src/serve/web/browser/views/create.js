@@ -3,9 +3,12 @@ import { ref } from 'lit-html/directives/ref.js'
 import { Problem } from '../api.js'
 import { hashOf } from '../place.js'
 import { suggested } from '../naming.js'
+import { textOf } from './fields.js'
+import { Replaced } from './replaced.js'
 import { verdict } from './verdict.js'
 /** @import { App } from '../app.js' */
 /** @import { Uploads } from '../uploads.js' */
+/** @import { ImageBody } from '../../../../image/status.ts' */
 /** @import { ProbeBody } from '../../../api/schema.ts' */
 
 /** @typedef {'url' | 'registry' | 'file'} Way */
@@ -28,6 +31,8 @@ export class Create {
   #verdict = null
   #problem = ''
   #isBusy = false
+  /** @type {Replaced | null} */
+  #replaced = null
   /** @type {HTMLDialogElement | null} */
   #dialog = null
   #app
@@ -39,23 +44,30 @@ export class Create {
     this.#uploads = uploads
   }
 
-  /** @param {Way} way */
-  open(way) {
-    this.#way = way
-    this.#forget()
+  /** @param {Way} way @param {Replaced | null} [replaced] */
+  open(way, replaced = null) {
+    this.#replaced = replaced
+    this.#choose(way)
     this.#dialog?.showModal()
+  }
+
+  /** For one that failed: it is deleted and made anew from what is given here. @param {ImageBody} image */
+  openFor(image) {
+    const replaced = new Replaced(this.#app, image)
+    this.open(replaced.way, replaced)
+  }
+
+  get #ways() {
+    return this.#replaced ? ways.slice(0, 2) : ways
   }
 
   view() {
     return html`
-      <dialog
-        class="create"
-        aria-labelledby="create-title"
-        ${ref((element) => this.#placed(element))}
-      >
-        <h2 id="create-title">Add an image</h2>
+      <dialog class="create" aria-labelledby="create-title" ${ref(this.#placed)}>
+        <h2 id="create-title">${this.#replaced?.title ?? 'Add an image'}</h2>
+        ${this.#replaced?.view()}
         <div role="tablist" aria-label="Where it comes from" @keydown=${this.#turned}>
-          ${ways.map(([way, text]) => this.#tab(way, text))}
+          ${this.#ways.map(([way, text]) => this.#tab(way, text))}
         </div>
         <div role="tabpanel" id="create-panel" aria-labelledby="create-${this.#way}">
           ${this.#way === 'file' ? this.#files() : this.#form()}
@@ -64,8 +76,7 @@ export class Create {
     `
   }
 
-  /** @param {Element | undefined} element */
-  #placed(element) {
+  #placed = (/** @type {Element | undefined} */ element) => {
     this.#dialog = element instanceof HTMLDialogElement ? element : null
   }
 
@@ -89,8 +100,9 @@ export class Create {
   #turned = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
     if (step === undefined) return
-    const at = ways.findIndex(([way]) => way === this.#way)
-    const [way] = ways[(at + step + ways.length) % ways.length] ?? ['url']
+    const all = this.#ways
+    const at = all.findIndex(([way]) => way === this.#way)
+    const [way] = all[(at + step + all.length) % all.length] ?? ['url']
     this.#choose(way)
     requestAnimationFrame(() => document.getElementById(`create-${way}`)?.focus())
   }
@@ -102,9 +114,10 @@ export class Create {
   }
 
   #forget() {
-    this.#place = ''
-    this.#name = ''
-    this.#sha256 = ''
+    const before = this.#replaced?.way === this.#way ? this.#replaced : null
+    this.#place = before?.place ?? ''
+    this.#name = this.#replaced?.name ?? ''
+    this.#sha256 = before?.sha256 ?? ''
     this.#secret = ''
     this.#change()
   }
@@ -139,6 +152,7 @@ export class Create {
             required
             pattern="[a-z0-9]([-a-z0-9]*[a-z0-9])?"
             maxlength="200"
+            ?readonly=${this.#replaced !== null}
             title="a-z, 0-9 and hyphens"
             .value=${this.#name}
             @input=${(/** @type {InputEvent} */ event) => {
@@ -200,7 +214,8 @@ export class Create {
   #placeTyped = (/** @type {InputEvent} */ event) => {
     const before = suggested(this.#place)
     this.#place = textOf(event)
-    if (this.#name === before || this.#name === '') this.#name = suggested(this.#place)
+    const isOwn = this.#replaced === null && (this.#name === before || this.#name === '')
+    if (isOwn) this.#name = suggested(this.#place)
     this.#change()
   }
 
@@ -237,6 +252,7 @@ export class Create {
   }
 
   async #import() {
+    await this.#replaced?.remove()
     const body = { name: this.#name, dataSource: this.#source() }
     const image = await this.#app.api.change('POST', 'api/v1/images', { body })
     this.#app.images.learn(image)
@@ -247,11 +263,13 @@ export class Create {
 
   #source() {
     if (this.#way === 'registry') {
-      return { type: 'ContainerImage', containerImage: { image: this.#place } }
+      const kept = this.#replaced?.kept('ContainerImage')
+      return { type: 'ContainerImage', containerImage: { ...kept, image: this.#place } }
     }
     const checksum = this.#sha256 === '' ? {} : { checksum: { sha256: this.#sha256 } }
     const auth = this.#secret === '' ? {} : { auth: { bearer: this.#secret } }
-    return { type: 'HTTP', http: { url: this.#place, ...checksum, ...auth } }
+    const kept = this.#replaced?.kept('HTTP')
+    return { type: 'HTTP', http: { ...kept, url: this.#place, ...checksum, ...auth } }
   }
 
   #files() {
@@ -275,9 +293,4 @@ export class Create {
       </div>
     `
   }
-}
-
-/** @param {Event} event */
-function textOf({ target }) {
-  return target instanceof HTMLInputElement ? target.value.trim() : ''
 }
