@@ -4,15 +4,16 @@ import { createRequire } from 'node:module'
 import { extname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { brotliCompress, constants } from 'node:zlib'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { Encoding } from './encoding.ts'
+import { modulesFrom } from './modules.ts'
 import { packages, type BrowserPackage } from './packages.ts'
 
 /** A file that the browser loads, by its path among the assets. */
 export type Asset = {
   readonly type: string
-  readonly bytes: Buffer
-  /** As sent to who takes it. */
-  readonly brotli: () => Promise<Buffer>
+  /** As sent to who takes it so: worked out once, when it is asked for the first time. */
+  readonly as: (encoding: Encoding) => Promise<Buffer>
 }
 
 const types: { readonly [extension: string]: string } = {
@@ -22,9 +23,12 @@ const types: { readonly [extension: string]: string } = {
 }
 
 const own = fileURLToPath(new URL('browser/', import.meta.url))
-const compress = promisify(brotliCompress)
+/** Of the module that begins. */
+const entry = 'page/main.js'
 /** Fast: a page is small, and the first visitor waits for it. */
 const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } }
+const brotli = promisify(brotliCompress)
+const ways = { br: (bytes: Buffer) => brotli(bytes, quality), gzip: promisify(gzip) } as const
 
 /**
  * Everything the browser loads: our own modules under `page/`, those of packages under their names. They are read once, at the
@@ -32,22 +36,33 @@ const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } }
  */
 export class Assets {
   readonly #files: ReadonlyMap<string, Asset>
+  readonly #textAt: (path: string) => string | null
+  /** Paths of the modules that the page begins with, the first one first. */
+  readonly modules: readonly string[]
   /** Other assets have another version, so that a browser may keep what it has for ever. */
   readonly version: string
 
-  private constructor(files: ReadonlyMap<string, Asset>, version: string) {
-    this.#files = files
-    this.version = version
+  private constructor(found: ReadonlyMap<string, Buffer>) {
+    this.#files = new Map(Array.from(found, ([path, bytes]) => [path, assetOf(path, bytes)]))
+    this.version = versionOf(found)
+    this.#textAt = (path) => found.get(path)?.toString() ?? null
+    this.modules = this.modulesFrom(entry)
   }
 
   static load(): Assets {
     const found = new Map<string, Buffer>()
     for (const path of filesIn(own)) found.set(`page/${path}`, readFileSync(join(own, path)))
     for (const each of packages) gather(each, found)
-    const hash = createHash('sha256')
-    for (const [path, bytes] of found) hash.update(`${path}\0${bytes.length}\0`).update(bytes)
-    const files = new Map(Array.from(found, ([path, bytes]) => [path, assetOf(path, bytes)]))
-    return new Assets(files, hash.digest('hex').slice(0, 16))
+    return new Assets(found)
+  }
+
+  get paths(): readonly string[] {
+    return [...this.#files.keys()]
+  }
+
+  /** A module and all that it imports. @throws Error when that is not all here */
+  modulesFrom(path: string): readonly string[] {
+    return modulesFrom(path, this.#textAt, named)
   }
 
   at(path: string): Asset | null {
@@ -64,6 +79,25 @@ export class Assets {
     )
     return JSON.stringify({ imports: Object.fromEntries(imports) })
   }
+}
+
+/** What a name stands for; one that ends with a slash stands for a folder. */
+function named(specifier: string): string | null {
+  for (const { name, imports } of packages) {
+    for (const [key, path] of Object.entries(imports)) {
+      if (key === specifier) return `${name}/${path}`
+      if (key.endsWith('/') && specifier.startsWith(key)) {
+        return `${name}/${path}${specifier.slice(key.length)}`
+      }
+    }
+  }
+  return null
+}
+
+function versionOf(found: ReadonlyMap<string, Buffer>): string {
+  const hash = createHash('sha256')
+  for (const [path, bytes] of found) hash.update(`${path}\0${bytes.length}\0`).update(bytes)
+  return hash.digest('hex').slice(0, 16)
 }
 
 function gather({ name, files }: BrowserPackage, into: Map<string, Buffer>): void {
@@ -100,10 +134,14 @@ function filesIn(folder: string): string[] {
 }
 
 function assetOf(path: string, bytes: Buffer): Asset {
-  let compressed: Promise<Buffer> | null = null
+  const made = new Map<Encoding, Promise<Buffer>>()
   return {
     type: types[extname(path)] ?? 'application/octet-stream',
-    bytes,
-    brotli: () => (compressed ??= compress(bytes, quality)),
+    async as(encoding) {
+      if (encoding === null) return bytes
+      const known = made.get(encoding) ?? ways[encoding](bytes)
+      made.set(encoding, known)
+      return await known
+    },
   }
 }

@@ -5,10 +5,12 @@ export type PageOptions = {
   /** Where the assets lie, seen from the page. */
   readonly assets: string
   readonly importMap: string
+  /** Of those that it begins with, among the assets. */
+  readonly modules: readonly string[]
 }
 
 /** The one page: a shell that its modules fill. */
-export function page({ version, assets, importMap }: PageOptions) {
+export function page({ version, assets, importMap, modules }: PageOptions) {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -19,6 +21,7 @@ export function page({ version, assets, importMap }: PageOptions) {
         <link rel="icon" href="${assets}/page/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="${assets}/page/style.css" />
         ${raw(`<script type="importmap">${importMap}</script>`)}
+        ${modules.map((path) => html`<link rel="modulepreload" href="${assets}/${path}" />`)}
         <script type="module" src="${assets}/page/main.js"></script>
       </head>
       <body data-version="${version}" data-assets="${assets}">

@@ -31,3 +31,10 @@ export const plainHeaders = {
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
 } as const
+
+/** Of the page alone: it is asked for again each time, as another version has other assets. */
+export const pageHeaders = {
+  ...plainHeaders,
+  'cache-control': 'no-cache',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+} as const

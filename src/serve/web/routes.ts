@@ -1,24 +1,27 @@
+import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { Refusal } from '../../errors.ts'
+import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only, shownPath } from '../methods.ts'
 import { Assets, type Asset } from './assets.ts'
+import { encodingFor } from './encoding.ts'
 import { page } from './page.ts'
-import { contentPolicy, plainHeaders } from './policy.ts'
+import { contentPolicy, pageHeaders, plainHeaders } from './policy.ts'
 
 /** `/`: the page for people, and what it loads. It has no secret, and asks the API as anybody does. */
 export function webRoutes(version: string): Routes {
   const assets = Assets.load()
+  const { modules } = assets
   const importMap = assets.importMap()
   const policy = contentPolicy([importMap])
-  const shell = page({ version, assets: `assets/${assets.version}`, importMap })
+  const shell = tagged(page({ version, assets: `assets/${assets.version}`, importMap, modules }))
   return new Hono<Env>()
     .get('/', async (c) => {
-      lay(c, plainHeaders)
-      c.header('content-security-policy', policy)
-      c.header('cross-origin-opener-policy', 'same-origin')
-      c.header('cache-control', 'no-cache')
-      return c.html(await shell)
+      const { text, etag } = await shell
+      lay(c, { ...pageHeaders, 'content-security-policy': policy, etag })
+      if (isEncrypted(c)) c.header('cross-origin-opener-policy', 'same-origin')
+      return matches(c.req.header('if-none-match'), etag) ? c.body(null, 304) : c.html(text)
     })
     .get('/assets/:version/*', async (c) => {
       const path = c.req.path.slice(`/assets/${c.req.param('version')}/`.length)
@@ -31,17 +34,23 @@ export function webRoutes(version: string): Routes {
     .all('/assets/*', only('GET', 'HEAD'))
 }
 
+async function tagged(shell: ReturnType<typeof page>) {
+  const text = (await shell).toString()
+  return { text, etag: `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"` }
+}
+
 /** Its path has the version of all, so it stays what it is. */
 async function sent(c: Call, asset: Asset): Promise<Response> {
   lay(c, { ...plainHeaders, 'content-type': asset.type, vary: 'Accept-Encoding' })
   c.header('cache-control', 'public, max-age=31536000, immutable')
-  if (!/\bbr\b/.test(c.req.header('accept-encoding') ?? '')) return c.body(viewOf(asset.bytes))
-  c.header('content-encoding', 'br')
-  return c.body(viewOf(await asset.brotli()))
+  const encoding = encodingFor(c.req.header('accept-encoding'))
+  if (encoding !== null) c.header('content-encoding', encoding)
+  return c.body(new Uint8Array(await asset.as(encoding)))
 }
 
-function viewOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes)
+/** Browsers complain about some headers of pages that come without TLS. A proxy's word harms nobody here. */
+function isEncrypted(c: Call): boolean {
+  return c.req.url.startsWith('https:') || c.req.header('x-forwarded-proto') === 'https'
 }
 
 function lay(c: Call, headers: { readonly [name: string]: string }): void {
