@@ -1,5 +1,6 @@
 import { html, nothing, render } from 'lit-html'
 import { App } from './app.js'
+import { followArrivals } from './arriving.js'
 import { followDrops } from './dropping.js'
 import { Uploads } from './uploads.js'
 import { Create } from './views/create.js'
@@ -65,5 +66,7 @@ followDrops({
 })
 addEventListener('hashchange', () => void arrive())
 app.changed()
-await app.start()
+const started = app.start()
+followArrivals(app)
+await started
 await arrive()

@@ -1,13 +1,18 @@
 import { html, nothing } from 'lit-html'
+import { titleOf } from '../arriving.js'
 /** @import { App } from '../app.js' */
 /** @import { TemplateResult } from 'lit-html' */
+
+const icon = new URL('../icon.svg', import.meta.url).href
 
 /** What surrounds every view. @param {App} app @param {TemplateResult} contents */
 export function shell(app, contents) {
   return html`
     <a class="skip" href="#main" @click=${toContents}>To the contents</a>
     <header>
-      <h1><a href="#/images">Slipway</a></h1>
+      <h1>
+        <a href="#/images"><img src=${icon} alt="" width="28" height="28" />Slipway</a>
+      </h1>
       <nav aria-label="Main">
         ${entry(app, 'images', 'Images')} ${entry(app, 'storage', 'Storage')}
         ${entry(app, 'repositories', 'Repositories')}
@@ -23,8 +28,26 @@ export function shell(app, contents) {
         ? nothing
         : html`<p class="banner" role="alert">${app.images.trouble}</p>`
     }
-    <main id="main" tabindex="-1">${contents}</main>
-    <p class="notice" role="status">${app.notice}</p>
+    <main id="main" tabindex="-1" aria-label=${titleOf(app.place)}>${contents}</main>
+    ${notice(app)}
+    <footer>
+      <span>Slipway ${document.body.dataset['version']}</span>
+      <a href="openapi.json">The API, as OpenAPI</a>
+    </footer>
+  `
+}
+
+/** Its place for what is said stays: a screen reader hears only what changes there. @param {App} app */
+function notice(app) {
+  return html`
+    <div class=${app.notice === '' ? 'unseen' : 'notice'}>
+      <p role="status">${app.notice}</p>
+      ${
+        app.notice === ''
+          ? nothing
+          : html`<button class="quiet" aria-label="Dismiss" @click=${() => app.say('')}>✕</button>`
+      }
+    </div>
   `
 }
 

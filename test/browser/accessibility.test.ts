@@ -1,0 +1,92 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { AxeResults } from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { needsBrowser, openBrowser, picture, type Visit } from '../support/browser.ts'
+import { tokenOf, writeCallers } from '../support/callers.ts'
+import { disk, mebibyte } from '../support/disks.ts'
+import { openGallery, type Gallery } from '../support/gallery.ts'
+import { startService, type Service } from '../support/service.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Everything that WCAG 2.2 asks for at AA and a program can see, and what is good beside. */
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+const looks = {
+  light: { viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  narrow: { viewport: { width: 360, height: 740 }, colorScheme: 'light', hasTouch: true },
+  'narrow and dark': { viewport: { width: 360, height: 740 }, colorScheme: 'dark' },
+  // What is left of 1280 by 800 when everything is twice as large.
+  enlarged: { viewport: { width: 640, height: 400 }, colorScheme: 'light', deviceScaleFactor: 2 },
+} as const
+
+/** What axe finds, and where. */
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe)
+  const found: AxeResults = await page.evaluate(
+    `axe.run({ runOnly: ${JSON.stringify(rules)}, resultTypes: ['violations'] })`,
+  )
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  )
+}
+
+/** What is wider than its place, beside lines of code, which scroll by themselves. */
+async function wide(page: Page): Promise<readonly string[]> {
+  return await page.evaluate(`[...document.querySelectorAll('html, main, dialog[open], .rows, header')]
+    .filter((element) => element.scrollWidth > element.clientWidth)
+    .map((element) => element.tagName + '.' + element.className + ' ' + element.scrollWidth)`)
+}
+
+async function examined(page: Page, name: string): Promise<void> {
+  await picture(page, name)
+  expect.soft(await wide(page), `wider than ${name}`).toEqual([])
+  expect.soft(await violations(page), `violations in ${name}`).toEqual([])
+}
+
+describe.skipIf(!needsBrowser())('nobody is kept out', () => {
+  const held = new AsyncDisposableStack()
+  let gallery: Gallery
+  let closed: Service
+  let visit: Visit
+
+  beforeAll(async () => {
+    const { path } = held.use(await temporaryFolder())
+    const file = join(path, 'some.img')
+    await writeFile(file, disk(8 * mebibyte))
+    gallery = await openGallery(held, file)
+    const { tokens } = await writeCallers(path)
+    closed = held.use(await startService({ SLIPWAY_TOKENS_FILE: tokens }))
+    visit = held.use(await openBrowser())
+    // Who has to show a token first is told so by the service.
+    visit.expects(/^Failed to load resource: .* status of 401 /)
+  })
+  afterAll(() => held.disposeAsync())
+
+  test.each(Object.entries(looks))('of any view, %s', async (name, look) => {
+    for (const exhibit of gallery.exhibits) {
+      const page = await visit.page(`${gallery.base}/${exhibit.place}`, look)
+      await exhibit.look(page)
+      await examined(page, `view-${exhibit.name}-${name.replaceAll(' ', '-')}`)
+      await page.context().close()
+    }
+  })
+
+  test.each(Object.entries(looks))(
+    'who signs in, and finds nothing yet, %s',
+    async (name, look) => {
+      const page = await visit.page(closed.base, look)
+      await page.getByLabel('Token').waitFor()
+      await examined(page, `view-sign-in-${name.replaceAll(' ', '-')}`)
+      await page.getByLabel('Token').fill(tokenOf('viewer'))
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByText('There is no image yet.').waitFor()
+      await examined(page, `view-empty-${name.replaceAll(' ', '-')}`)
+    },
+  )
+})
