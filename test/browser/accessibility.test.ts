@@ -25,6 +25,9 @@ const looks = {
   enlarged: { viewport: { width: 640, height: 400 }, colorScheme: 'light', deviceScaleFactor: 2 },
 } as const
 
+/** Milliseconds for all of them in one look: each is drawn, examined and kept as a picture. */
+const manyViews = 300_000
+
 /** What axe finds, and where. */
 async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe)
@@ -68,14 +71,22 @@ describe.skipIf(!needsBrowser())('nobody is kept out', () => {
   })
   afterAll(() => held.disposeAsync())
 
-  test.each(Object.entries(looks))('of any view, %s', async (name, look) => {
-    for (const exhibit of gallery.exhibits) {
-      const page = await visit.page(`${gallery.base}/${exhibit.place}`, look)
-      await exhibit.look(page)
-      await examined(page, `view-${exhibit.name}-${name.replaceAll(' ', '-')}`)
-      await page.context().close()
-    }
-  })
+  test.each(Object.entries(looks))(
+    'of any view, %s',
+    async (name, look) => {
+      const context = await visit.context(look)
+      for (const exhibit of gallery.exhibits) {
+        const page = await context.newPage()
+        await page.goto(`${gallery.base}/${exhibit.place}`)
+        await exhibit.look(page)
+        await examined(page, `view-${exhibit.name}-${name.replaceAll(' ', '-')}`)
+        await page.close()
+        exhibit.leave?.()
+      }
+      await context.close()
+    },
+    manyViews,
+  )
 
   test.each(Object.entries(looks))(
     'who signs in, and finds nothing yet, %s',

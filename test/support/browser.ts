@@ -17,8 +17,10 @@ const args = ['--no-sandbox', '--disable-dev-shm-usage']
 /** What is waited for on a page, in milliseconds. */
 const patience = 15_000
 
-export async function openBrowser(): Promise<Visit> {
-  return new Visit(await chromium.launch({ executablePath: '/usr/bin/chromium', args }))
+/** @param more arguments of the browser */
+export async function openBrowser(more: readonly string[] = []): Promise<Visit> {
+  const launched = { executablePath: '/usr/bin/chromium', args: [...args, ...more] }
+  return new Visit(await chromium.launch(launched))
 }
 
 type Look = Parameters<Browser['newContext']>[0]

@@ -13,6 +13,8 @@ export type Exhibit = {
   readonly place: string
   /** What is done there; it is there when this resolves. */
   readonly look: (page: Page) => Promise<unknown>
+  /** What has to be undone when it has been seen. */
+  readonly leave?: () => void
 }
 
 export type Gallery = { readonly base: string; readonly exhibits: readonly Exhibit[] }
@@ -70,8 +72,9 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
     await page.getByRole('button', { name: 'Look at it' }).click()
     await page.getByRole('dialog').getByText(seen).first().waitFor()
   }
+  let uploads = 0
   return [
-    at('images', '#/images', '5 images'),
+    at('images', '#/images', 'debian'),
     at('image-ready', '#/images/debian', 'skopeo copy'),
     at('image-long', `#/images/${longName}`, 'skopeo copy'),
     at('image-failed', '#/images/broken', 'Try again'),
@@ -113,10 +116,13 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
       place: '#/storage',
       async look(page) {
         const held = relay.holdAt(relay.sent + size / 2)
-        await drop(page, file, 'Some Disk.img')
+        uploads += 1
+        await drop(page, file, `Some Disk ${uploads}.img`)
         await held
-        await page.getByLabel('Uploads of this page').getByText('some-disk').first().waitFor()
+        const name = `some-disk-${uploads}`
+        await page.getByLabel('Uploads of this page').getByText(name).first().waitFor()
       },
+      leave: () => relay.cut(),
     },
   ]
 }

@@ -8,7 +8,7 @@ import { temporaryFolder } from './temporary.ts'
 
 /**
  * Starts the compiled program named by the first argument, takes uploads through it, plain and in wrappings whose decoders
- * have threads of their own, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
+ * have threads of their own, loads its page, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
  * and the presets that go along: exit code 0 when all of that works.
  */
 const ready = z.object({ listen: z.string() })
@@ -38,6 +38,22 @@ function disk(): Buffer {
   const bytes = Buffer.alloc(1024 * 1024)
   bytes.writeUInt16LE(0xaa55, 510)
   return bytes
+}
+
+/** The page, and all that it names: its own modules, and those of packages. */
+async function visit(base: string): Promise<void> {
+  const text = await loaded(`${base}/`)
+  const assets = [...text.matchAll(/(?:href|src)="(assets\/[^"]+)"/g)].map(([, path = '']) => path)
+  for (const part of ['/page/main.js', '/page/style.css', '/lit-html/lit-html.js']) {
+    if (!assets.some((path) => path.endsWith(part))) throw new Error(`the page lacks ${part}`)
+  }
+  for (const path of assets) await loaded(`${base}/${path}`)
+}
+
+async function loaded(url: string): Promise<string> {
+  const answer = await fetch(url)
+  if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}`)
+  return await answer.text()
 }
 
 const packedBy = (program: string) => execFileSync(program, ['-c'], { input: disk() })
@@ -77,6 +93,8 @@ const base = `http://${listen}`
 await takeOne(base, 'plain', disk())
 for (const name of ['xz', 'bzip2', 'zstd']) await takeOne(base, name, packedBy(name))
 
+await visit(base)
+
 const KUBECONFIG = join(folder.path, 'kubeconfig')
 await writeFile(KUBECONFIG, away())
 const SLIPWAY_CONTROLLER_LISTEN = '127.0.0.1:0'
@@ -93,4 +111,4 @@ const texts = (await readdir(kept)).sort().map((name) => readFile(join(kept, nam
 if (printed !== (await Promise.all(texts)).join('')) throw new Error(`${kept} are others`)
 const presets = await import(join(main, '../sync/presets.js'))
 if ((await presets.readPresets()).length !== 3) throw new Error('the presets are missing')
-console.log('the package took uploads, looked after a cluster, and stopped')
+console.log('the package took uploads, showed its page, looked after a cluster, and stopped')

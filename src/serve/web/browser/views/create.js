@@ -150,7 +150,7 @@ export class Create {
           <input
             name="name"
             required
-            pattern="[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+            pattern="[a-z0-9]([\\-a-z0-9]*[a-z0-9])?"
             maxlength="200"
             ?readonly=${this.#replaced !== null}
             title="a-z, 0-9 and hyphens"
