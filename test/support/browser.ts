@@ -28,6 +28,8 @@ export class Visit implements AsyncDisposable {
   readonly #browser: Browser
   /** Of consoles and pages: a test that ends with any of them has failed. */
   readonly complaints: string[] = []
+  /** Complaints that a test brings about on purpose. */
+  readonly #expected: RegExp[] = []
   readonly #hosts = new Set<string>()
 
   constructor(browser: Browser) {
@@ -48,6 +50,11 @@ export class Visit implements AsyncDisposable {
     return context
   }
 
+  /** From now on such complaints are none, as those of a request that is refused on purpose. */
+  expects(...patterns: readonly RegExp[]): void {
+    this.#expected.push(...patterns)
+  }
+
   /** Of all requests so far. */
   get hosts(): readonly string[] {
     return [...this.#hosts].sort()
@@ -55,7 +62,9 @@ export class Visit implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close()
-    expect(this.complaints, 'complaints of pages').toEqual([])
+    const isExpected = (text: string) => this.#expected.some((pattern) => pattern.test(text))
+    const unexpected = this.complaints.filter((text) => !isExpected(text))
+    expect(unexpected, 'complaints of pages').toEqual([])
   }
 
   #follow(page: Page): void {

@@ -96,7 +96,7 @@ export const sharesSchema = z
         }),
         holders: z.int().meta({
           description:
-            'How many repositories need these bytes; 0: the next collection removes them',
+            'How many repositories need these bytes; 0: a collection removes them once nobody is pushing them',
         }),
       }),
     ),

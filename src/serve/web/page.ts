@@ -5,10 +5,12 @@ export type PageOptions = {
   /** Where the assets lie, seen from the page. */
   readonly assets: string
   readonly importMap: string
+  /** Whether callers have to say who they are. */
+  readonly asksForCallers: boolean
 }
 
 /** The one page: a shell that its modules fill. */
-export function page({ version, assets, importMap }: PageOptions) {
+export function page({ version, assets, importMap, asksForCallers }: PageOptions) {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -21,7 +23,11 @@ export function page({ version, assets, importMap }: PageOptions) {
         ${raw(`<script type="importmap">${importMap}</script>`)}
         <script type="module" src="${assets}/page/main.js"></script>
       </head>
-      <body data-version="${version}" data-assets="${assets}">
+      <body
+        data-version="${version}"
+        data-assets="${assets}"
+        data-callers="${asksForCallers ? 'known' : 'any'}"
+      >
         <div id="app"></div>
         <noscript>
           <p>

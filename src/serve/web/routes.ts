@@ -6,12 +6,22 @@ import { Assets, type Asset } from './assets.ts'
 import { page } from './page.ts'
 import { contentPolicy, plainHeaders } from './policy.ts'
 
+export type WebOptions = {
+  readonly version: string
+  readonly gate: unknown
+}
+
 /** `/`: the page for people, and what it loads. It has no secret, and asks the API as anybody does. */
-export function webRoutes(version: string): Routes {
+export function webRoutes({ version, gate }: WebOptions): Routes {
   const assets = Assets.load()
   const importMap = assets.importMap()
   const policy = contentPolicy([importMap])
-  const shell = page({ version, assets: `assets/${assets.version}`, importMap })
+  const shell = page({
+    version,
+    assets: `assets/${assets.version}`,
+    importMap,
+    asksForCallers: gate !== null,
+  })
   return new Hono<Env>()
     .get('/', async (c) => {
       lay(c, plainHeaders)

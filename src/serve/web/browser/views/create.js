@@ -137,7 +137,7 @@ export class Create {
           <input
             name="name"
             required
-            pattern="[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+            pattern="[a-z0-9]+(-+[a-z0-9]+)*"
             maxlength="200"
             title="a-z, 0-9 and hyphens"
             .value=${this.#name}

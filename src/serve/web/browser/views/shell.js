@@ -1,9 +1,14 @@
 import { html, nothing } from 'lit-html'
+import { banner, who } from './who.js'
 /** @import { App } from '../app.js' */
 /** @import { TemplateResult } from 'lit-html' */
 
-/** What surrounds every view. @param {App} app @param {TemplateResult} contents */
-export function shell(app, contents) {
+/**
+ * What surrounds every view.
+ * @param {App} app @param {TemplateResult} contents
+ * @param {() => void} signIn opens what asks for a token
+ */
+export function shell(app, contents, signIn) {
   return html`
     <a class="skip" href="#main" @click=${toContents}>To the contents</a>
     <header>
@@ -12,17 +17,9 @@ export function shell(app, contents) {
         ${entry(app, 'images', 'Images')} ${entry(app, 'storage', 'Storage')}
         ${entry(app, 'repositories', 'Repositories')}
       </nav>
-      ${
-        app.session.hasToken
-          ? html`<button class="quiet" @click=${() => app.signOut()}>Sign out</button>`
-          : nothing
-      }
+      ${who(app, signIn)}
     </header>
-    ${
-      app.images.trouble === null || app.asksForToken
-        ? nothing
-        : html`<p class="banner" role="alert">${app.images.trouble}</p>`
-    }
+    ${banner(app)}
     <main id="main" tabindex="-1">${contents}</main>
     <p class="notice" role="status">${app.notice}</p>
   `
