@@ -41,6 +41,7 @@ import { recover, tidy } from './work/recover.ts'
 import { Repositories } from './work/repositories.ts'
 import { Room } from './work/room.ts'
 import { ServerKey } from './work/server-key.ts'
+import { Shares } from './work/shares.ts'
 import { assertPair, outdateCopies } from './work/store-identity.ts'
 import { UncleanStop } from './work/unclean-stop.ts'
 import { Upkeep } from './work/upkeep.ts'
@@ -90,6 +91,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const isTaking = (id: string) => pushes.isTaking(id)
   const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
   const figures = openFigures(settings, { ...ground, room })
+  const shares = new Shares(ground)
   const { scrubRate: rate, scrubSchedule: every } = settings
   const upkeep = new Upkeep({ ...ground, checkup, maintenance, rate, every })
   const presenter = new Presenter({ catalog, progress, key, names })
@@ -109,6 +111,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     repositories,
     maintenance,
     figures,
+    shares,
     metrics,
     manifestShelf: new ManifestShelf(catalog, checkup),
     checkup,

@@ -17,6 +17,14 @@ export type RepositorySums = {
   readonly last: string | null
 }
 
+/** A blob, how many repositories need it, and the first of their names. */
+export type SharedBlob = {
+  readonly digest: string
+  readonly size: number
+  readonly holders: number
+  readonly repositories: readonly string[]
+}
+
 export type Counts = {
   readonly images: { readonly [phase in Phase]?: number }
   /** Those that wait for bytes or take them. */
@@ -72,6 +80,26 @@ export class Totals {
     return { count, rows: held ?? 0, last: count < limit ? null : (last ?? null) }
   }
 
+  /**
+   * So many blobs behind `after`, in the order of digests, with who needs them.
+   * @param most names of one blob
+   */
+  async shared(after: string, limit: number, most: number): Promise<readonly SharedBlob[]> {
+    const page = sql`select digest, size from blobs where digest > ${after} order by digest limit ${limit}`
+    const { rows } = await sql<SharedRow>`
+      select page.digest as digest, page.size as size, needed.repository as repository, needed.holders as holders
+      from (${page}) as page left join (
+        select digest, repository, count(*) over (partition by digest) as holders,
+          row_number() over (partition by digest order by repository) as place
+        from (
+          select distinct digest, repository from blob_references
+          where digest in (select digest from (${page}) as digests)
+        ) as pairs
+      ) as needed on needed.digest = page.digest and needed.place <= ${most}
+      order by page.digest, needed.repository`.execute(this.#db)
+    return gathered(rows)
+  }
+
   async counts(): Promise<Counts> {
     return {
       images: await this.#images(),
@@ -106,4 +134,22 @@ export class Totals {
       .executeTakeFirst()
     return row?.count ?? 0
   }
+}
+
+type SharedRow = {
+  readonly digest: string
+  readonly size: number
+  readonly repository: string | null
+  readonly holders: number | null
+}
+
+/** Rows of one blob follow each other. */
+function gathered(rows: readonly SharedRow[]): readonly SharedBlob[] {
+  const found = new Map<string, SharedBlob & { readonly repositories: string[] }>()
+  for (const { digest, size, repository, holders } of rows) {
+    const blob = found.get(digest) ?? { digest, size, holders: holders ?? 0, repositories: [] }
+    if (repository !== null) blob.repositories.push(repository)
+    found.set(digest, blob)
+  }
+  return [...found.values()]
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Counts } from '../catalog/totals.ts'
 import type { Store } from '../store/store.ts'
+import { Lasting } from './lasting.ts'
 import type { Room } from './room.ts'
 
 export type FigureOptions = {
@@ -29,40 +30,21 @@ export type StorageFigures = {
   }
 }
 
-/** How long an answer serves at least, in milliseconds. */
-const freshFor = 5000
-/** It serves so many times as long as it took: with a million blobs the sums take seconds. */
-const timesTaken = 20
 /** So many rows are summed up in one go, which takes about a millisecond. */
 const pageSize = 100
 
 /** Sums over everything, made in small pages so that nobody waits, and once for all who ask at the same time. */
 export class Figures {
   readonly #options: FigureOptions
-  #latest: { until: number; readonly figures: Promise<StorageFigures> } | null = null
+  readonly #latest: Lasting<StorageFigures>
 
   constructor(options: FigureOptions) {
     this.#options = options
+    this.#latest = new Lasting(() => this.#sum(), options.now)
   }
 
   async look(): Promise<StorageFigures> {
-    if (this.#latest && this.#options.now() < this.#latest.until) return await this.#latest.figures
-    return await this.#lookAnew()
-  }
-
-  async #lookAnew(): Promise<StorageFigures> {
-    const { now } = this.#options
-    const begun = now()
-    const latest = { until: Infinity, figures: this.#sum() }
-    this.#latest = latest
-    try {
-      const figures = await latest.figures
-      latest.until = now() + Math.max(freshFor, timesTaken * (now() - begun))
-      return figures
-    } catch (error) {
-      latest.until = -Infinity
-      throw error
-    }
+    return await this.#latest.look()
   }
 
   async #sum(): Promise<StorageFigures> {

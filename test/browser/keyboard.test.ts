@@ -6,7 +6,7 @@ import { needsBrowser, openBrowser, picture, type Visit } from '../support/brows
 import { tokenOf, writeCallers } from '../support/callers.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
-import { press, reach, stops, write } from '../support/keyboard.ts'
+import { focused, press, reach, stops, write } from '../support/keyboard.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
 import { temporaryFolder } from '../support/temporary.ts'
@@ -109,9 +109,11 @@ describe.skipIf(!needsBrowser())('who has no mouse', () => {
   test('sends a file', async () => {
     const page = await open('#/images')
     await press(page.getByRole('button', { name: 'Add an image' }))
-    await press(page.getByRole('tab', { name: 'From a URL' }), 'ArrowRight')
-    await press(page.getByRole('tab', { name: 'From a registry' }), 'ArrowRight')
-    await reach(page.getByRole('tab', { name: 'From this computer' }))
+    const tab = (name: string) => page.getByRole('tab', { name })
+    await press(tab('From a URL'), 'ArrowRight')
+    await focused(tab('From a registry'))
+    await page.keyboard.press('ArrowRight')
+    await focused(tab('From this computer'))
     await reach(page.locator('dialog input[type=file]'))
     const [chooser] = await Promise.all([
       page.waitForEvent('filechooser'),

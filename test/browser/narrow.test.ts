@@ -60,11 +60,12 @@ describe.skipIf(!needsBrowser())('the page as a system wants it', () => {
 
   test('keeps its lines where the system chooses the colours', async () => {
     const page = await open({ forcedColors: 'active' })
-    const line = async (name: string) =>
-      await page
-        .getByRole('navigation')
-        .getByRole('link', { name })
-        .evaluate<string>('(element) => getComputedStyle(element).borderBottomColor')
+    const line = async (name: string): Promise<string> => {
+      const link = page.getByRole('navigation').getByRole('link', { name })
+      return await link.evaluate(
+        (element) => element.ownerDocument.defaultView.getComputedStyle(element).borderBottomColor,
+      )
+    }
     expect(await line('Images')).not.toBe(await line('Storage'))
     await picture(page, 'narrow-02-forced-colors')
   })

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
-import { runSchema, runsSchema, storageSchema } from '../../src/serve/api/storage-schema.ts'
+import {
+  runSchema,
+  runsSchema,
+  sharesSchema,
+  storageSchema,
+} from '../../src/serve/api/storage-schema.ts'
 import { basic, tokenOf, writeCallers } from '../support/callers.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { get, problemOf, send } from '../support/rest.ts'
@@ -88,6 +93,19 @@ describe('the storage', () => {
     expect((await storage(service)).gc).toEqual(run)
   })
 
+  test('tells what the images of the same bytes share', async () => {
+    const answer = await get(`${service.base}/api/v1/storage/shares`)
+    const { items, others } = sharesSchema.parse(await answer.json())
+    expect(items.map(({ repositories, holders }) => [holders, ...repositories])).toEqual([
+      [2, 'cvi/one', 'cvi/other'],
+      [1, expect.any(String)],
+      [1, expect.any(String)],
+    ])
+    const bytes = items.reduce((sum, item) => sum + Number(item.bytes), Number(others.bytes))
+    expect(bytes).toBe(Number((await storage(service)).bytes.blobs))
+    expect(Number(items[0]?.bytes)).toBeGreaterThan(mebibyte)
+  })
+
   test('tells Prometheus what a deletion has freed', async () => {
     const metric = async (name: string) => {
       const text = await (await get(`${service.base}/metrics`)).text()
@@ -131,6 +149,7 @@ describe('the storage', () => {
       )
     expect(await statuses('/api/v1/storage')).toEqual([401, 403, 200, 200])
     expect(await statuses('/api/v1/storage/runs')).toEqual([401, 403, 200, 200])
+    expect(await statuses('/api/v1/storage/shares')).toEqual([401, 403, 200, 200])
     expect(await statuses('/metrics')).toEqual([401, 200, 200, 200])
     expect((await begin(service, 'gc')).status).toBe(401)
     for (const name of ['viewer', 'editor']) {

@@ -30,8 +30,9 @@ export class Visit implements AsyncDisposable {
   readonly #browser: Browser
   /** Of consoles and pages: a test that ends with any of them has failed. */
   readonly complaints: string[] = []
-  readonly #hosts = new Set<string>()
+  /** Complaints that a test brings about on purpose. */
   readonly #expected: RegExp[] = []
+  readonly #hosts = new Set<string>()
 
   constructor(browser: Browser) {
     this.#browser = browser

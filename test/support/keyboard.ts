@@ -1,4 +1,5 @@
 import type { Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
 
 /** More than any view has places for the focus. */
 const most = 120
@@ -15,6 +16,12 @@ export async function reach(target: Locator): Promise<void> {
     await target.page().keyboard.press('Tab')
   }
   throw new Error(`Tab does not lead to ${target.toString()}`)
+}
+
+/** Resolves when the page has put the focus there. */
+export async function focused(target: Locator): Promise<void> {
+  const has = async () => await target.evaluate((element) => element.matches(':focus'))
+  await expect.poll(has, { timeout: 5000 }).toBe(true)
 }
 
 /** Goes there, and presses a key. */
@@ -45,6 +52,13 @@ export async function stops(page: Page): Promise<readonly string[]> {
 }
 
 async function assertSeen(target: Locator): Promise<void> {
-  const outline: string = await target.evaluate('(element) => getComputedStyle(element).outline')
-  if (/\bnone\b|\b0px\b/.test(outline)) throw new Error(`no focus is seen on ${target.toString()}`)
+  const { outlineStyle, outlineWidth }: Record<string, string> = await target.evaluate(
+    (element) => {
+      const { outlineStyle, outlineWidth } =
+        element.ownerDocument.defaultView.getComputedStyle(element)
+      return { outlineStyle, outlineWidth }
+    },
+  )
+  if (outlineStyle === 'none' || outlineWidth === '0px')
+    throw new Error(`no focus is seen on ${target.toString()}`)
 }

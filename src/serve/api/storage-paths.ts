@@ -1,7 +1,14 @@
 import type { ZodOpenApiPathsObject } from 'zod-openapi'
 import { z } from 'zod'
 import { failure, json, refused } from './document-answers.ts'
-import { gcRequest, runSchema, runsSchema, scrubRequest, storageSchema } from './storage-schema.ts'
+import {
+  gcRequest,
+  runSchema,
+  runsSchema,
+  scrubRequest,
+  sharesSchema,
+  storageSchema,
+} from './storage-schema.ts'
 
 const beginning = (operationId: string, summary: string, schema: z.ZodType) => ({
   operationId,
@@ -22,6 +29,16 @@ export const storagePaths: ZodOpenApiPathsObject = {
       operationId: 'getStorage',
       summary: 'How much there is of everything, and the last runs; a few seconds old at most',
       responses: { ...refused, '200': json(storageSchema, 'The figures') },
+    },
+  },
+  '/api/v1/storage/shares': {
+    get: {
+      operationId: 'listStorageShares',
+      summary: 'Who needs how many bytes, each counted once; a few seconds old at most',
+      responses: {
+        ...refused,
+        '200': json(sharesSchema, 'Bytes by the repositories that need them'),
+      },
     },
   },
   '/api/v1/storage/gc': {

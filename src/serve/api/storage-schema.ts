@@ -84,3 +84,25 @@ export const storageSchema = z
   })
   .meta({ id: 'Storage' })
 export type StorageBody = z.input<typeof storageSchema>
+
+export const sharesSchema = z
+  .object({
+    items: z.array(
+      z.object({
+        bytes,
+        blobs: z.int(),
+        repositories: z.array(z.string()).meta({
+          description: 'Eight names at most, without those that the caller may not pull from',
+        }),
+        holders: z.int().meta({
+          description:
+            'How many repositories need these bytes; 0: a collection removes them once nobody is pushing them',
+        }),
+      }),
+    ),
+    others: z
+      .object({ bytes, blobs: z.int() })
+      .meta({ description: 'What is not among the items, in sum' }),
+  })
+  .meta({ id: 'StorageShares', description: 'The largest first, 500 at most' })
+export type SharesBody = z.input<typeof sharesSchema>

@@ -4,27 +4,39 @@ import type { MaintenanceKind } from '../../catalog/schema.ts'
 import { Refusal } from '../../errors.ts'
 import type { Figures, StorageFigures } from '../../work/figures.ts'
 import type { Maintenance } from '../../work/maintenance.ts'
+import type { Shares, StorageShares } from '../../work/shares.ts'
 import { demandReach } from '../auth/access.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only } from '../methods.ts'
 import { optionalBody } from './asked.ts'
-import { gcRequest, scrubRequest, type RunBody, type StorageBody } from './storage-schema.ts'
+import {
+  gcRequest,
+  scrubRequest,
+  type RunBody,
+  type SharesBody,
+  type StorageBody,
+} from './storage-schema.ts'
 
 export type StorageOptions = {
   readonly maintenance: Maintenance
   readonly figures: Figures
+  readonly shares: Shares
 }
 
 /** As many runs as are remembered. */
 const mostRuns = 100
 
 /** `/api/v1/storage` (http-api, "REST"): how much there is, and the runs that keep it sound. */
-export function storageRoutes({ maintenance, figures }: StorageOptions): Routes {
+export function storageRoutes({ maintenance, figures, shares }: StorageOptions): Routes {
   return new Hono<Env>()
     .get('/', async (c) => {
       const [gc, scrub] = [await maintenance.newest('gc'), await maintenance.newest('scrub')]
       c.header('cache-control', 'no-store')
       return c.json({ ...shown(await figures.look()), ...last('gc', gc), ...last('scrub', scrub) })
+    })
+    .get('/shares', async (c) => {
+      c.header('cache-control', 'no-store')
+      return c.json(sharesBody(c, await shares.look()))
     })
     .post('/gc', async (c) => await begin(c, 'gc', maintenance, await asked(c, gcRequest)))
     .post('/scrub', async (c) => await begin(c, 'scrub', maintenance, await asked(c, scrubRequest)))
@@ -39,6 +51,7 @@ export function storageRoutes({ maintenance, figures }: StorageOptions): Routes 
       return c.json(runBody(run))
     })
     .all('/', only('GET', 'HEAD'))
+    .all('/shares', only('GET', 'HEAD'))
     .all('/gc', only('POST'))
     .all('/scrub', only('POST'))
     .all('/runs', only('GET', 'HEAD'))
@@ -99,5 +112,19 @@ function shown(figures: StorageFigures): StorageBody {
     },
     ...(blobBytes > 0 && { dedupRatio: Number((logicalBytes / blobBytes).toFixed(3)) }),
     counts: { images, blobs, manifests, tags, repositories, uploads, pushes },
+  }
+}
+
+/** Sums are for all who may look; names are for those who may pull. */
+function sharesBody(c: Call, { items, others }: StorageShares): SharesBody {
+  const caller = c.get('caller')
+  return {
+    items: items.map(({ bytes, blobs, repositories, holders }) => ({
+      bytes: String(bytes),
+      blobs,
+      repositories: repositories.filter((name) => caller.may('pull', name)),
+      holders,
+    })),
+    others: { ...others, bytes: String(others.bytes) },
   }
 }

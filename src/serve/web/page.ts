@@ -7,10 +7,13 @@ export type PageOptions = {
   readonly importMap: string
   /** Of those that it begins with, among the assets. */
   readonly modules: readonly string[]
+  /** Whether callers have to say who they are. */
+  readonly asksForCallers: boolean
 }
 
 /** The one page: a shell that its modules fill. */
-export function page({ version, assets, importMap, modules }: PageOptions) {
+export function page(options: PageOptions) {
+  const { version, assets, importMap, modules, asksForCallers } = options
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -24,7 +27,11 @@ export function page({ version, assets, importMap, modules }: PageOptions) {
         ${modules.map((path) => html`<link rel="modulepreload" href="${assets}/${path}" />`)}
         <script type="module" src="${assets}/page/main.js"></script>
       </head>
-      <body data-version="${version}" data-assets="${assets}">
+      <body
+        data-version="${version}"
+        data-assets="${assets}"
+        data-callers="${asksForCallers ? 'known' : 'any'}"
+      >
         <div id="app"></div>
         <noscript>
           <p>

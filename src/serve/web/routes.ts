@@ -9,13 +9,26 @@ import { encodingFor } from './encoding.ts'
 import { page } from './page.ts'
 import { contentPolicy, pageHeaders, plainHeaders } from './policy.ts'
 
+export type WebOptions = {
+  readonly version: string
+  readonly gate: unknown
+}
+
 /** `/`: the page for people, and what it loads. It has no secret, and asks the API as anybody does. */
-export function webRoutes(version: string): Routes {
+export function webRoutes({ version, gate }: WebOptions): Routes {
   const assets = Assets.load()
   const { modules } = assets
   const importMap = assets.importMap()
   const policy = contentPolicy([importMap])
-  const shell = tagged(page({ version, assets: `assets/${assets.version}`, importMap, modules }))
+  const shell = tagged(
+    page({
+      version,
+      assets: `assets/${assets.version}`,
+      importMap,
+      modules,
+      asksForCallers: gate !== null,
+    }),
+  )
   return new Hono<Env>()
     .get('/', async (c) => {
       const { text, etag } = await shell

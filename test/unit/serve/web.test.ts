@@ -12,7 +12,7 @@ const routes = new Hono<Env>()
     c.set('log', log)
     await next()
   })
-  .route('/', webRoutes('1.2.3'))
+  .route('/', webRoutes({ version: '1.2.3', gate: null }))
   .onError((error, c) => problem(c, error))
 
 const ask = async (path: string, headers: Record<string, string> = {}, method = 'GET') =>

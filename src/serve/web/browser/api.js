@@ -48,7 +48,9 @@ export class Api {
     const response = await this.#fetch(path, { ...init, headers })
     if (response.ok) return response
     const problem = await problemIn(response)
-    if (problem.asksForToken) this.#refused()
+    // The answer to an earlier token says nothing of the one that there is now.
+    const isOwn = headers['authorization'] === this.#session.headers()['authorization']
+    if (problem.asksForToken && isOwn) this.#refused()
     throw problem
   }
 
@@ -88,16 +90,18 @@ export class Api {
   }
 }
 
-/** @param {Response} response */
+/** REST says it as RFC 9457 wants it, the registry as its own specification does. @param {Response} response */
 async function problemIn(response) {
   const { status } = response
   const text = await response.text()
-  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
-    return new Problem(`something before the service answered ${status}`, {
-      code: 'UNKNOWN',
-      status,
-    })
+  const type = response.headers.get('content-type') ?? ''
+  if (type.startsWith('application/problem+json')) {
+    const { detail, code, errors = [] } = JSON.parse(text)
+    return new Problem(detail, { code, status, fields: errors })
   }
-  const { detail, code, errors = [] } = JSON.parse(text)
-  return new Problem(detail, { code, status, fields: errors })
+  if (type.startsWith('application/json') && response.url.includes('/v2/')) {
+    const [{ code = 'UNKNOWN', message = '' } = {}] = JSON.parse(text).errors ?? []
+    if (message !== '') return new Problem(message, { code, status })
+  }
+  return new Problem(`something before the service answered ${status}`, { code: 'UNKNOWN', status })
 }

@@ -1,21 +1,28 @@
 import { Api, Problem } from './api.js'
 import { Images } from './images.js'
 import { hashOf, placeOf } from './place.js'
-import { Session } from './session.js'
+import { Session, withToken } from './session.js'
+import { asksForCallers, isOutdated } from './shell-facts.js'
 /** @import { Place } from './place.js' */
+/** @import { Caller } from './session.js' */
 
 /** What the page knows. Views are functions of it; whoever changes it says so, and all is drawn with the next frame. */
 export class App {
   /** @type {Place} */
   place = placeOf(location.hash)
   session = new Session()
-  /** Whether a token has to be shown first. */
+  /** Whether a token has to be shown before the service answers again. */
   asksForToken = false
+  /** Why the service let nobody in at the last attempt; empty for nothing. */
+  refusal = ''
+  /** Whether the service has been replaced by one with another page. */
+  isOutdated = false
   /** Said to everybody, also to those who do not see; empty for nothing. */
   notice = ''
   api
   images
   #draw
+  #arrive
   #isDue = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer
@@ -24,19 +31,29 @@ export class App {
   #waiting = []
   #listening = new AbortController()
 
-  /** @param {(app: App) => void} draw */
-  constructor(draw) {
+  /**
+   * @param {(app: App) => void} draw
+   * @param {() => void} arrive told whenever somebody comes to a place, or is let in at it
+   */
+  constructor(draw, arrive) {
     this.#draw = draw
+    this.#arrive = arrive
     this.api = new Api(this.session, () => this.#refused())
-    this.images = new Images(this.api, () => this.changed())
+    this.images = new Images(
+      this.api,
+      () => this.changed(),
+      () => void this.#returned(),
+    )
   }
 
   async start() {
     addEventListener('hashchange', () => {
       this.place = placeOf(location.hash)
       this.changed()
+      if (!this.asksForToken) this.#arrive()
     })
-    await this.#begin()
+    if (asksForCallers() && !this.session.hasToken) this.#refused()
+    else if (await this.#recognised()) this.#enter()
   }
 
   /** Draws with the next frame, however often it is asked for. */
@@ -85,42 +102,61 @@ export class App {
 
   /** @param {string} token @throws {Problem} when it is not taken */
   async signIn(token) {
-    this.session.signIn(token)
-    try {
-      await this.#recognise()
-    } catch (error) {
-      this.session.signOut()
-      throw error
-    }
-    await this.#begin()
+    const answer = await this.api.open('api/v1/caller', { headers: withToken(token) })
+    /** @type {Caller} */
+    const caller = await answer.json()
+    // Another caller may see other images.
+    if (caller.name !== this.session.caller?.name) this.images.forgetAll()
+    this.session.signIn(token, caller)
+    this.#enter()
   }
 
+  /** What is being sent goes on: an upload has an address of its own. */
   signOut() {
     this.session.signOut()
     this.#listening.abort()
-    location.reload()
+    this.images.forgetAll()
+    this.asksForToken = true
+    this.refusal = ''
+    this.say('You have signed out')
   }
 
-  async #begin() {
+  #enter() {
+    this.asksForToken = false
+    this.refusal = ''
+    this.#listening.abort()
+    this.#listening = new AbortController()
+    void this.images.follow(this.#listening.signal)
+    this.changed()
+    this.#arrive()
+  }
+
+  /** @returns {Promise<boolean>} whether the page may go on: who is not answered at all may be later */
+  async #recognised() {
     try {
-      await this.#recognise()
-      this.asksForToken = false
-      this.#listening.abort()
-      this.#listening = new AbortController()
-      void this.images.follow(this.#listening.signal)
+      this.session.caller = await this.api.read('api/v1/caller')
+      return true
     } catch (error) {
       if (!(error instanceof Problem)) throw error
-      if (!error.asksForToken) this.say(error.message)
+      if (error.status === 403) this.#refused(error.message)
+      return !this.asksForToken
     }
+  }
+
+  /** The service is heard again, which may know other callers or have another page by now. */
+  async #returned() {
+    const had = this.session.caller
+    if (!(await this.#recognised())) return
+    this.isOutdated = await isOutdated()
     this.changed()
+    if (!had) this.#arrive()
   }
 
-  async #recognise() {
-    this.session.caller = await this.api.read('api/v1/caller')
-  }
-
-  #refused() {
+  #refused(why = this.session.hasToken ? 'The service does not take your token any more.' : '') {
+    if (!this.asksForToken) this.refusal = why
+    this.session.expire()
     this.asksForToken = true
+    this.#listening.abort()
     this.changed()
   }
 }

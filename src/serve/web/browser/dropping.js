@@ -4,8 +4,7 @@
  */
 export function followDrops({ hovers, drop, isWanted }) {
   let depth = 0
-  const hasFiles = (/** @type {DragEvent} */ { dataTransfer }) =>
-    isWanted() && (dataTransfer?.types.includes('Files') ?? false)
+  const hasFiles = (/** @type {DragEvent} */ event) => isWanted() && isOfFiles(event)
   addEventListener('dragenter', (event) => {
     if (!hasFiles(event)) return
     event.preventDefault()
@@ -13,7 +12,9 @@ export function followDrops({ hovers, drop, isWanted }) {
     hovers(true)
   })
   addEventListener('dragover', (event) => {
-    if (hasFiles(event)) event.preventDefault()
+    if (!isOfFiles(event)) return
+    event.preventDefault()
+    if (event.dataTransfer && !isWanted()) event.dataTransfer.dropEffect = 'none'
   })
   addEventListener('dragleave', (event) => {
     if (!hasFiles(event)) return
@@ -21,10 +22,16 @@ export function followDrops({ hovers, drop, isWanted }) {
     if (depth === 0) hovers(false)
   })
   addEventListener('drop', (event) => {
+    // Where none is wanted a browser would go to the file, and away from the page.
+    if (isOfFiles(event)) event.preventDefault()
     if (!hasFiles(event)) return
-    event.preventDefault()
     depth = 0
     hovers(false)
     drop([...(event.dataTransfer?.files ?? [])])
   })
+}
+
+/** @param {DragEvent} event */
+function isOfFiles({ dataTransfer }) {
+  return dataTransfer?.types.includes('Files') ?? false
 }

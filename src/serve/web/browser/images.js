@@ -1,3 +1,4 @@
+import { Problem } from './api.js'
 import { listen } from './events.js'
 /** @import { Api } from './api.js' */
 /** @import { ImageBody } from '../../../image/status.ts' */
@@ -15,6 +16,7 @@ export class Images {
   #lastId = ''
   #api
   #changed
+  #returned
   /** Whether the whole state is known. */
   isComplete = false
   /** Another one after every change of what is known. */
@@ -22,10 +24,25 @@ export class Images {
   /** Why nothing is heard at present, null while it is. @type {string | null} */
   trouble = null
 
-  /** @param {Api} api @param {() => void} changed told after every change */
-  constructor(api, changed) {
+  /**
+   * @param {Api} api
+   * @param {() => void} changed told after every change
+   * @param {() => void} returned told when the service is heard again after it was not
+   */
+  constructor(api, changed, returned) {
     this.#api = api
     this.#changed = changed
+    this.#returned = returned
+  }
+
+  /** What one caller was told is not for the next one. */
+  forgetAll() {
+    this.#known.clear()
+    this.#coming = null
+    this.#lastId = ''
+    this.isComplete = false
+    this.trouble = null
+    this.#changed()
   }
 
   get size() {
@@ -62,12 +79,17 @@ export class Images {
       try {
         const opened = () => {
           pause = first
+          if (this.trouble !== null) this.#returned()
           this.#hears(null)
         }
-        await listen(this.#api, this.#lastId, { opened, take: (told) => this.#take(told) }, signal)
+        const take = (/** @type {Told} */ told) => {
+          if (!signal.aborted) this.#take(told)
+        }
+        await listen(this.#api, this.#lastId, { opened, take }, signal)
         this.#hears('the service has ended the stream of events; it is asked again')
       } catch (error) {
-        if (signal.aborted) return
+        // Without another token it would only be refused again.
+        if (signal.aborted || (error instanceof Problem && error.asksForToken)) return
         this.#hears(error instanceof Error ? error.message : String(error))
       }
       await passed(pause, signal)

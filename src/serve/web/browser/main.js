@@ -14,7 +14,14 @@ import { Storage } from './views/storage.js'
 
 const root = document.querySelector('#app')
 if (!(root instanceof HTMLElement)) throw new Error('the page has no place for its contents')
-const app = new App((it) => render(shell(it, contents(it)), root))
+const app = new App(
+  (it) =>
+    render(
+      shell(it, contents(it), () => signIn.open()),
+      root,
+    ),
+  () => void arrive(),
+)
 const uploads = new Uploads(app)
 const create = new Create(app, uploads)
 const list = new ImageList(app)
@@ -26,9 +33,10 @@ let isOver = false
 
 /** @param {App} app */
 function contents(app) {
-  if (app.asksForToken) return signIn.view()
+  if (app.asksForToken && !signIn.isAbove) return html`${sendings(app, uploads)} ${signIn.view()}`
   return html`
     ${sendings(app, uploads)} ${place(app)} ${create.view()}
+    ${signIn.isAbove ? signIn.view() : nothing}
     ${isOver ? html`<div class="drop">Drop it: each file becomes an image</div>` : nothing}
   `
 }
@@ -51,7 +59,7 @@ function place({ place: { view, name }, session }) {
 /** Whoever comes to a place wants to see it as it is now. */
 async function arrive() {
   const { view, name } = app.place
-  if (app.asksForToken) return
+  repositories.leave()
   if (view === 'storage') await storage.look()
   if (view === 'repositories' || view === 'repository') await repositories.look(name)
 }
@@ -64,9 +72,7 @@ followDrops({
   },
   drop: (files) => void uploads.take(files),
 })
-addEventListener('hashchange', () => void arrive())
 app.changed()
 const started = app.start()
 followArrivals(app)
 await started
-await arrive()

@@ -6,7 +6,7 @@ const key = 'slipway-token'
 export class Session {
   /** @type {string | null} */
   #token = sessionStorage.getItem(key)
-  /** Null until the service has said it. @type {Caller | null} */
+  /** Null until the service has said it. Stays when the token is no longer taken, as what is shown does. @type {Caller | null} */
   caller = null
 
   get hasToken() {
@@ -15,24 +15,34 @@ export class Session {
 
   /** @returns {Record<string, string>} */
   headers() {
-    return this.#token === null ? {} : { authorization: `Bearer ${this.#token}` }
+    return this.#token === null ? {} : withToken(this.#token)
   }
 
-  /** @param {string} token */
-  signIn(token) {
+  /** @param {string} token @param {Caller} caller whom the service has taken it for */
+  signIn(token, caller) {
     this.#token = token
-    this.caller = null
+    this.caller = caller
     sessionStorage.setItem(key, token)
   }
 
-  signOut() {
+  /** The service does not take the token any more. */
+  expire() {
     this.#token = null
-    this.caller = null
     sessionStorage.removeItem(key)
+  }
+
+  signOut() {
+    this.expire()
+    this.caller = null
   }
 
   /** What is not allowed is not offered. @param {'read' | 'write' | 'maintain'} reach */
   may(reach) {
     return this.caller?.reaches.includes(reach) ?? false
   }
+}
+
+/** @param {string} token */
+export function withToken(token) {
+  return { authorization: `Bearer ${token}` }
 }

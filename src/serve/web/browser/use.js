@@ -1,61 +1,97 @@
-/** What takes how much of the storage. @import { ImageBody } from '../../../image/status.ts' */
+/** What takes how much of the storage. @import { SharesBody, StorageBody } from '../../api/storage-schema.ts' */
+
+/** @typedef {'image' | 'pushed' | 'shared' | 'unneeded' | 'arriving' | 'rest'} Kind */
 
 /**
- * @typedef {{ readonly title: string, readonly kind: 'own' | 'shared' | 'other' | 'free', readonly bytes: number, readonly names: readonly string[] }} Piece
+ * @typedef {{
+ *   readonly kind: Kind,
+ *   readonly title: string,
+ *   readonly bytes: number,
+ *   readonly repositories: readonly string[],
+ *   readonly holders: number,
+ * }} Piece `repositories` are the first names of all `holders`
  */
 
-/** @typedef {{ readonly blobs: string, readonly staged: string, readonly free?: string, readonly limit?: string }} Figures bytes */
-
-/** Smaller ones are one piece: nobody could tell them apart. */
-const mostPieces = 40
+/** Of what is there, each part of a picture has at least this share: nobody could tell smaller ones apart. */
+const smallest = 1 / 300
 
 /**
- * Images of the same bytes share them, so they are one piece. What the images do not account for is of repositories that were
- * pushed, and of transfers.
- * @param {Iterable<ImageBody>} images @param {{ blobBytes: number, stagedBytes: number, freeBytes: number | null }} figures
- * @returns {readonly Piece[]} the largest first, what is free last
+ * All of what is stored, the largest first.
+ * @param {SharesBody} shares
+ * @param {number} staged bytes that are on their way in
+ * @returns {readonly Piece[]}
  */
-export function piecesOf(images, { blobBytes, stagedBytes, freeBytes }) {
-  const own = [...groupsOf(images).values()].sort((one, other) => other.bytes - one.bytes)
-  const shown = own.slice(0, mostPieces)
-  const rest = own.slice(mostPieces)
-  const counted = own.reduce((sum, { bytes }) => sum + bytes, 0)
-  return [
-    ...shown,
-    ...piece(
-      `${rest.length} smaller images`,
-      'own',
-      rest.reduce((sum, { bytes }) => sum + bytes, 0),
-    ),
-    ...piece('Pushed to repositories', 'other', blobBytes - counted),
-    ...piece('On their way in', 'other', stagedBytes),
-    ...piece('Free', 'free', freeBytes ?? 0),
+export function piecesOf({ items, others }, staged) {
+  const pieces = [
+    ...items.map((item) => pieceOf(item)),
+    piece('arriving', 'On their way in', staged),
+    piece('rest', 'Many small ones', Number(others.bytes)),
   ]
+  return pieces.filter(({ bytes }) => bytes > 0).sort((one, other) => other.bytes - one.bytes)
 }
 
-/** @param {Iterable<ImageBody>} images */
-function groupsOf(images) {
-  /** @type {Map<string, Piece>} */
-  const groups = new Map()
-  for (const { name, status } of images) {
-    const { digest } = status.target
-    if (digest === undefined) continue
-    const names = [...(groups.get(digest)?.names ?? []), name]
-    const bytes = Number(status.size?.storedBytes ?? 0)
-    const kind = names.length > 1 ? 'shared' : 'own'
-    groups.set(digest, {
-      title: names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : ''),
-      kind,
-      bytes,
-      names,
-    })
+/**
+ * As `piecesOf`, with those taken together that are too small to be seen.
+ * @param {readonly Piece[]} pieces
+ * @returns {readonly Piece[]} the largest first, those that were taken together last
+ */
+export function drawn(pieces) {
+  const least = weight(pieces) * smallest
+  const large = pieces.filter(({ bytes, kind }) => bytes >= least && kind !== 'rest')
+  const small = pieces.filter((piece) => !large.includes(piece))
+  if (small.length < 2) return [...large, ...small]
+  return [...large, piece('rest', `${small.length} smaller parts`, weight(small))]
+}
+
+/** @param {SharesBody['items'][number]} item @returns {Piece} */
+function pieceOf({ bytes, repositories, holders }) {
+  const kind = kindOf(repositories, holders)
+  return {
+    kind,
+    title: titleOf(repositories, holders),
+    bytes: Number(bytes),
+    repositories,
+    holders,
   }
-  return groups
 }
 
-/** @param {string} title @param {Piece['kind']} kind @param {number} bytes @returns {readonly Piece[]} */
-function piece(title, kind, bytes) {
-  return bytes > 0 ? [{ title, kind, bytes, names: [] }] : []
+/** @param {readonly string[]} repositories @param {number} holders @returns {Kind} */
+function kindOf([first], holders) {
+  if (holders === 0) return 'unneeded'
+  if (holders > 1) return 'shared'
+  return first !== undefined && imageOf(first) === null ? 'pushed' : 'image'
+}
+
+/** @param {readonly string[]} repositories @param {number} holders */
+function titleOf(repositories, holders) {
+  if (holders === 0) return 'In no image or repository'
+  const names = repositories.map((name) => imageOf(name) ?? name)
+  const more = holders - names.length
+  if (names.length === 0) return 'What you may not see'
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+/** @param {Kind} kind @param {string} title @param {number} bytes @returns {Piece} */
+function piece(kind, title, bytes) {
+  return { kind, title, bytes, repositories: [], holders: 0 }
+}
+
+/** The image that a repository hands out, null for one that was pushed. @param {string} repository */
+export function imageOf(repository) {
+  return /^cvi\/(?<name>[^/]+)$/.exec(repository)?.groups?.['name'] ?? null
+}
+
+/**
+ * What can still be stored, null where nobody knows: object storage does not tell how large it is.
+ * @param {StorageBody['bytes']} bytes
+ * @returns {number | null} bytes
+ */
+export function roomIn({ blobs, staged, free, limit }) {
+  const rooms = [
+    ...(free === undefined ? [] : [Number(free)]),
+    ...(limit === undefined ? [] : [Math.max(0, Number(limit) - Number(blobs) - Number(staged))]),
+  ]
+  return rooms.length === 0 ? null : Math.min(...rooms)
 }
 
 /**

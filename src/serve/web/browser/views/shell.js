@@ -1,12 +1,17 @@
 import { html, nothing } from 'lit-html'
 import { titleOf } from '../arriving.js'
+import { banner, who } from './who.js'
 /** @import { App } from '../app.js' */
 /** @import { TemplateResult } from 'lit-html' */
 
 const icon = new URL('../icon.svg', import.meta.url).href
 
-/** What surrounds every view. @param {App} app @param {TemplateResult} contents */
-export function shell(app, contents) {
+/**
+ * What surrounds every view.
+ * @param {App} app @param {TemplateResult} contents
+ * @param {() => void} signIn opens what asks for a token
+ */
+export function shell(app, contents, signIn) {
   return html`
     <a class="skip" href="#main" @click=${toContents}>To the contents</a>
     <header>
@@ -17,17 +22,9 @@ export function shell(app, contents) {
         ${entry(app, 'images', 'Images')} ${entry(app, 'storage', 'Storage')}
         ${entry(app, 'repositories', 'Repositories')}
       </nav>
-      ${
-        app.session.hasToken
-          ? html`<button class="quiet" @click=${() => app.signOut()}>Sign out</button>`
-          : nothing
-      }
+      ${who(app, signIn)}
     </header>
-    ${
-      app.images.trouble === null || app.asksForToken
-        ? nothing
-        : html`<p class="banner" role="alert">${app.images.trouble}</p>`
-    }
+    ${banner(app)}
     <main id="main" tabindex="-1" aria-label=${titleOf(app.place)}>${contents}</main>
     ${notice(app)}
     <footer>

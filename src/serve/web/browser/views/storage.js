@@ -1,103 +1,117 @@
 import { html, nothing } from 'lit-html'
 import { Problem } from '../api.js'
-import { hashOf } from '../place.js'
-import { laidOut, piecesOf } from '../use.js'
+import { roomIn, piecesOf } from '../use.js'
 import { size } from '../words.js'
-import { styled } from './styled.js'
+import { care } from './care.js'
+import { bar, legend, table, treemap } from './use-picture.js'
 /** @import { App } from '../app.js' */
+/** @import { SharesBody, StorageBody } from '../../../api/storage-schema.ts' */
 /** @import { Piece } from '../use.js' */
 
-/** Width of the picture by its height. */
-const aspect = 2
-const whole = { x: 0, y: 0, width: 100, height: 100 }
+/** Milliseconds between two looks, while somebody has this before the eyes, and while a run is going on. */
+const [usually, running] = [5000, 1500]
+/** Rows of the table at first. */
+const few = 25
 
-/** What takes how much, as a picture and in words. */
+/** What takes how much, as a picture and in words, and the runs that look after it. */
 export class Storage {
-  /** What `GET /api/v1/storage` answers. @type {any} */
+  /** @type {StorageBody | null} */
   #figures = null
+  /** @type {SharesBody | null} */
+  #shares = null
   #problem = ''
+  #showsAll = false
+  #isReading = false
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #next = null
   #app
 
   /** @param {App} app */
   constructor(app) {
     this.#app = app
+    document.addEventListener('visibilitychange', () => this.#again())
   }
 
-  /** Whenever somebody comes here. */
+  /** Whenever somebody comes here, and again and again until somebody leaves. */
   async look() {
+    if (this.#isReading) return
+    this.#isReading = true
+    if (this.#next) clearTimeout(this.#next)
+    await this.#read()
+    this.#isReading = false
+    this.#app.changed()
+    this.#next = setTimeout(() => this.#again(), this.#isBusy ? running : usually)
+  }
+
+  #again() {
+    if (this.#isLookedAt) void this.look()
+  }
+
+  get #isLookedAt() {
+    const { place, asksForToken } = this.#app
+    return place.view === 'storage' && !asksForToken && !document.hidden
+  }
+
+  get #isBusy() {
+    return this.#figures?.gc?.state === 'running' || this.#figures?.scrub?.state === 'running'
+  }
+
+  async #read() {
     try {
-      this.#figures = await this.#app.api.read('api/v1/storage')
+      const { api } = this.#app
+      const answers = [api.read('api/v1/storage'), api.read('api/v1/storage/shares')]
+      ;[this.#figures, this.#shares] = await Promise.all(answers)
       this.#problem = ''
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       this.#problem = error.message
     }
-    this.#app.changed()
   }
 
   view() {
-    if (this.#problem !== '')
-      return html`<h2>Storage</h2>
-        <p class="bad">${this.#problem}</p>`
-    if (this.#figures === null)
-      return html`<h2>Storage</h2>
-        <p role="status">It is being read…</p>`
-    const { blobBytes, logicalBytes, stagedBytes, freeBytes } = numbersIn(this.#figures)
-    const pieces = piecesOf(this.#app.images.all(), { blobBytes, stagedBytes, freeBytes })
     return html`
       <h2>Storage</h2>
-      <p>
-        ${size(blobBytes)} are stored${freeBytes === null ? '' : `, ${size(freeBytes)} are free`}.
-        ${logicalBytes > blobBytes ? `Sharing saves ${size(logicalBytes - blobBytes)}.` : nothing}
-      </p>
-      <div class="picture" aria-hidden="true">
-        ${laidOut(pieces, whole, aspect).map(({ item, ...place }) => tile(item, place))}
-      </div>
-      <table>
-        <caption class="unseen">
-          What takes how much
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">What</th>
-            <th scope="col">Bytes</th>
-            <th scope="col">Shared by</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${pieces.map((piece) => row(piece))}
-        </tbody>
-      </table>
+      ${this.#problem === '' ? nothing : html`<p class="bad" role="alert">${this.#problem}</p>`}
+      ${this.#contents()}
     `
   }
-}
 
-/** @param {any} figures */
-function numbersIn({ blobBytes, logicalBytes, stagedBytes, freeBytes }) {
-  return {
-    blobBytes: Number(blobBytes),
-    logicalBytes: Number(logicalBytes),
-    stagedBytes: Number(stagedBytes),
-    freeBytes: freeBytes === undefined || freeBytes === null ? null : Number(freeBytes),
+  #contents() {
+    if (!this.#figures || !this.#shares) {
+      return this.#problem === '' ? html`<p role="status">It is being read…</p>` : nothing
+    }
+    const { bytes } = this.#figures
+    const pieces = piecesOf(this.#shares, Number(bytes.staged))
+    return html`
+      ${summary(bytes, pieces)} ${bar(bytes)} ${legend(pieces)} ${treemap(pieces)}
+      ${table(this.#showsAll ? pieces : pieces.slice(0, few), pieces.length)}
+      ${
+        pieces.length > few && !this.#showsAll
+          ? html`<p>
+              <button @click=${() => this.#showAll()}>Show all ${pieces.length}</button>
+            </p>`
+          : nothing
+      }
+      ${care(this.#app, this.#figures, () => void this.look())}
+    `
+  }
+
+  #showAll() {
+    this.#showsAll = true
+    this.#app.changed()
   }
 }
 
-/** @param {Piece} piece @param {{ x: number, y: number, width: number, height: number }} place */
-function tile({ title, kind, bytes }, { x, y, width, height }) {
-  const place = { left: `${x}%`, top: `${y}%`, width: `${width}%`, height: `${height}%` }
-  return html`<div class="tile ${kind}" ${styled(place)} title="${title}: ${size(bytes)}">
-    <span>${title}</span> <span>${size(bytes)}</span>
-  </div>`
-}
-
-/** @param {Piece} piece */
-function row({ title, bytes, names, kind }) {
-  const [name] = names
-  return html`<tr>
-    <th scope="row">
-      ${name === undefined ? title : html`<a href=${hashOf({ view: 'image', name })}>${title}</a>`}
-    </th>
-    <td>${size(bytes)}</td>
-    <td>${kind === 'shared' ? `${names.length} images` : ''}</td>
-  </tr>`
+/** @param {StorageBody['bytes']} bytes @param {readonly Piece[]} pieces */
+function summary(bytes, pieces) {
+  const room = roomIn(bytes)
+  const unneeded = pieces.find(({ kind }) => kind === 'unneeded')?.bytes ?? 0
+  const saved = Number(bytes.logical) - Number(bytes.blobs) + unneeded
+  const limit = bytes.limit === undefined ? '' : ` of the ${size(bytes.limit)} that are allowed`
+  return html`<p>
+    ${size(bytes.blobs)}${limit} are stored${room === null ? '' : `, ${size(room)} are free`}.
+    ${room === null ? 'The object storage does not tell how much is free.' : nothing}
+    ${saved > 0 ? `Without sharing it would be ${size(saved)} more.` : nothing}
+    ${Number(bytes.staged) > 0 ? `${size(bytes.staged)} are on their way in.` : nothing}
+  </p>`
 }
