@@ -26,7 +26,7 @@ const mostShares = 500
 const mostHeld = 20_000
 /** Names of one share: a base layer may be needed by thousands of repositories. */
 const mostNames = 8
-/** So many blobs are looked at in one go, which takes about a millisecond. */
+/** So many blobs are looked at in one go, which takes a few milliseconds. */
 const pageSize = 100
 
 /** Who needs how much of the storage, each blob counted once. */

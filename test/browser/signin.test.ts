@@ -2,11 +2,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { digestOf } from '../../src/image/digest.ts'
 import { needsBrowser, openBrowser, picture, type Visit } from '../support/browser.ts'
 import { tokenLine, tokenOf, writeCallers, type CallerPaths } from '../support/callers.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { drop } from '../support/dropped.ts'
 import { startRelay, type Relay } from '../support/relay.ts'
+import { imageManifest } from '../support/push-content.ts'
+import { RegistryClient, expectStatus } from '../support/registry-client.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
 import { temporaryFolder } from '../support/temporary.ts'
@@ -107,6 +110,30 @@ describe.skipIf(!needsBrowser())('signing in', () => {
     const admin = await signedIn('admin', '#/storage')
     await admin.getByRole('button', { name: /Collect/ }).waitFor()
     await picture(admin, 'signin-04-admin')
+  })
+
+  /** Only `ci-a` may change what is there. */
+  async function pushAsTeam(repository: string): Promise<void> {
+    const client = new RegistryClient(() => service.base)
+    const headers = { authorization: `Bearer ${tokenOf('ci-a')}` }
+    const body = Buffer.from('{}')
+    const part = { digest: digestOf(body), size: body.length }
+    const blobs = `/v2/${repository}/blobs/uploads/?digest=${part.digest}`
+    await expectStatus(await client.ask('POST', blobs, { headers, body }), 201)
+    const { bytes, mediaType } = imageManifest(part, [part])
+    const put = { headers: { ...headers, 'content-type': mediaType }, body: bytes }
+    await expectStatus(await client.ask('PUT', `/v2/${repository}/manifests/v1`, put), 201)
+  }
+
+  test('tells what a rule refuses where it was tried', async () => {
+    visit.expects(refused)
+    await pushAsTeam('team-a/app')
+    const page = await signedIn('editor', '#/repositories/team-a/app')
+    await page.getByRole('button', { name: 'Delete what v1 leads to' }).click()
+    await page.getByRole('button', { name: 'Delete', exact: true }).click()
+    const tags = page.getByRole('list', { name: 'Tags' })
+    await tags.getByRole('alert').getByText('"editor" may not delete team-a/app').waitFor()
+    await picture(page, 'signin-06-rule')
   })
 
   test('keeps the token with the tab, out of addresses and logs', async () => {

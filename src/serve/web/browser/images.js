@@ -27,7 +27,7 @@ export class Images {
   /**
    * @param {Api} api
    * @param {() => void} changed told after every change
-   * @param {() => void} returned told when the service is heard again after it was not
+   * @param {() => void} returned told when the service is heard again after it was not, or has refused the caller
    */
   constructor(api, changed, returned) {
     this.#api = api
@@ -90,6 +90,8 @@ export class Images {
       } catch (error) {
         // Without another token it would only be refused again.
         if (signal.aborted || (error instanceof Problem && error.asksForToken)) return
+        // Another caller by now, or one who may do less.
+        if (error instanceof Problem && error.status === 403) this.#returned()
         this.#hears(error instanceof Error ? error.message : String(error))
       }
       await passed(pause, signal)

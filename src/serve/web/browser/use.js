@@ -37,8 +37,9 @@ export function piecesOf({ items, others }, staged) {
  */
 export function drawn(pieces) {
   const least = weight(pieces) * smallest
-  const large = pieces.filter(({ bytes, kind }) => bytes >= least && kind !== 'rest')
-  const small = pieces.filter((piece) => !large.includes(piece))
+  const isLarge = (/** @type {Piece} */ { bytes, kind }) => bytes >= least && kind !== 'rest'
+  const large = pieces.filter((piece) => isLarge(piece))
+  const small = pieces.filter((piece) => !isLarge(piece))
   if (small.length < 2) return [...large, ...small]
   return [...large, piece('rest', `${small.length} smaller parts`, weight(small))]
 }

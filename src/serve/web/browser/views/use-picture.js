@@ -28,13 +28,13 @@ export function bar(bytes) {
   if (room === null) return nothing
   const [blobs, staged] = [Number(bytes.blobs), Number(bytes.staged)]
   const all = blobs + staged + room
-  const part = (/** @type {number} */ some) => ({ width: `${(100 * some) / Math.max(1, all)}%` })
-  return html`
-    <div class="bar" aria-hidden="true">
-      <span class="stored" ${styled(part(blobs))}></span>
-      <span class="arriving" ${styled(part(staged))}></span>
-    </div>
-  `
+  const part = (/** @type {Kind | 'stored'} */ kind, /** @type {number} */ some) =>
+    some === 0
+      ? nothing
+      : html`<span class="some ${kind}" ${styled({ width: `${(100 * some) / all}%` })}></span>`
+  return html`<div class="bar" aria-hidden="true">
+    ${part('stored', blobs)} ${part('arriving', staged)}
+  </div>`
 }
 
 /** @param {readonly Piece[]} pieces */
