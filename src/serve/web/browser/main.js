@@ -10,6 +10,7 @@ import { sendings } from './views/sendings.js'
 import { shell } from './views/shell.js'
 import { SignIn } from './views/sign-in.js'
 import { Storage } from './views/storage.js'
+import { waiting } from './views/waiting.js'
 
 const root = document.querySelector('#app')
 if (!(root instanceof HTMLElement)) throw new Error('the page has no place for its contents')
@@ -27,13 +28,13 @@ function contents(app) {
   if (app.asksForToken) return signIn.view()
   return html`
     ${sendings(app, uploads)} ${place(app)} ${create.view()}
-    ${isOver ? html`<div class="drop">Drop it: each file becomes an image</div>` : nothing}
+    ${isOver ? html`<div class="drop">${dropWords()}</div>` : nothing}
   `
 }
 
 /** @param {App} app */
 function place({ place: { view, name }, session }) {
-  if (view === 'image') return imageView(app, name)
+  if (view === 'image') return html`${imageView(app, name)} ${waiting(app, uploads, name)}`
   if (view === 'storage') return storage.view()
   if (view === 'repositories' || view === 'repository') return repositories.view()
   const add = session.may('write')
@@ -44,6 +45,13 @@ function place({ place: { view, name }, session }) {
       ${add}
     </div>
     ${list.view()}`
+}
+
+function dropWords() {
+  const name = uploads.expects(1)?.name
+  return name === undefined
+    ? 'Drop it: each file becomes an image'
+    : `Drop it: this is the file for ${name}`
 }
 
 /** Whoever comes to a place wants to see it as it is now. */
@@ -60,7 +68,10 @@ followDrops({
     isOver = over
     app.changed()
   },
-  drop: (files) => void uploads.take(files),
+  drop: ({ files, folders }) => {
+    create.close()
+    void uploads.drop(files, folders)
+  },
 })
 addEventListener('hashchange', () => void arrive())
 app.changed()

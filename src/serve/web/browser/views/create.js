@@ -46,6 +46,10 @@ export class Create {
     this.#dialog?.showModal()
   }
 
+  close() {
+    this.#dialog?.close()
+  }
+
   view() {
     return html`
       <dialog
