@@ -184,6 +184,7 @@ export class Create {
     } finally {
       if (this.#asking === asking) this.#asking = null
       this.#app.changed()
+      if (this.#verdict || this.#problem) this.#showVerdict()
     }
   }
 
@@ -193,6 +194,13 @@ export class Create {
     const verdict = await this.#app.api.change('POST', 'api/v1/probe', { body, signal })
     signal.throwIfAborted()
     this.#verdict = verdict
+  }
+
+  /** On a small screen it lies below what is seen. */
+  #showVerdict() {
+    requestAnimationFrame(() =>
+      this.#dialog?.querySelector('.verdict')?.scrollIntoView({ block: 'nearest' }),
+    )
   }
 
   /** @param {AbortSignal} signal */
@@ -210,7 +218,7 @@ export class Create {
   #take(problem) {
     const known = problem.fields.flatMap(({ path, message }) => {
       const field = fieldOf(path)
-      return field === null ? [] : [/** @type {const} */ ([field, message])]
+      return field === null ? [] : [/** @type {const} */ ([field, sentenceOf(message)])]
     })
     if (known.length === 0 || !this.#showsProblems(new Map(known))) this.#problem = problem
   }
@@ -265,4 +273,9 @@ export class Create {
     this.close()
     await this.#uploads.take(files)
   }
+}
+
+/** The service speaks of a field by its path before it. @param {string} message */
+function sentenceOf(message) {
+  return /^(?:is|must|has|holds|does)\b/.test(message) ? `This ${message}` : message
 }
