@@ -31,7 +31,6 @@ export class Sending {
   #app
   #pace = new Pace()
   #stopping = new AbortController()
-  #isDigested = false
 
   /** @param {App} app @param {ImageBody} image @param {File} file @param {string} address where it is sent to */
   constructor(app, { name, uid }, file, address) {
@@ -56,10 +55,11 @@ export class Sending {
   async run() {
     this.#stopping = new AbortController()
     const { signal } = this.#stopping
-    void this.#digest(signal)
     try {
       await this.#insist(signal)
       this.#is('sent')
+      // Not before: it would take the time of the sending.
+      void this.#digest(signal)
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof Problem)) throw error
@@ -70,6 +70,11 @@ export class Sending {
   /** What is there stays there; `run` goes on. */
   pause() {
     this.#is('paused')
+    this.#stopping.abort()
+  }
+
+  /** Nobody looks at it any more. */
+  leave() {
     this.#stopping.abort()
   }
 
@@ -138,10 +143,8 @@ export class Sending {
 
   /** @param {AbortSignal} signal */
   async #digest(signal) {
-    if (this.#isDigested) return
     try {
       this.sha256 = await digestOf(this.file, signal)
-      this.#isDigested = true
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof Problem)) throw error

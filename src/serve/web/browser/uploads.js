@@ -90,6 +90,7 @@ export class Uploads {
 
   /** @param {string} name */
   hide(name) {
+    this.of(name)?.leave()
     this.#all.delete(name)
     this.#next()
   }
