@@ -55,7 +55,7 @@ export class UploadStage implements AsyncDisposable {
 
   async page(): Promise<Page> {
     const page = await this.visit.page(this.relay.base)
-    await page.getByText(/\d images/).waitFor()
+    await page.getByText(/\d images?/).waitFor()
     return page
   }
 
