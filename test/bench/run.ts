@@ -12,6 +12,7 @@ import { registryPull } from './measure/registry-pull.ts'
 import { unwrapping } from './measure/unwrap.ts'
 import { s3Ingest } from './measure/s3-ingest.ts'
 import { upload } from './measure/upload.ts'
+import { webUpload } from './measure/web-upload.ts'
 import { readOptions, usage, type Options } from './options.ts'
 import { installCommand, missing, type Program } from './programs.ts'
 import { describeReport, type Measured, type Report, type Studied } from './report.ts'
@@ -32,6 +33,7 @@ import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
 
 const measurements: readonly Measurement[] = [
   upload,
+  webUpload,
   s3Ingest,
   pull,
   ...push,

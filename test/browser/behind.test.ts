@@ -47,7 +47,7 @@ describe.skipIf(!needsBrowser())('a page from elsewhere than this machine', () =
     await writeFile(file, disk(mebibyte))
     const page = await visit.page(nginx.url('slipway/'))
     await page.getByText('There is no image yet.').waitFor()
-    await drop(page, file, 'behind.img')
+    await drop(page, { path: file, name: 'behind.img' })
     await page.getByText('byte for byte your file').first().waitFor()
     await page.getByRole('link', { name: 'Repositories' }).click()
     await picture(page, 'behind-01-prefix')

@@ -91,7 +91,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
     const page = await signedIn('viewer')
     await page.getByText('1 images').waitFor()
     expect(await page.getByRole('button', { name: 'Add an image' }).count()).toBe(0)
-    await drop(page, join(folder, 'disk.img'), 'dropped.img')
+    await drop(page, { path: join(folder, 'disk.img'), name: 'dropped.img' })
     await page.getByRole('link', { name: 'shared' }).click()
     await page.getByRole('heading', { name: 'shared' }).waitFor()
     await picture(page, 'signin-03-viewer')
@@ -164,7 +164,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
     visit.expects(refused, / net::ERR_CONNECTION_RESET$/, / status of 4(?:09|23) /)
     const page = await signedIn('editor')
     const reached = relay.holdAt(relay.sent + size / 2)
-    await drop(page, join(folder, 'disk.img'), 'sent.img')
+    await drop(page, { path: join(folder, 'disk.img'), name: 'sent.img' })
     await reached
     await page.getByRole('button', { name: 'Add an image' }).click()
     await page.getByRole('textbox', { name: 'URL' }).fill('https://example.com/half-typed')

@@ -1,16 +1,34 @@
-import { readFile } from 'node:fs/promises'
-import type { Page } from 'playwright-core'
+import type { JSHandle, Page } from 'playwright-core'
 
-/** Drops a file on a page as a mouse does; the browser's own file dialog cannot be dragged from. */
-export async function drop(page: Page, path: string, name: string): Promise<void> {
-  const base64 = (await readFile(path)).toString('base64')
-  // Text, as it runs in the page and not here.
-  const held = await page.evaluateHandle(`(() => {
-    const transfer = new DataTransfer()
-    transfer.items.add(new File([Uint8Array.fromBase64('${base64}')], ${JSON.stringify(name)}))
-    return transfer
-  })()`)
+export type DroppedFile = {
+  /** On this machine. */
+  readonly path: string
+  /** As the page sees it. */
+  readonly name: string
+  /** Milliseconds since 1970. */
+  readonly modified?: number
+}
+
+/** Drops files on a page as a mouse does; the browser's own file dialog cannot be dragged from. */
+export async function drop(page: Page, ...files: readonly DroppedFile[]): Promise<void> {
+  const held = await page.evaluateHandle('new DataTransfer()')
+  for (const file of files) await add(page, held, file)
   for (const type of ['dragenter', 'dragover', 'drop']) {
     await page.dispatchEvent('body', type, { dataTransfer: held })
   }
+}
+
+// Text, as it runs in the page and not here.
+const makeInput = `Object.assign(document.createElement('input'), { type: 'file' })`
+
+async function add(page: Page, held: JSHandle, file: DroppedFile): Promise<void> {
+  const { path, name, modified = 1_700_000_000_000 } = file
+  const input: JSHandle = await page.evaluateHandle(makeInput)
+  // The browser reads it from the disk, as it does with people's files.
+  await input.asElement()?.setInputFiles(path)
+  await page.evaluate(
+    ({ held, input, name, modified }) =>
+      held.items.add(new File([input.files[0]], name, { lastModified: modified })),
+    { held, input, name, modified },
+  )
 }

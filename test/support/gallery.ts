@@ -117,7 +117,7 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
       async look(page) {
         const held = relay.holdAt(relay.sent + size / 2)
         uploads += 1
-        await drop(page, file, `Some Disk ${uploads}.img`)
+        await drop(page, { path: file, name: `Some Disk ${uploads}.img` })
         await held
         const name = `some-disk-${uploads}`
         await page.getByLabel('Uploads of this page').getByText(name).first().waitFor()

@@ -18,6 +18,11 @@ export class Problem extends Error {
   get asksForToken() {
     return this.status === 401
   }
+
+  /** Whether the same may well be taken later: nobody answers, or another one is at it, or the service is in trouble. */
+  get isPassing() {
+    return this.status >= 500 || [0, 408, 409, 423, 429].includes(this.status)
+  }
 }
 
 const away = 'the service does not answer; is it running, and is the network up?'

@@ -1,6 +1,8 @@
+/** What was dropped, and the names of folders among it. @typedef {{ readonly files: readonly File[], readonly folders: readonly string[] }} Dropped */
+
 /**
  * Files may be dropped anywhere on the page.
- * @param {{ hovers: (isOver: boolean) => void, drop: (files: readonly File[]) => void, isWanted: () => boolean }} listener
+ * @param {{ hovers: (isOver: boolean) => void, drop: (dropped: Dropped) => void, isWanted: () => boolean }} listener
  */
 export function followDrops({ hovers, drop, isWanted }) {
   let depth = 0
@@ -27,11 +29,25 @@ export function followDrops({ hovers, drop, isWanted }) {
     if (!hasFiles(event)) return
     depth = 0
     hovers(false)
-    drop([...(event.dataTransfer?.files ?? [])])
+    if (event.dataTransfer) drop(droppedIn(event.dataTransfer))
   })
 }
 
 /** @param {DragEvent} event */
 function isOfFiles({ dataTransfer }) {
   return dataTransfer?.types.includes('Files') ?? false
+}
+
+/** A folder looks like a file that cannot be read. @param {DataTransfer} transfer @returns {Dropped} */
+function droppedIn({ items }) {
+  const entries = [...items].filter(({ kind }) => kind === 'file')
+  const folders = entries.flatMap((item) => {
+    const entry = item.webkitGetAsEntry()
+    return entry?.isDirectory ? [entry.name] : []
+  })
+  const files = entries.flatMap((item) => {
+    const file = item.webkitGetAsEntry()?.isDirectory ? null : item.getAsFile()
+    return file ? [file] : []
+  })
+  return { files, folders }
 }

@@ -1,5 +1,6 @@
 import { Problem } from './api.js'
 import { listen } from './events.js'
+import { passed } from './passed.js'
 /** @import { Api } from './api.js' */
 /** @import { ImageBody } from '../../../image/status.ts' */
 /** @import { Told } from './events.js' */
@@ -134,19 +135,4 @@ export class Images {
     this.isComplete = true
     for (const name of this.#known.keys()) if (!told.has(name)) this.#known.delete(name)
   }
-}
-
-/**
- * @param {number} milliseconds
- * @param {AbortSignal} signal ends it early
- * @returns {Promise<void>}
- */
-function passed(milliseconds, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

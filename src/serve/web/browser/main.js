@@ -11,6 +11,7 @@ import { sendings } from './views/sendings.js'
 import { shell } from './views/shell.js'
 import { SignIn } from './views/sign-in.js'
 import { Storage } from './views/storage.js'
+import { waiting } from './views/waiting.js'
 
 const root = document.querySelector('#app')
 if (!(root instanceof HTMLElement)) throw new Error('the page has no place for its contents')
@@ -37,13 +38,13 @@ function contents(app) {
   return html`
     ${sendings(app, uploads)} ${place(app)} ${create.view()}
     ${signIn.isAbove ? signIn.view() : nothing}
-    ${isOver ? html`<div class="drop">Drop it: each file becomes an image</div>` : nothing}
+    ${isOver ? html`<div class="drop">${dropWords()}</div>` : nothing}
   `
 }
 
 /** @param {App} app */
 function place({ place: { view, name }, session }) {
-  if (view === 'image') return image.view(name)
+  if (view === 'image') return html`${image.view(name)} ${waiting(app, uploads, name)}`
   if (view === 'storage') return storage.view()
   if (view === 'repositories' || view === 'repository') return repositories.view()
   const add = session.may('write')
@@ -54,6 +55,13 @@ function place({ place: { view, name }, session }) {
       ${add}
     </div>
     ${list.view()}`
+}
+
+function dropWords() {
+  const name = uploads.expects(1)?.name
+  return name === undefined
+    ? 'Drop it: each file becomes an image'
+    : `Drop it: this is the file for ${name}`
 }
 
 /** Whoever comes to a place wants to see it as it is now. */
@@ -70,7 +78,10 @@ followDrops({
     isOver = over
     app.changed()
   },
-  drop: (files) => void uploads.take(files),
+  drop: ({ files, folders }) => {
+    create.close()
+    void uploads.drop(files, folders)
+  },
 })
 app.changed()
 const started = app.start()

@@ -1,40 +1,26 @@
 import { Problem } from './api.js'
+import * as marks from './marks.js'
 import { nameOf } from './naming.js'
-import { scriptAddress } from './trusted.js'
+import { Sending } from './sending.js'
+import { chosen } from './views/asking.js'
 /** @import { App } from './app.js' */
-/** @import { Upload as TusUpload } from 'tus-js-client' */
-
-/**
- * A file on its way to the service.
- * @typedef {{
- *   readonly name: string,
- *   readonly file: File,
- *   state: 'waiting' | 'sending' | 'broken' | 'sent' | 'given up',
- *   sent: number,
- *   speed: number,
- *   sha256: string | null,
- *   message: string,
- * }} Sending
- */
+/** @import { Mark } from './marks.js' */
+/** @import { ImageBody } from '../../../image/status.ts' */
 
 /** More would only make each of them slower. */
 const atOnce = 3
-/** Milliseconds before a broken connection is tried again, for as long as the upload's own patience. */
-const pauses = [0, 1000, 3000, 5000, 10_000, 30_000, 60_000]
 
-/** Files that are sent, several at once; what breaks off goes on where the service has it. */
+/** Files that this page sends, several at once; the others wait for their turn. */
 export class Uploads {
   /** @type {Map<string, Sending>} */
   #all = new Map()
-  /** @type {Map<string, TusUpload>} */
-  #running = new Map()
   #app
 
   /** @param {App} app */
   constructor(app) {
     this.#app = app
     addEventListener('beforeunload', (event) => {
-      if (this.#running.size > 0) event.preventDefault()
+      if (this.all().some(({ isUnderWay }) => isUnderWay)) event.preventDefault()
     })
   }
 
@@ -48,17 +34,101 @@ export class Uploads {
   }
 
   /**
+   * What was dropped on the page: where an image is shown that waits for its file, a single one is that; else each is an image.
+   * @param {readonly File[]} files @param {readonly string[]} folders names of them
+   */
+  async drop(files, folders) {
+    const [folder] = folders
+    if (folder !== undefined)
+      this.#app.say(`${folder} is a folder; drop the disk or ISO file that is in it`)
+    const image = this.expects(files.length)
+    const [file] = files
+    if (image && file) await this.bring(image, file)
+    else await this.take(files)
+  }
+
+  /** The image that is shown and waits for a file, null where so many files cannot be it. @param {number} count */
+  expects(count) {
+    const { view, name } = this.#app.place
+    const image = view === 'image' && count === 1 ? this.#app.images.get(name) : null
+    return image && addressOf(image) !== null && !this.#isBusy(name) ? image : null
+  }
+
+  /**
    * Sends files, each under a name made of its own; one whose image waits for the rest of it goes on.
    * @param {Iterable<File>} files
    */
   async take(files) {
     for (const file of files) {
-      try {
-        await this.begin(this.#nameFor(file), file)
-      } catch (error) {
-        if (!(error instanceof Problem)) throw error
-        this.#app.say(`${file.name}: ${error.message}`)
-      }
+      await this.#telling(file, async () => {
+        const name = this.#nameFor(file)
+        const image = this.#app.images.get(name) ?? (await this.#created(name, file))
+        await this.#begin(image, file)
+      })
+    }
+  }
+
+  /** Sends the file that an image waits for. @param {ImageBody} image @param {File} file */
+  async bring(image, file) {
+    await this.#telling(file, async () => {
+      if (this.#isBusy(image.name)) throw told(`${image.name} is being sent already`)
+      await this.#begin(image, file)
+    })
+  }
+
+  /** @param {string} name */
+  pause(name) {
+    this.of(name)?.pause()
+    this.#next()
+  }
+
+  /** @param {string} name */
+  goOn(name) {
+    this.of(name)?.wait()
+    this.#next()
+  }
+
+  /** @param {string} name */
+  hide(name) {
+    this.of(name)?.leave()
+    this.#all.delete(name)
+    this.#next()
+  }
+
+  /** Asks what is to become of the image, and does it. @param {string} name */
+  async stop(name) {
+    const sending = this.of(name)
+    if (!sending) return
+    const choice = await chosen({
+      title: `Stop sending ${name}?`,
+      text: 'What is there already can stay for a while: choose the file again to go on. Or the image is deleted, with all that was sent.',
+      none: 'Go on sending',
+      choices: [
+        { value: 'keep', text: 'Stop, keep what is there' },
+        { value: 'delete', text: 'Delete the image', isDanger: true },
+      ],
+    })
+    // It may have come to its end while somebody thought.
+    if (choice === '' || !sending.isUnderWay) return
+    sending.pause()
+    this.hide(name)
+    if (choice === 'delete') await this.#telling(sending.file, () => this.#delete(sending))
+  }
+
+  /** @param {Sending} sending */
+  async #delete({ name, uid }) {
+    marks.forget(uid)
+    await this.#app.api.change('DELETE', `api/v1/images/${name}?uid=${encodeURIComponent(uid)}`)
+    this.#app.say(`${name} was deleted`)
+  }
+
+  /** @param {File} file @param {() => Promise<void>} work */
+  async #telling(file, work) {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      this.#app.say(`${file.name}: ${error.message}`)
     }
   }
 
@@ -70,131 +140,111 @@ export class Uploads {
     return name
   }
 
-  /** @param {string} name @param {File} file */
+  /** Whether no image has it, or one that waits for this file. @param {string} name @param {File} file */
   #isFree(name, file) {
     const image = this.#app.images.get(name)
     if (!image) return true
-    const { dataSource, status } = image
-    const length = status.upload?.length
-    const waits = status.phase === 'WaitForUserUpload' || status.phase === 'Provisioning'
+    const { length } = image.status.upload ?? {}
     const isSame = length === undefined || Number(length) === file.size
-    return dataSource.type === 'Upload' && waits && isSame && !this.#running.has(name)
-  }
-
-  /**
-   * Creates the image, or takes the one of this name that waits for its file, and sends it.
-   * @param {string} name @param {File} file
-   * @throws {Problem} when there can be no such image
-   */
-  async begin(name, file) {
-    const image = await this.#app.api.change('POST', 'api/v1/images', {
-      body: { name, dataSource: { type: 'Upload' } },
-    })
-    this.#app.images.learn(image)
-    /** @type {Sending} */
-    const sending = { name, file, state: 'waiting', sent: 0, speed: 0, sha256: null, message: '' }
-    this.#all.set(name, sending)
-    void this.#digest(sending)
-    this.#next()
+    return isSame && !this.#isBusy(name) && addressOf(image) !== null
   }
 
   /** @param {string} name */
-  async giveUp(name) {
-    await this.#running.get(name)?.abort()
-    this.#running.delete(name)
-    this.#all.delete(name)
+  #isBusy(name) {
+    return this.of(name)?.isUnderWay ?? false
+  }
+
+  /** @param {string} name @param {File} file @returns {Promise<ImageBody>} @throws {Problem} when there can be no such image */
+  async #created(name, file) {
+    if (file.size === 0) throw told('the file is empty, so no image can be made of it')
+    const body = { name, dataSource: { type: 'Upload' } }
+    const image = await this.#app.api.change('POST', 'api/v1/images', { body })
+    this.#app.images.learn(image)
+    return image
+  }
+
+  /** @param {ImageBody} image @param {File} file @throws {Problem} */
+  async #begin(image, file) {
+    const { name, uid } = image
+    const address = addressOf(image)
+    if (address === null) throw told(`${name} waits for no file any more`)
+    const mark = await marks.markOf(file)
+    const way = await wayOf(image, mark)
+    if (way === '') return
+    this.#tidy()
+    marks.remember(uid, mark)
+    marks.rememberAddress(uid, address)
+    const sending = new Sending(this.#app, image, file, address)
+    sending.isAnew = way === 'anew'
+    this.#all.set(name, sending)
     this.#next()
+  }
+
+  /** Images that are gone need no memory. */
+  #tidy() {
+    if (!this.#app.images.isComplete) return
+    const uids = new Set([...this.#app.images.all()].map(({ uid }) => uid))
+    marks.tidy((uid) => uids.has(uid))
   }
 
   #next() {
     this.#app.changed()
-    for (const sending of this.#all.values()) {
-      if (this.#running.size >= atOnce) return
-      if (sending.state === 'waiting') void this.#send(sending)
+    const all = this.all()
+    let free = atOnce - all.filter(({ state }) => state === 'sending' || state === 'away').length
+    for (const sending of all) {
+      if (free <= 0) return
+      if (sending.state !== 'waiting') continue
+      free -= 1
+      void this.#run(sending)
     }
   }
 
   /** @param {Sending} sending */
-  async #send(sending) {
-    const { name, file } = sending
-    const { Upload } = await tus()
-    const began = { at: performance.now(), sent: 0 }
-    sending.state = 'sending'
-    const upload = new Upload(file, {
-      ...this.#target(name),
-      retryDelays: pauses,
-      storeFingerprintForResuming: false,
-      removeFingerprintOnSuccess: true,
-      onProgress: (sent) => {
-        const seconds = (performance.now() - began.at) / 1000
-        sending.speed = seconds > 0 ? (sent - began.sent) / seconds : 0
-        sending.sent = sent
-        this.#app.changed()
-      },
-      onSuccess: () => this.#end(sending, 'sent', ''),
-      onError: (error) => this.#end(sending, 'broken', error.message),
-    })
-    this.#running.set(name, upload)
-    upload.start()
-  }
-
-  /** One that has been begun, here or elsewhere, goes on. @param {string} name */
-  #target(name) {
-    const address = this.#addressOf(name)
-    const isBegun = this.#app.images.get(name)?.status.phase !== 'WaitForUserUpload'
-    return isBegun ? { uploadUrl: address } : { endpoint: address }
-  }
-
-  /** Of the page's own origin, whatever others call it. @param {string} name */
-  #addressOf(name) {
-    const { imageUploadURLs, upload } = this.#app.images.get(name)?.status ?? {}
-    const given = imageUploadURLs?.external ?? /https?:\S+/.exec(upload?.resumeCommand ?? '')?.[0]
-    if (given === undefined) {
-      throw new Problem(`${name} waits for no file any more`, { code: 'NO_UPLOAD', status: 0 })
+  async #run(sending) {
+    await sending.run()
+    if (sending.state === 'sent') {
+      marks.forget(sending.uid)
+      this.#app.say(`All of ${sending.name} is there`)
     }
-    return new URL(new URL(given).pathname.replace(/^.*\/upload\//, 'upload/'), document.baseURI)
-      .href
-  }
-
-  /** @param {Sending} sending @param {Sending['state']} state @param {string} message */
-  #end(sending, state, message) {
-    sending.state = state
-    sending.message = message
-    this.#running.delete(sending.name)
     this.#next()
-  }
-
-  /** @param {Sending} sending */
-  async #digest(sending) {
-    const at = scriptAddress(new URL('digest-worker.js', import.meta.url))
-    const worker = new Worker(at, { type: 'module' })
-    worker.addEventListener('message', ({ data }) => {
-      sending.sha256 = data
-      worker.terminate()
-      this.#app.changed()
-    })
-    worker.postMessage(sending.file)
   }
 }
 
-/** Loaded with the first upload: most visits send nothing. @returns {Promise<typeof import('tus-js-client')>} */
-async function tus() {
-  const known = Reflect.get(globalThis, 'tus')
-  if (known !== undefined) return known
-  const script = document.createElement('script')
-  script.src = scriptAddress(new URL('../tus-js-client/dist/tus.min.js', import.meta.url))
-  const loaded = new Promise((resolve, reject) => {
-    script.addEventListener('load', resolve)
-    script.addEventListener('error', () =>
-      reject(
-        new Problem('the page could not be loaded whole; load it anew', {
-          code: 'AWAY',
-          status: 0,
-        }),
-      ),
-    )
+/**
+ * Where a file is sent to, below this page, whatever others call its origin; null where none is waited for.
+ * @param {ImageBody} image
+ */
+function addressOf({ uid, status: { phase, imageUploadURLs, upload } }) {
+  const given = imageUploadURLs?.external ?? /https?:\S+/.exec(upload?.resumeCommand ?? '')?.[0]
+  if (given !== undefined) return new URL(given).pathname.replace(/^.*\/upload\//, 'upload/')
+  return phase === 'Provisioning' ? marks.recalledAddress(uid) : null
+}
+
+/**
+ * Whether to go on with what is there of an image, or to begin anew; asks where only a person knows.
+ * @param {ImageBody} image @param {Mark} mark
+ * @returns {Promise<string>} `on`, `anew`, or empty for neither
+ */
+async function wayOf({ name, uid, status: { upload } }, mark) {
+  if (upload === undefined || upload.offset === '0') return 'on'
+  const likeness = marks.compared(marks.recalled(uid), mark)
+  if (likeness === 'same') return 'on'
+  const anew = { value: 'anew', text: 'Send it from the beginning' }
+  if (likeness === 'other') {
+    return await chosen({
+      title: `This is another file than the one that was begun`,
+      text: `${name} has the beginning of a file with other contents. To go on, choose that one. Or send ${mark.name} in its place, from the beginning.`,
+      choices: [anew],
+    })
+  }
+  return await chosen({
+    title: `Is ${mark.name} the file that was begun?`,
+    text: `${name} has the beginning of a file. It may be this one, but this browser cannot be sure: the file was changed or copied since, or another program began to send it.`,
+    choices: [{ value: 'on', text: 'It is: send the rest' }, anew],
   })
-  document.head.append(script)
-  await loaded
-  return Reflect.get(globalThis, 'tus')
+}
+
+/** @param {string} message */
+function told(message) {
+  return new Problem(message, { code: 'UPLOAD', status: -1 })
 }

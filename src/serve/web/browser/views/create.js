@@ -1,18 +1,21 @@
 import { html, nothing } from 'lit-html'
 import { ref } from 'lit-html/directives/ref.js'
 import { Problem } from '../api.js'
-import { hashOf } from '../place.js'
+import { empty, fieldOf, problemsOf, sourceOf } from '../draft.js'
 import { suggested } from '../naming.js'
-import { textOf } from './fields.js'
+import { hashOf } from '../place.js'
+import { fields } from './create-form.js'
 import { Replaced } from './replaced.js'
-import { verdict } from './verdict.js'
+import { tabs } from './tabs.js'
+import { refusal, verdict } from './verdict.js'
 /** @import { App } from '../app.js' */
+/** @import { Draft, Field, Problems, Way } from '../draft.js' */
 /** @import { Uploads } from '../uploads.js' */
+/** @import { Tab } from './tabs.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
 /** @import { ProbeBody } from '../../../api/schema.ts' */
 
-/** @typedef {'url' | 'registry' | 'file'} Way */
-/** @type {readonly (readonly [Way, string])[]} */
+/** @type {readonly Tab[]} */
 const ways = [
   ['url', 'From a URL'],
   ['registry', 'From a registry'],
@@ -23,16 +26,18 @@ const ways = [
 export class Create {
   /** @type {Way} */
   #way = 'url'
-  #place = ''
-  #name = ''
-  #sha256 = ''
-  #secret = ''
+  /** @type {Draft} */
+  #draft = empty
+  /** @type {Problems} */
+  #problems = new Map()
+  /** The failed image that another one is to take the place of. @type {Replaced | null} */
+  #replaced = null
   /** @type {ProbeBody | null} */
   #verdict = null
-  #problem = ''
-  #isBusy = false
-  /** @type {Replaced | null} */
-  #replaced = null
+  /** Of the whole, not of a field. @type {Problem | null} */
+  #problem = null
+  /** What is asked of the service at present. @type {AbortController | null} */
+  #asking = null
   /** @type {HTMLDialogElement | null} */
   #dialog = null
   #app
@@ -49,6 +54,11 @@ export class Create {
     this.#replaced = replaced
     this.#choose(way)
     this.#dialog?.showModal()
+    this.#focus(way === 'file' ? 'files' : 'place')
+  }
+
+  close() {
+    this.#dialog?.close()
   }
 
   /** For one that failed: it is deleted and made anew from what is given here. @param {ImageBody} image */
@@ -63,12 +73,15 @@ export class Create {
 
   view() {
     return html`
-      <dialog class="create" aria-labelledby="create-title" ${ref(this.#placed)}>
+      <dialog
+        class="create"
+        aria-labelledby="create-title"
+        @close=${() => this.#closed()}
+        ${ref((element) => this.#placed(element))}
+      >
         <h2 id="create-title">${this.#replaced?.title ?? 'Add an image'}</h2>
-        ${this.#replaced?.view()}
-        <div role="tablist" aria-label="Where it comes from" @keydown=${this.#turned}>
-          ${this.#ways.map(([way, text]) => this.#tab(way, text))}
-        </div>
+        ${this.#replaced?.view() ?? nothing}
+        ${tabs(this.#ways, this.#way, (way) => this.#turn(way))}
         <div role="tabpanel" id="create-panel" aria-labelledby="create-${this.#way}">
           ${this.#way === 'file' ? this.#files() : this.#form()}
         </div>
@@ -76,35 +89,20 @@ export class Create {
     `
   }
 
-  #placed = (/** @type {Element | undefined} */ element) => {
+  #closed() {
+    this.#replaced = null
+    this.#forget()
+  }
+
+  /** @param {Element | undefined} element */
+  #placed(element) {
     this.#dialog = element instanceof HTMLDialogElement ? element : null
   }
 
-  /** @param {Way} way @param {string} text */
-  #tab(way, text) {
-    const isChosen = way === this.#way
-    return html`<button
-      type="button"
-      role="tab"
-      id="create-${way}"
-      aria-selected=${isChosen}
-      aria-controls="create-panel"
-      tabindex=${isChosen ? 0 : -1}
-      @click=${() => this.#choose(way)}
-    >
-      ${text}
-    </button>`
-  }
-
-  /** Arrows go from tab to tab, as in every list of tabs (WAI-ARIA, "Tabs"). */
-  #turned = (/** @type {KeyboardEvent} */ event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
-    if (step === undefined) return
-    const all = this.#ways
-    const at = all.findIndex(([way]) => way === this.#way)
-    const [way] = all[(at + step + all.length) % all.length] ?? ['url']
+  /** @param {Way} way */
+  #turn(way) {
     this.#choose(way)
-    requestAnimationFrame(() => document.getElementById(`create-${way}`)?.focus())
+    this.#focus(way)
   }
 
   /** @param {Way} way */
@@ -113,184 +111,184 @@ export class Create {
     this.#forget()
   }
 
+  /** Secrets too: they stay nowhere. */
   #forget() {
-    const before = this.#replaced?.way === this.#way ? this.#replaced : null
-    this.#place = before?.place ?? ''
-    this.#name = this.#replaced?.name ?? ''
-    this.#sha256 = before?.sha256 ?? ''
-    this.#secret = ''
-    this.#change()
+    this.#draft = this.#replaced?.draftFor(this.#way) ?? empty
+    this.#problems = new Map()
+    this.#look(null)
   }
 
-  /** What was found out was about something else. */
-  #change() {
+  /** What was found out was about something else. @param {AbortController | null} asking */
+  #look(asking) {
+    this.#asking?.abort()
+    this.#asking = asking
     this.#verdict = null
-    this.#problem = ''
+    this.#problem = null
     this.#app.changed()
   }
 
+  /** @param {Field} field @param {string} text */
+  #changed = (field, text) => {
+    const isExact = field === 'password' || field === 'headers' || field === 'certificates'
+    const value = isExact ? text : text.trim()
+    const before = suggested(this.#draft.place)
+    const isOwn = this.#draft.name === before || this.#draft.name === ''
+    const isSuggested = isOwn && this.#replaced === null
+    const name = field === 'place' && isSuggested ? { name: suggested(value) } : {}
+    this.#draft = { ...this.#draft, ...name, [field]: value }
+    this.#problems = new Map([...this.#problems].filter(([one]) => one !== field))
+    // Whatever it is called, it is the same.
+    if (field === 'name') this.#app.changed()
+    else this.#look(null)
+  }
+
   #form() {
-    const isUrl = this.#way === 'url'
+    const form = {
+      draft: this.#draft,
+      problems: this.#problems,
+      isNamed: this.#replaced !== null,
+      changed: this.#changed,
+    }
     return html`
-      <form @submit=${this.#submitted}>
-        <label>
-          ${isUrl ? 'URL' : 'Container image'}
-          <input
-            name="place"
-            required
-            type=${isUrl ? 'url' : 'text'}
-            placeholder=${isUrl ? 'https://example.com/ubuntu.img' : 'registry.example.com/team/image:tag'}
-            .value=${this.#place}
-            @input=${this.#placeTyped}
-          />
-        </label>
-        ${isUrl ? this.#beside() : nothing}
-        <label>
-          Name
-          <input
-            name="name"
-            required
-            pattern="[a-z0-9]([\\-a-z0-9]*[a-z0-9])?"
-            maxlength="200"
-            ?readonly=${this.#replaced !== null}
-            title="a-z, 0-9 and hyphens"
-            .value=${this.#name}
-            @input=${(/** @type {InputEvent} */ event) => {
-              this.#name = textOf(event)
-            }}
-          />
-        </label>
-        <div aria-live="polite">${this.#told()}</div>
+      <form novalidate @submit=${this.#submitted}>
+        ${fields(this.#way, form)}
+        <div class="verdict" role="status">${this.#told()}</div>
         <div class="buttons">
-          <button type="button" @click=${() => this.#dialog?.close()}>Cancel</button>
-          <button
-            ?disabled=${this.#isBusy}
-            class=${this.#verdict?.accepted ? '' : 'main'}
-            value="look"
-          >
-            Look at it
-          </button>
+          <button type="button" @click=${() => this.close()}>Cancel</button>
           ${
-            this.#verdict?.accepted
-              ? html`<button ?disabled=${this.#isBusy} class="main" value="import">Import</button>`
-              : nothing
+            this.#asking
+              ? html`<button type="button" @click=${() => this.#look(null)}>Stop</button>`
+              : html`<button class="main">
+                  ${this.#verdict?.accepted ? 'Import' : 'Look at it'}
+                </button>`
           }
         </div>
       </form>
     `
   }
 
-  #beside() {
-    return html`
-      <label>
-        SHA-256, if you know it
-        <input
-          name="sha256"
-          pattern="[0-9a-fA-F]{64}"
-          title="64 hex characters"
-          .value=${this.#sha256}
-          @input=${(/** @type {InputEvent} */ event) => {
-            this.#sha256 = textOf(event)
-            this.#change()
-          }}
-        />
-      </label>
-      <label>
-        Token for the source, if it asks for one
-        <input
-          name="secret"
-          type="password"
-          autocomplete="off"
-          .value=${this.#secret}
-          @input=${(/** @type {InputEvent} */ event) => {
-            this.#secret = textOf(event)
-            this.#change()
-          }}
-        />
-      </label>
-    `
-  }
-
-  #placeTyped = (/** @type {InputEvent} */ event) => {
-    const before = suggested(this.#place)
-    this.#place = textOf(event)
-    const isOwn = this.#replaced === null && (this.#name === before || this.#name === '')
-    if (isOwn) this.#name = suggested(this.#place)
-    this.#change()
-  }
-
   #told() {
-    if (this.#isBusy) return html`<p>It is looked at…</p>`
-    if (this.#problem !== '') return html`<p class="bad">${this.#problem}</p>`
-    return this.#verdict ? verdict(this.#verdict) : nothing
+    if (this.#asking) return html`<p>The source is looked at…</p>`
+    if (this.#problem) return refusal(this.#problem)
+    if (this.#verdict) return verdict(this.#verdict)
+    return html`<p class="hint">It is looked at first; nothing is imported before you say so.</p>`
   }
 
   #submitted = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault()
-    const button = event.submitter
-    const isImport = button instanceof HTMLButtonElement && button.value === 'import'
-    this.#isBusy = true
-    this.#problem = ''
-    this.#app.changed()
+    if (this.#asking) return
+    const isTaken = (/** @type {string} */ name) =>
+      this.#replaced === null && this.#app.images.get(name) !== null
+    if (this.#showsProblems(problemsOf(this.#way, this.#draft, isTaken))) return
+    const seen = this.#verdict
+    const asking = new AbortController()
+    this.#look(asking)
     try {
-      await (isImport ? this.#import() : this.#look())
+      await (seen?.accepted ? this.#import(asking.signal) : this.#probe(asking.signal))
     } catch (error) {
+      if (asking.signal.aborted) return
       if (!(error instanceof Problem)) throw error
-      this.#problem = [
-        error.message,
-        ...error.fields.map(({ path, message }) => `${path}: ${message}`),
-      ].join('; ')
+      this.#take(error)
     } finally {
-      this.#isBusy = false
+      if (this.#asking === asking) this.#asking = null
       this.#app.changed()
+      if (this.#verdict || this.#problem) this.#showVerdict()
     }
   }
 
-  async #look() {
+  /** @param {AbortSignal} signal */
+  async #probe(signal) {
     const body = { dataSource: this.#source() }
-    this.#verdict = await this.#app.api.change('POST', 'api/v1/probe', { body })
-  }
-
-  async #import() {
-    await this.#replaced?.remove()
-    const body = { name: this.#name, dataSource: this.#source() }
-    const image = await this.#app.api.change('POST', 'api/v1/images', { body })
-    this.#app.images.learn(image)
-    this.#dialog?.close()
-    this.#app.say(`${image.name} is being imported`)
-    location.hash = hashOf({ view: 'image', name: image.name })
+    const verdict = await this.#app.api.change('POST', 'api/v1/probe', { body, signal })
+    signal.throwIfAborted()
+    this.#verdict = verdict
   }
 
   #source() {
-    if (this.#way === 'registry') {
-      const kept = this.#replaced?.kept('ContainerImage')
-      return { type: 'ContainerImage', containerImage: { ...kept, image: this.#place } }
-    }
-    const checksum = this.#sha256 === '' ? {} : { checksum: { sha256: this.#sha256 } }
-    const auth = this.#secret === '' ? {} : { auth: { bearer: this.#secret } }
-    const kept = this.#replaced?.kept('HTTP')
-    return { type: 'HTTP', http: { ...kept, url: this.#place, ...checksum, ...auth } }
+    return sourceOf(this.#way, this.#draft, this.#replaced?.kept)
+  }
+
+  /** On a small screen it lies below what is seen. */
+  #showVerdict() {
+    requestAnimationFrame(() =>
+      this.#dialog?.querySelector('.verdict')?.scrollIntoView({ block: 'nearest' }),
+    )
+  }
+
+  /** @param {AbortSignal} signal */
+  async #import(signal) {
+    await this.#replaced?.remove()
+    const { name } = this.#draft
+    const body = { name, dataSource: this.#source() }
+    const image = await this.#app.api.change('POST', 'api/v1/images', { body, signal })
+    this.#app.images.learn(image)
+    this.close()
+    this.#app.say(`${name} is being imported`)
+    location.hash = hashOf({ view: 'image', name })
+  }
+
+  /** What the service says of fields stands at them. @param {Problem} problem */
+  #take(problem) {
+    const known = problem.fields.flatMap(({ path, message }) => {
+      const field = fieldOf(path)
+      return field === null ? [] : [/** @type {const} */ ([field, sentenceOf(message)])]
+    })
+    if (known.length === 0 || !this.#showsProblems(new Map(known))) this.#problem = problem
+  }
+
+  /** Shows them, and goes to the first. @param {Problems} problems @returns {boolean} whether there are any */
+  #showsProblems(problems) {
+    this.#problems = problems
+    this.#app.changed()
+    const [first] = problems.keys()
+    if (first === undefined) return false
+    this.#focus(first)
+    return true
+  }
+
+  /** Once it is drawn. @param {string} what */
+  #focus(what) {
+    requestAnimationFrame(() => {
+      const element = document.getElementById(`create-${what}`)
+      const around = element?.closest('details')
+      if (around) around.open = true
+      element?.focus()
+    })
   }
 
   #files() {
     return html`
       <p>
-        Drop files anywhere on this page, or choose them here. Each becomes an image of its name.
+        Drop files anywhere on this page, or choose them here. Each becomes an image that has the
+        name of its file.
       </p>
       <input
         type="file"
         multiple
+        id="create-files"
         aria-label="Files to send"
-        @change=${async (/** @type {Event} */ { target }) => {
-          if (!(target instanceof HTMLInputElement)) return
-          const files = [...(target.files ?? [])]
-          this.#dialog?.close()
-          await this.#uploads.take(files)
-        }}
+        @change=${this.#chosen}
       />
+      <p class="hint">
+        Stay on this page until they are sent. When the connection breaks, they go on by themselves.
+      </p>
       <div class="buttons">
-        <button type="button" @click=${() => this.#dialog?.close()}>Cancel</button>
+        <button type="button" @click=${() => this.close()}>Cancel</button>
       </div>
     `
   }
+
+  #chosen = async (/** @type {Event} */ { target }) => {
+    if (!(target instanceof HTMLInputElement)) return
+    const files = [...(target.files ?? [])]
+    // The same one can be chosen again.
+    target.value = ''
+    this.close()
+    await this.#uploads.take(files)
+  }
+}
+
+/** The service speaks of a field by its path before it. @param {string} message */
+function sentenceOf(message) {
+  return /^(?:is|must|has|holds|does)\b/.test(message) ? `This ${message}` : message
 }

@@ -1,5 +1,8 @@
 import { html } from 'lit-html'
+import { empty } from '../draft.js'
 /** @import { App } from '../app.js' */
+/** @import { Checksums } from '../../../../image/data-source.ts' */
+/** @import { Draft, Way } from '../draft.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
 
 /** A failed image, and what is taken over from it to the one that comes in its place. */
@@ -27,34 +30,32 @@ export class Replaced {
     return this.#image.dataSource.http ? 'url' : 'registry'
   }
 
-  get place() {
+  /** What it was made from; secrets are told to nobody. @param {Way} way @returns {Draft} */
+  draftFor(way) {
     const { http, containerImage } = this.#image.dataSource
-    return http?.url ?? containerImage?.image ?? ''
-  }
-
-  get sha256() {
-    return this.#image.dataSource.http?.checksum?.sha256 ?? ''
-  }
-
-  /** What the dialog has no field for stays as it was. @param {'HTTP' | 'ContainerImage'} type */
-  kept(type) {
-    const { http, containerImage } = this.#image.dataSource
-    const { caBundle, insecureSkipTLSVerify } = (type === 'HTTP' ? http : containerImage) ?? {}
-    const { platform } = (type === 'HTTP' ? undefined : containerImage) ?? {}
+    const draft = { ...empty, name: this.name }
+    if (way !== this.way) return draft
+    const { caBundle = '' } = http ?? containerImage ?? {}
     return {
-      ...(caBundle !== undefined && { caBundle }),
-      ...(insecureSkipTLSVerify !== undefined && { insecureSkipTLSVerify }),
-      ...(platform !== undefined && { platform }),
+      ...draft,
+      place: http?.url ?? containerImage?.image ?? '',
+      checksum: strongest(http?.checksum),
+      certificates: atob(caBundle),
+      platform: containerImage?.platform ?? '',
     }
   }
 
+  /** What the dialog has no field for stays as it was. */
+  get kept() {
+    const { http, containerImage } = this.#image.dataSource
+    const { insecureSkipTLSVerify } = http ?? containerImage ?? {}
+    return insecureSkipTLSVerify === undefined ? {} : { insecureSkipTLSVerify }
+  }
+
   view() {
-    const { sha256: _, ...others } = this.#image.dataSource.http?.checksum ?? {}
-    const left = Object.keys(others)
     return html`<p>
       With Import, the failed ${this.name} is deleted and made anew from what stands here. Tokens,
       and what stood behind a ? in the URL, are not kept: type them again.
-      ${left.length === 0 ? '' : `Its ${left.join(' and ')} is not compared any more.`}
     </p>`
   }
 
@@ -65,4 +66,10 @@ export class Replaced {
     await this.#app.api.change('DELETE', `api/v1/images/${name}?uid=${encodeURIComponent(uid)}`)
     this.#isGone = true
   }
+}
+
+/** One is enough, and the form has room for one. @param {Checksums} [checksum] */
+function strongest(checksum = {}) {
+  const { sha512, sha256, sha1, md5 } = checksum
+  return sha512 ?? sha256 ?? sha1 ?? md5 ?? ''
 }

@@ -2,7 +2,9 @@ import { html, nothing } from 'lit-html'
 import { hashOf } from '../place.js'
 import { size, span } from '../words.js'
 /** @import { App } from '../app.js' */
-/** @import { Uploads, Sending } from '../uploads.js' */
+/** @import { ImageBody } from '../../../../image/status.ts' */
+/** @import { Sending } from '../sending.js' */
+/** @import { Uploads } from '../uploads.js' */
 
 /** Files that this page sends. @param {App} app @param {Uploads} uploads */
 export function sendings(app, uploads) {
@@ -17,40 +19,71 @@ export function sendings(app, uploads) {
 
 /** @param {App} app @param {Uploads} uploads @param {Sending} sending */
 function one(app, uploads, sending) {
-  const { name, file, sent, state } = sending
+  const { name, file, sent } = sending
   return html`
     <div class="sending">
       <a href=${hashOf({ view: 'image', name })}>${name}</a>
       <progress aria-label="Sent of ${name}" max=${file.size} value=${sent}></progress>
       <span>${words(app, sending)}</span>
-      <button
-        @click=${() => uploads.giveUp(name)}
-        aria-label="${state === 'sent' ? 'Hide' : 'Stop'} ${name}"
-      >
-        ${state === 'sent' ? 'Hide' : 'Stop'}
-      </button>
+      <div class="buttons">${buttons(uploads, sending)}</div>
     </div>
   `
 }
 
-/** @param {App} app @param {Sending} sending */
-function words(app, { name, file, sent, speed, state, sha256, message }) {
-  const image = app.images.get(name)
-  if (state === 'waiting') return 'waits for its turn'
-  if (state === 'broken') return `broke off: ${message}. Drop the file again to go on.`
-  if (image?.status.phase === 'Failed') return 'was refused; see why'
-  if (state === 'sent' && image?.status.phase === 'Ready')
-    return checked(image.status.source?.sha256, sha256)
-  if (state === 'sent') return 'is here, and is being stored'
-  const left = speed > 0 ? `, ${span((file.size - sent) / speed)} left` : ''
-  return `${size(sent)} of ${size(file.size)}, ${size(speed)}/s${left}`
+/** @param {Uploads} uploads @param {Sending} sending */
+function buttons(uploads, { name, state, isUnderWay }) {
+  if (!isUnderWay) return button('Hide', name, () => uploads.hide(name))
+  return html`
+    ${
+      state === 'paused'
+        ? button('Go on with', name, () => uploads.goOn(name))
+        : button('Pause', name, () => uploads.pause(name))
+    }
+    ${button('Stop', name, () => void uploads.stop(name))}
+  `
 }
 
-/** @param {string | undefined} stored @param {string | null} own */
-function checked(stored, own) {
-  if (own === null || stored === undefined)
-    return 'is Ready; its checksum is still being worked out'
-  return own === stored
-    ? 'is Ready, and byte for byte your file'
-    : 'is Ready, but is not your file: its SHA-256 differs'
+/** @param {string} text @param {string} name @param {() => void} press */
+function button(text, name, press) {
+  return html`<button @click=${press} aria-label="${text} ${name}">
+    ${text.replace(' with', '')}
+  </button>`
+}
+
+/** @param {App} app @param {Sending} sending */
+function words(app, sending) {
+  const { name, file, sent, speed, state, message } = sending
+  const image = app.images.get(name)
+  const there = `${size(sent)} of ${size(file.size)}`
+  if (image?.status.phase === 'Failed')
+    return html`<span class="bad">Refused: ${reason(image)}</span>`
+  if (state === 'refused') return html`<span class="bad">Ended: ${message}</span>`
+  if (state === 'waiting') return 'Waits for its turn'
+  if (state === 'paused') return `Paused at ${there}`
+  if (state === 'away')
+    return html`<span class="warning">${there}. It goes on by itself when it can: ${message}</span>`
+  if (state === 'sent') return arrived(image?.status, sending)
+  const left = speed > 0 ? `, ${size(speed)}/s, ${span((file.size - sent) / speed)} left` : ''
+  return `${there}${left}`
+}
+
+/** @param {ImageBody} image */
+function reason({ status }) {
+  return status.conditions.find(({ type }) => type === 'Ready')?.message ?? ''
+}
+
+/** @param {ImageBody['status'] | undefined} status @param {Sending} sending */
+function arrived(status, { sha256, message }) {
+  const stored = status?.source?.sha256
+  if (status === undefined) return 'Was sent; the image is there no more'
+  if (status.phase !== 'Ready') return 'Is there, and is being stored'
+  if (message !== '') return `Is Ready, but could not be compared: ${message}`
+  if (sha256 === null || stored === undefined)
+    return 'Is Ready; its checksum is still being worked out'
+  return sha256 === stored
+    ? html`<span class="good">Is Ready, and byte for byte your file</span>`
+    : html`<span class="bad"
+        >Is Ready, but is not your file: its SHA-256 differs. Delete it, and send the file
+        again.</span
+      >`
 }

@@ -1,0 +1,65 @@
+/**
+ * What this browser remembers of a file that it began to send, so that after a reload the rest of another one is not laid
+ * behind its beginning.
+ * @typedef {{ readonly name: string, readonly size: number, readonly modified: number, readonly head: string }} Mark
+ */
+
+/** So many bytes at its beginning tell a file from another one, mostly. */
+const headLength = 1_048_576
+const prefix = 'slipway-upload-'
+
+/** @param {File} file @returns {Promise<Mark>} @throws DOMException when the file cannot be read */
+export async function markOf(file) {
+  // Most visits send nothing.
+  const { sha256 } = await import('@noble/hashes/sha2.js')
+  const head = sha256(new Uint8Array(await file.slice(0, headLength).arrayBuffer()))
+  return { name: file.name, size: file.size, modified: file.lastModified, head: hexOf(head) }
+}
+
+/** @param {string} uid of the image @param {Mark} mark */
+export function remember(uid, mark) {
+  localStorage.setItem(prefix + uid, JSON.stringify(mark))
+}
+
+/** @param {string} uid @returns {Mark | null} null for what another browser began */
+export function recalled(uid) {
+  const text = localStorage.getItem(prefix + uid)
+  return text === null ? null : JSON.parse(text)
+}
+
+/** @param {string} uid */
+export function forget(uid) {
+  localStorage.removeItem(prefix + uid)
+  sessionStorage.removeItem(prefix + uid)
+}
+
+/** The address of an upload is a secret, so it stays with this tab. @param {string} uid @param {string} address */
+export function rememberAddress(uid, address) {
+  sessionStorage.setItem(prefix + uid, address)
+}
+
+/** @param {string} uid */
+export function recalledAddress(uid) {
+  return sessionStorage.getItem(prefix + uid)
+}
+
+/**
+ * Whether a file can be the one that was begun: `other` when it cannot, `unsure` when nobody but its owner knows.
+ * @param {Mark | null} before @param {Mark} now @returns {'same' | 'other' | 'unsure'}
+ */
+export function compared(before, now) {
+  if (before === null) return 'unsure'
+  if (before.size !== now.size || before.head !== now.head) return 'other'
+  return before.modified === now.modified ? 'same' : 'unsure'
+}
+
+/** What is remembered of others goes. @param {(uid: string) => boolean} isKnown */
+export function tidy(isKnown) {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix))
+  for (const key of keys) if (!isKnown(key.slice(prefix.length))) forget(key.slice(prefix.length))
+}
+
+/** @param {Uint8Array} bytes */
+function hexOf(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
