@@ -21,6 +21,7 @@ export const fileProgram: Program = { name: 'file', package: 'file' }
 export const python: Program = { name: 'python3', package: 'python3' }
 export const skopeo: Program = { name: 'skopeo', package: 'skopeo' }
 export const openssl: Program = { name: 'openssl', package: 'openssl' }
+export const chromium: Program = { name: 'chromium', package: 'chromium' }
 export const wrk: Program = { name: 'wrk', package: 'wrk' }
 const cluster = { package: null, builtBy: '.ci/tools' }
 export const etcd: Program = { name: 'etcd', ...cluster }

@@ -25,6 +25,7 @@ import { inspect as inspectStudy } from './studies/inspect.ts'
 import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
 import { verdicts } from './studies/verdicts.ts'
+import { webList } from './studies/web-list.ts'
 import { zb } from './studies/zb.ts'
 import type { Study } from './study.ts'
 import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
@@ -50,6 +51,7 @@ const studies: readonly Study[] = [
   rebuildStudy,
   applyToReady,
   nodeChurn,
+  webList,
 ]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */
