@@ -6,6 +6,9 @@ import { listen } from './events.js'
 /** Milliseconds between two attempts to hear the service again: doubled, up to the longest. */
 const [first, longest] = [500, 15_000]
 
+/** As many fill a page: they are shown while the rest of thousands comes in. */
+const fewest = 50
+
 /** All images as the service tells of them, kept in step by its events. */
 export class Images {
   /** @type {Map<string, ImageBody>} */
@@ -90,7 +93,7 @@ export class Images {
     this.version += 1
     // The frame that bears an id ends the whole state.
     if (this.#coming && id !== null && id !== '') this.#settle(this.#coming)
-    if (!this.#coming) this.#changed()
+    if (!this.#coming || this.#coming.size === fewest) this.#changed()
   }
 
   /** @param {ImageBody} image */
