@@ -25,7 +25,7 @@ export class Images {
   /** Why nothing is heard at present, null while it is. @type {string | null} */
   trouble = null
 
-  /** @param {Api} api @param {() => void} changed told after every change */
+  /** @param {Pick<Api, 'open'>} api @param {() => void} changed told after every change */
   constructor(api, changed) {
     this.#api = api
     this.#changed = changed
@@ -46,6 +46,8 @@ export class Images {
 
   /** What an answer said of an image, which its event says a moment later. @param {ImageBody} image */
   learn(image) {
+    // Its events may have overtaken the answer: what they say is newer.
+    if (this.#known.get(image.name)?.uid === image.uid) return
     this.#known.set(image.name, image)
     this.version += 1
     this.#changed()
