@@ -27,6 +27,7 @@ import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { webFirstPaint } from './studies/web-first-paint.ts'
+import { webList } from './studies/web-list.ts'
 import { zb } from './studies/zb.ts'
 import type { Study } from './study.ts'
 import { assertRoom, openWorkspace, writeRandomFile } from './workspace.ts'
@@ -54,6 +55,7 @@ const studies: readonly Study[] = [
   applyToReady,
   nodeChurn,
   webFirstPaint,
+  webList,
 ]
 
 /** A step slower than 20 MiB/s, beside a minute for what does not depend on the size, hangs. */

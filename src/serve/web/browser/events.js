@@ -8,7 +8,7 @@ const silence = 45_000
 
 /**
  * The stream of events until it ends, read by fetch so that the token goes along (http-api, `GET /api/v1/events`).
- * @param {Api} api
+ * @param {Pick<Api, 'open'>} api
  * @param {string} lastId where to go on, empty for the whole state
  * @param {{ opened: () => void, take: (told: Told) => void }} listener
  * @param {AbortSignal} signal

@@ -8,6 +8,9 @@ import { passed } from './passed.js'
 /** Milliseconds between two attempts to hear the service again: doubled, up to the longest. */
 const [first, longest] = [500, 15_000]
 
+/** As many fill a page: they are shown while the rest of thousands comes in. */
+const fewest = 50
+
 /** All images as the service tells of them, kept in step by its events. */
 export class Images {
   /** @type {Map<string, ImageBody>} */
@@ -26,7 +29,7 @@ export class Images {
   trouble = null
 
   /**
-   * @param {Api} api
+   * @param {Pick<Api, 'open'>} api
    * @param {() => void} changed told after every change
    * @param {() => void} returned told when the service is heard again after it was not, or has refused the caller
    */
@@ -61,6 +64,8 @@ export class Images {
 
   /** What an answer said of an image, which its event says a moment later. @param {ImageBody} image */
   learn(image) {
+    // Its events may have overtaken the answer: what they say is newer.
+    if (this.#known.get(image.name)?.uid === image.uid) return
     this.#known.set(image.name, image)
     this.version += 1
     this.#changed()
@@ -115,7 +120,7 @@ export class Images {
     this.version += 1
     // The frame that bears an id ends the whole state.
     if (this.#coming && id !== null && id !== '') this.#settle(this.#coming)
-    if (!this.#coming) this.#changed()
+    if (!this.#coming || this.#coming.size === fewest) this.#changed()
   }
 
   /** @param {ImageBody} image */

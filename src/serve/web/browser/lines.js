@@ -88,6 +88,9 @@ function curl({ disk, file, user }) {
   }
 }
 
+/** QEMU 7.2 hangs over HTTP now and then, whatever server it is, unless it asks for one part at a time. */
+const single = '-m 1'
+
 /** @param {Facts} facts @returns {Line} */
 function qemu({ name, disk, driver, user }) {
   const to = `-O qcow2 ${name}-copy.qcow2`
@@ -96,7 +99,7 @@ function qemu({ name, disk, driver, user }) {
     return {
       title: 'qemu-img',
       hint,
-      text: `qemu-img convert -f ${driver} ${word(disk.href)} ${to}`,
+      text: `qemu-img convert ${single} -f ${driver} ${word(disk.href)} ${to}`,
     }
   }
   const { protocol } = disk
@@ -111,7 +114,7 @@ function qemu({ name, disk, driver, user }) {
     title: 'qemu-img',
     hint,
     text: [
-      'qemu-img convert --object "secret,id=token,data=$SLIPWAY_TOKEN" \\',
+      `qemu-img convert ${single} --object "secret,id=token,data=$SLIPWAY_TOKEN" \\`,
       `  --image-opts ${word(options.map(optionPart).join(','))} ${to}`,
     ].join('\n'),
   }

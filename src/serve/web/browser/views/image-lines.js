@@ -20,7 +20,7 @@ export function imageLines(app, image) {
 /** @param {App} app @param {ImageBody} image */
 function ready(app, image) {
   const { hasToken, caller } = app.session
-  const name = hasToken ? (caller?.name ?? 'token') : null
+  const name = hasToken ? userOf(caller?.name ?? null) : null
   return html`
     <h3>Use it</h3>
     ${
@@ -33,6 +33,11 @@ function ready(app, image) {
     }
     ${linesOf(image, new URL(document.baseURI), name).map((each) => line(app, each))}
   `
+}
+
+/** Basic credentials end a name with a colon; those who have one in theirs may give any name. @param {string | null} name */
+function userOf(name) {
+  return name === null || name.includes(':') ? 'token' : name
 }
 
 /** @param {App} app @param {Line} line */
