@@ -6,7 +6,11 @@ const unasked = { open: () => Promise.reject(new Error('nothing is asked for')) 
 
 test('an answer that its events have overtaken changes nothing', () => {
   let changes = 0
-  const images = new Images(unasked, () => (changes += 1))
+  const images = new Images(
+    unasked,
+    () => (changes += 1),
+    () => expect.unreachable(),
+  )
   const ready = imageOf('a')
   images.learn(ready)
   images.learn(imageOf('a', { status: statusOf({ phase: 'Pending' }) }))

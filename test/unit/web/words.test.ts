@@ -73,6 +73,8 @@ describe('words', () => {
     const status = statusOf({ phase: 'Provisioning' })
     expect(phaseOf(status).text).toBe('Coming in')
     expect(phaseOf({ ...status, nextRetryAt: ago(0) }).text).toBe('Waits to try again')
+    const upload = { offset: '5', resumeCommand: 'curl' }
+    expect(phaseOf({ ...status, upload }).text).toBe('Waits for the rest of its file')
   })
 
   test('of trouble say the same once, as sentences', () => {

@@ -35,18 +35,16 @@ const checksums = new Map([
   [128, 'sha512'],
 ])
 
-/** What the form has no field for. @typedef {{ readonly insecureSkipTLSVerify?: boolean }} Kept */
-
-/** The data source as REST has it. @param {Way} way @param {Draft} draft @param {Kept} [kept] */
+/** The data source as REST has it. @param {Way} way @param {Draft} draft @param {object} [kept] what there is no field for */
 export function sourceOf(way, draft, kept = {}) {
   const { place, certificates, platform } = draft
   const caBundle = certificates === '' ? {} : { caBundle: btoa(certificates) }
   const auth = authOf(way, draft)
   if (way === 'registry') {
     const known = { ...caBundle, ...auth, ...(platform === '' ? {} : { platform }) }
-    return { type: 'ContainerImage', containerImage: { image: place, ...kept, ...known } }
+    return { type: 'ContainerImage', containerImage: { image: place, ...known, ...kept } }
   }
-  return { type: 'HTTP', http: { url: place, ...kept, ...checksumOf(draft), ...caBundle, ...auth } }
+  return { type: 'HTTP', http: { url: place, ...checksumOf(draft), ...caBundle, ...auth, ...kept } }
 }
 
 /** @param {Draft} draft */

@@ -11,7 +11,6 @@ import { sendings } from './views/sendings.js'
 import { shell } from './views/shell.js'
 import { SignIn } from './views/sign-in.js'
 import { Storage } from './views/storage.js'
-import { waiting } from './views/waiting.js'
 
 const root = document.querySelector('#app')
 if (!(root instanceof HTMLElement)) throw new Error('the page has no place for its contents')
@@ -26,7 +25,7 @@ const app = new App(
 const uploads = new Uploads(app)
 const create = new Create(app, uploads)
 const list = new ImageList(app)
-const image = new ImageView(app, create, list)
+const image = new ImageView(app, create, list, uploads)
 const storage = new Storage(app)
 const repositories = new Repositories(app)
 const signIn = new SignIn(app)
@@ -44,7 +43,7 @@ function contents(app) {
 
 /** @param {App} app */
 function place({ place: { view, name }, session }) {
-  if (view === 'image') return html`${image.view(name)} ${waiting(app, uploads, name)}`
+  if (view === 'image') return image.view(name)
   if (view === 'storage') return storage.view()
   if (view === 'repositories' || view === 'repository') return repositories.view()
   const add = session.may('write')

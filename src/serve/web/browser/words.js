@@ -14,11 +14,13 @@ export const phaseWords = {
 }
 
 /** What is said of an image first. @param {ImageBody['status']} status */
-export function phaseOf({ phase, nextRetryAt }) {
-  const isWaiting = phase === 'Provisioning' && nextRetryAt !== undefined
-  return isWaiting ? retried : phaseWords[phase]
+export function phaseOf({ phase, nextRetryAt, upload }) {
+  if (phase !== 'Provisioning') return phaseWords[phase]
+  if (upload !== undefined) return brokenOff
+  return nextRetryAt === undefined ? phaseWords[phase] : retried
 }
 
+const brokenOff = /** @type {const} */ ({ text: 'Waits for the rest of its file', tone: 'quiet' })
 const retried = /** @type {const} */ ({ text: 'Waits to try again', tone: 'bad' })
 
 /** @type {Record<NonNullable<ImageBody['status']['format']>, string>} */

@@ -1,4 +1,4 @@
-import { html, nothing } from 'lit-html'
+import { html } from 'lit-html'
 import { ref } from 'lit-html/directives/ref.js'
 import { Problem } from '../api.js'
 import { empty, fieldOf, problemsOf, sourceOf } from '../draft.js'
@@ -11,11 +11,10 @@ import { refusal, verdict } from './verdict.js'
 /** @import { App } from '../app.js' */
 /** @import { Draft, Field, Problems, Way } from '../draft.js' */
 /** @import { Uploads } from '../uploads.js' */
-/** @import { Tab } from './tabs.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
 /** @import { ProbeBody } from '../../../api/schema.ts' */
 
-/** @type {readonly Tab[]} */
+/** @type {readonly (readonly [Way, string])[]} */
 const ways = [
   ['url', 'From a URL'],
   ['registry', 'From a registry'],
@@ -30,14 +29,14 @@ export class Create {
   #draft = empty
   /** @type {Problems} */
   #problems = new Map()
-  /** The failed image that another one is to take the place of. @type {Replaced | null} */
-  #replaced = null
   /** @type {ProbeBody | null} */
   #verdict = null
   /** Of the whole, not of a field. @type {Problem | null} */
   #problem = null
   /** What is asked of the service at present. @type {AbortController | null} */
   #asking = null
+  /** @type {Replaced | null} */
+  #replaced = null
   /** @type {HTMLDialogElement | null} */
   #dialog = null
   #app
@@ -57,18 +56,16 @@ export class Create {
     this.#focus(way === 'file' ? 'files' : 'place')
   }
 
-  close() {
-    this.#dialog?.close()
-  }
-
   /** For one that failed: it is deleted and made anew from what is given here. @param {ImageBody} image */
   openFor(image) {
     const replaced = new Replaced(this.#app, image)
     this.open(replaced.way, replaced)
+    // What made it fail may well stand there.
+    for (const more of this.#dialog?.querySelectorAll('details') ?? []) more.open = true
   }
 
-  get #ways() {
-    return this.#replaced ? ways.slice(0, 2) : ways
+  close() {
+    this.#dialog?.close()
   }
 
   view() {
@@ -76,12 +73,11 @@ export class Create {
       <dialog
         class="create"
         aria-labelledby="create-title"
-        @close=${() => this.#closed()}
+        @close=${() => this.#forget()}
         ${ref((element) => this.#placed(element))}
       >
         <h2 id="create-title">${this.#replaced?.title ?? 'Add an image'}</h2>
-        ${this.#replaced?.view() ?? nothing}
-        ${tabs(this.#ways, this.#way, (way) => this.#turn(way))}
+        ${this.#replaced?.view()} ${this.#tabs()}
         <div role="tabpanel" id="create-panel" aria-labelledby="create-${this.#way}">
           ${this.#way === 'file' ? this.#files() : this.#form()}
         </div>
@@ -89,20 +85,18 @@ export class Create {
     `
   }
 
-  #closed() {
-    this.#replaced = null
-    this.#forget()
+  #tabs() {
+    return tabs('create', {
+      label: 'Where it comes from',
+      all: this.#replaced ? ways.slice(0, 2) : ways,
+      chosen: this.#way,
+      choose: (way) => this.#choose(way),
+    })
   }
 
   /** @param {Element | undefined} element */
   #placed(element) {
     this.#dialog = element instanceof HTMLDialogElement ? element : null
-  }
-
-  /** @param {Way} way */
-  #turn(way) {
-    this.#choose(way)
-    this.#focus(way)
   }
 
   /** @param {Way} way */
@@ -113,7 +107,8 @@ export class Create {
 
   /** Secrets too: they stay nowhere. */
   #forget() {
-    this.#draft = this.#replaced?.draftFor(this.#way) ?? empty
+    const { name = '', way, draft = empty } = this.#replaced ?? {}
+    this.#draft = way === this.#way ? draft : { ...empty, name }
     this.#problems = new Map()
     this.#look(null)
   }
@@ -132,8 +127,7 @@ export class Create {
     const isExact = field === 'password' || field === 'headers' || field === 'certificates'
     const value = isExact ? text : text.trim()
     const before = suggested(this.#draft.place)
-    const isOwn = this.#draft.name === before || this.#draft.name === ''
-    const isSuggested = isOwn && this.#replaced === null
+    const isSuggested = !this.#replaced && (this.#draft.name === before || this.#draft.name === '')
     const name = field === 'place' && isSuggested ? { name: suggested(value) } : {}
     this.#draft = { ...this.#draft, ...name, [field]: value }
     this.#problems = new Map([...this.#problems].filter(([one]) => one !== field))
@@ -142,12 +136,17 @@ export class Create {
     else this.#look(null)
   }
 
+  /** Under the name of the failed one alone it comes in its place. @returns {Field | null} */
+  get #fixed() {
+    return this.#replaced ? 'name' : null
+  }
+
   #form() {
     const form = {
       draft: this.#draft,
       problems: this.#problems,
-      isNamed: this.#replaced !== null,
       changed: this.#changed,
+      fixed: this.#fixed,
     }
     return html`
       <form novalidate @submit=${this.#submitted}>
@@ -178,7 +177,7 @@ export class Create {
     event.preventDefault()
     if (this.#asking) return
     const isTaken = (/** @type {string} */ name) =>
-      this.#replaced === null && this.#app.images.get(name) !== null
+      this.#replaced?.name !== name && this.#app.images.get(name) !== null
     if (this.#showsProblems(problemsOf(this.#way, this.#draft, isTaken))) return
     const seen = this.#verdict
     const asking = new AbortController()
@@ -204,10 +203,6 @@ export class Create {
     this.#verdict = verdict
   }
 
-  #source() {
-    return sourceOf(this.#way, this.#draft, this.#replaced?.kept)
-  }
-
   /** On a small screen it lies below what is seen. */
   #showVerdict() {
     requestAnimationFrame(() =>
@@ -217,14 +212,18 @@ export class Create {
 
   /** @param {AbortSignal} signal */
   async #import(signal) {
-    await this.#replaced?.remove()
     const { name } = this.#draft
+    await this.#replaced?.remove()
     const body = { name, dataSource: this.#source() }
     const image = await this.#app.api.change('POST', 'api/v1/images', { body, signal })
     this.#app.images.learn(image)
     this.close()
     this.#app.say(`${name} is being imported`)
     location.hash = hashOf({ view: 'image', name })
+  }
+
+  #source() {
+    return sourceOf(this.#way, this.#draft, this.#replaced?.kept)
   }
 
   /** What the service says of fields stands at them. @param {Problem} problem */

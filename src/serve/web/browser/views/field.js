@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit-html'
 /** @import { Draft, Field, Problems } from '../draft.js' */
 
-/** What a form shows, whether the name stays as it is, and who is told of its changes. @typedef {{ readonly draft: Draft, readonly problems: Problems, readonly isNamed?: boolean, readonly changed: (field: Field, value: string) => void }} Form */
+/** What a form shows and who is told of its changes. @typedef {{ readonly draft: Draft, readonly problems: Problems, readonly changed: (field: Field, value: string) => void, readonly fixed?: Field | null }} Form */
 /** @typedef {{ readonly field: Field, readonly label: string, readonly hint?: string, readonly type?: string, readonly example?: string, readonly isSecret?: boolean }} Line */
 
 /** A line to fill in, with what is wrong with it. @param {Form} form @param {Line} line */
@@ -18,7 +18,7 @@ export function field(form, { field, label, hint = '', type = 'text', example = 
         autocapitalize="none"
         spellcheck="false"
         placeholder=${example}
-        ?readonly=${field === 'name' && form.isNamed === true}
+        ?readonly=${form.fixed === field}
         aria-invalid=${problems.has(field)}
         aria-describedby=${described(form, field, hint)}
         .value=${draft[field]}

@@ -6,9 +6,11 @@ import { asked } from './asking.js'
 import { conditions } from './conditions.js'
 import { imageFacts } from './image-facts.js'
 import { imageLines } from './image-lines.js'
+import { waiting } from './waiting.js'
 import { phase } from './image-row.js'
 import { troubleBox } from './trouble.js'
 /** @import { App } from '../app.js' */
+/** @import { Uploads } from '../uploads.js' */
 /** @import { Create } from './create.js' */
 /** @import { ImageList } from './image-list.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
@@ -16,6 +18,7 @@ import { troubleBox } from './trouble.js'
 /** One image: what it is, what is the matter with it, and how it is fetched. */
 export class ImageView {
   #app
+  #uploads
   #create
   #list
   /** The one that is looked at. */
@@ -26,8 +29,9 @@ export class ImageView {
   #problem = ''
   #isBusy = false
 
-  /** @param {App} app @param {Create} create @param {ImageList} list */
-  constructor(app, create, list) {
+  /** @param {App} app @param {Create} create @param {ImageList} list @param {Uploads} uploads */
+  constructor(app, create, list, uploads) {
+    this.#uploads = uploads
     this.#app = app
     this.#create = create
     this.#list = list
@@ -82,7 +86,8 @@ export class ImageView {
           ? html`<p role="status">This is a new image; the one before it was deleted.</p>`
           : nothing
       }
-      ${troubleBox(this.#app, image)} ${imageLines(this.#app, image)}
+      ${troubleBox(this.#app, image)} ${waiting(this.#app, this.#uploads, image.name)}
+      ${imageLines(this.#app, image)}
       <h3>What it is</h3>
       ${imageFacts(this.#app, image)} ${conditions(image)}
     `

@@ -1,9 +1,11 @@
 import { html } from 'lit-html'
 import { empty } from '../draft.js'
 /** @import { App } from '../app.js' */
-/** @import { Checksums } from '../../../../image/data-source.ts' */
 /** @import { Draft, Way } from '../draft.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
+
+/** The strongest first: the form has room for one. */
+const algorithms = /** @type {const} */ (['sha512', 'sha256', 'sha1', 'md5'])
 
 /** A failed image, and what is taken over from it to the one that comes in its place. */
 export class Replaced {
@@ -25,22 +27,21 @@ export class Replaced {
     return `Change ${this.name}`
   }
 
-  /** @returns {'url' | 'registry'} */
+  /** @returns {Way} */
   get way() {
     return this.#image.dataSource.http ? 'url' : 'registry'
   }
 
-  /** What it was made from; secrets are told to nobody. @param {Way} way @returns {Draft} */
-  draftFor(way) {
+  /** What it was made of, as far as anybody is told. @returns {Draft} */
+  get draft() {
     const { http, containerImage } = this.#image.dataSource
-    const draft = { ...empty, name: this.name }
-    if (way !== this.way) return draft
-    const { caBundle = '' } = http ?? containerImage ?? {}
+    const [algorithm] = this.#algorithms
     return {
-      ...draft,
+      ...empty,
+      name: this.name,
       place: http?.url ?? containerImage?.image ?? '',
-      checksum: strongest(http?.checksum),
-      certificates: atob(caBundle),
+      checksum: (algorithm && http?.checksum?.[algorithm]) ?? '',
+      certificates: atob((http ?? containerImage)?.caBundle ?? ''),
       platform: containerImage?.platform ?? '',
     }
   }
@@ -53,9 +54,11 @@ export class Replaced {
   }
 
   view() {
+    const [, ...left] = this.#algorithms
     return html`<p>
-      With Import, the failed ${this.name} is deleted and made anew from what stands here. Tokens,
-      and what stood behind a ? in the URL, are not kept: type them again.
+      With Import, the failed ${this.name} is deleted and made anew from what stands here.
+      Passwords, tokens, headers, and what stood behind a ? in the URL, are not kept: type them
+      again. ${left.length === 0 ? '' : `Its ${left.join(' and ')} is not compared any more.`}
     </p>`
   }
 
@@ -66,10 +69,10 @@ export class Replaced {
     await this.#app.api.change('DELETE', `api/v1/images/${name}?uid=${encodeURIComponent(uid)}`)
     this.#isGone = true
   }
-}
 
-/** One is enough, and the form has room for one. @param {Checksums} [checksum] */
-function strongest(checksum = {}) {
-  const { sha512, sha256, sha1, md5 } = checksum
-  return sha512 ?? sha256 ?? sha1 ?? md5 ?? ''
+  /** Of the checksums that it was to have. */
+  get #algorithms() {
+    const { checksum = {} } = this.#image.dataSource.http ?? {}
+    return algorithms.filter((algorithm) => checksum[algorithm] !== undefined)
+  }
 }

@@ -1,5 +1,4 @@
 import { html, nothing } from 'lit-html'
-import { copy } from '../clipboard.js'
 import { size } from '../words.js'
 /** @import { App } from '../app.js' */
 /** @import { Uploads } from '../uploads.js' */
@@ -10,16 +9,13 @@ export function waiting(app, uploads, name) {
   const image = app.images.get(name)
   if (!image || !app.session.may('write')) return nothing
   const { upload, uploadCommand } = image.status
-  const command = upload?.resumeCommand ?? uploadCommand
-  if (command === undefined || uploads.of(name)?.isUnderWay) return nothing
+  if ((!upload && !uploadCommand) || uploads.of(name)?.isUnderWay) return nothing
   return html`
     <section class="waiting" aria-labelledby="waiting-title">
       <h3 id="waiting-title">
         ${upload ? 'The rest of its file is missing' : 'It waits for its file'}
       </h3>
-      <p>
-        ${upload ? brokenOff(upload) : 'Choose the file here, drop it on this page, or send it from a terminal.'}
-      </p>
+      <p>${upload ? brokenOff(upload) : 'Choose the file here, or drop it on this page.'}</p>
       <label class="file">
         ${upload ? 'Choose the file again' : 'Choose the file'}
         <input
@@ -27,17 +23,6 @@ export function waiting(app, uploads, name) {
           @change=${(/** @type {Event} */ event) => bring(uploads, image, event)}
         />
       </label>
-      <div class="line">
-        <h4>From a terminal</h4>
-        <p>Put the name of your file in the place of example.iso.</p>
-        <pre tabindex="0" aria-label="Command that sends the file">${command}</pre>
-        <button
-          aria-label="Copy the command that sends the file"
-          @click=${() => copy(app, 'The command', command)}
-        >
-          Copy
-        </button>
-      </div>
     </section>
   `
 }
