@@ -36,7 +36,7 @@ describe.skipIf(!needsBrowser())('an import from a slow source', () => {
     await page.getByRole('table').getByText('Coming in').waitFor()
     await expect.poll(() => percent(page), { timeout: 15_000 }).toBeGreaterThan(5)
     const before = await percent(page)
-    await page.getByText(/\d+(?:\.\d)?% .*\d [KM]iB\/s, .*left/).waitFor()
+    await page.getByText(/\d%, \d+(?:\.\d)? [KM]iB\/s, .*left/).waitFor()
     await picture(page, 'progress-01-list')
     await expect.poll(() => percent(page), { timeout: 15_000 }).toBeGreaterThan(before)
     await page.getByRole('link', { name: 'slow' }).click()

@@ -107,8 +107,11 @@ describe.skipIf(!needsBrowser())('repositories', () => {
     await tag(page, 'v1').getByText('Signature', { exact: true }).waitFor()
     await tag(page, 'v1').getByText('List of its parts (SBOM)').waitFor()
     await picture(page, 'repositories-02-referrers')
-    for (const more of await tag(page, 'v1').getByText('What refers to this?').all()) {
-      await more.click()
+    // Each gives way to what was found.
+    const more = tag(page, 'v1').getByText('What refers to this?')
+    for (let left = await more.count(); left > 0; left -= 1) {
+      await more.first().click()
+      await expect.poll(() => more.count()).toBe(left - 1)
     }
     await tag(page, 'v1').getByText('1 referrer', { exact: true }).click()
     await tag(page, 'v1').getByText('Attestation').waitFor()

@@ -31,7 +31,7 @@ describe.skipIf(!needsBrowser())('a page whose service starts anew', () => {
     const page = await visit.page(relay.base)
     await page.getByLabel('Token', { exact: true }).fill(tokenOf('editor'))
     await page.keyboard.press('Enter')
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
     return page
   }
 
@@ -70,7 +70,7 @@ describe.skipIf(!needsBrowser())('a page whose service starts anew', () => {
     await picture(page, 'restart-02-newer')
     await page.unroute(`${relay.base}/`)
     await page.getByRole('button', { name: 'Load the page anew' }).click()
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
     expect(await page.getByText('The service has a newer page').count()).toBe(0)
   })
 

@@ -78,7 +78,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
     await page.emulateMedia({ colorScheme: 'dark' })
     await picture(page, 'signin-02-wrong-dark')
     await signIn(page, tokenOf('viewer'))
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
   })
 
   test('leads to where the address says', async () => {
@@ -89,7 +89,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
 
   test('offers a viewer nothing but to look', async () => {
     const page = await signedIn('viewer')
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
     expect(await page.getByRole('button', { name: 'Add an image' }).count()).toBe(0)
     await drop(page, { path: join(folder, 'disk.img'), name: 'dropped.img' })
     await page.getByRole('link', { name: 'shared' }).click()
@@ -139,7 +139,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
   test('keeps the token with the tab, out of addresses and logs', async () => {
     const page = await signedIn('viewer')
     await page.reload()
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
     expect(page.url()).not.toContain(tokenOf('viewer'))
     expect(service.logs.toString()).not.toContain(tokenOf('viewer'))
     expect(await page.evaluate(() => JSON.stringify(localStorage))).toBe('{}')
@@ -155,7 +155,7 @@ describe.skipIf(!needsBrowser())('signing in', () => {
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
     expect(await page.evaluate(() => JSON.stringify(sessionStorage))).toBe('{}')
     await signIn(page, tokenOf('viewer'))
-    await page.getByText('1 images').waitFor()
+    await page.getByText('1 image', { exact: true }).waitFor()
     expect(await page.getByRole('link', { name: 'secret-one' }).count()).toBe(0)
   })
 

@@ -88,7 +88,7 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
       page.getByRole('textbox', { name: 'URL' }).waitFor(),
     ),
     create('create-taken', 'From a URL', probed(good, /would be taken/i)),
-    create('create-refused', 'From a URL', probed(text, /would be refused/i)),
+    create('create-refused', 'From a URL', probed(text, /cannot be imported/i)),
     create('create-registry', 'From a registry', (page) =>
       page.getByRole('textbox', { name: 'Container image' }).waitFor(),
     ),

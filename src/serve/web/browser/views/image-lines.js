@@ -11,8 +11,8 @@ export function imageLines(app, image) {
   const sends = uploadLineOf(image)
   if (!sends) return nothing
   return html`
-    <h3>Send its file</h3>
-    <p>Drop the file on this page, or send it from where it lies:</p>
+    <h3>From a terminal</h3>
+    <p>Or send the file from where it lies:</p>
     ${line(app, sends)}
   `
 }
