@@ -107,12 +107,12 @@ describe.skipIf(!needsBrowser())('repositories', () => {
     await tag(page, 'v1').getByText('Signature', { exact: true }).waitFor()
     await tag(page, 'v1').getByText('List of its parts (SBOM)').waitFor()
     await picture(page, 'repositories-02-referrers')
-    // Each gives way to what was found.
+    // Each gives way to what was found, which has such buttons of its own.
     const more = tag(page, 'v1').getByText('What refers to this?')
-    for (let left = await more.count(); left > 0; left -= 1) {
-      await more.first().click()
-      await expect.poll(() => more.count()).toBe(left - 1)
-    }
+    const names = await Promise.all(
+      (await more.all()).map((each) => each.getAttribute('aria-label')),
+    )
+    for (const name of names) await page.getByLabel(name ?? '', { exact: true }).click()
     await tag(page, 'v1').getByText('1 referrer', { exact: true }).click()
     await tag(page, 'v1').getByText('Attestation').waitFor()
     await page.emulateMedia({ colorScheme: 'dark' })

@@ -57,6 +57,11 @@ export class Visit implements AsyncDisposable {
     return context
   }
 
+  /** Closes all pages, so that they ask for nothing while others are looked at. */
+  async leave(): Promise<void> {
+    await Promise.all(this.#browser.contexts().map((context) => context.close()))
+  }
+
   /** Of all requests so far. */
   get hosts(): readonly string[] {
     return [...this.#hosts].sort()
