@@ -15,7 +15,7 @@ describe(`connections that are cut during a push (seed ${seed})`, () => {
     const client = new RegistryClient(() => service.base)
     const random = new Random(seed)
     let cuts = 0
-    for (let round = 0; cuts < 40; round += 1) {
+    for (let round = 0; cuts < 15; round += 1) {
       const bytes = contentOf(random, 1 + random.below(2_000_000))
       cuts += await pushThroughCuts(client, 'cut/it', bytes, 6, random)
     }
