@@ -11,11 +11,17 @@ export type DroppedFile = {
 
 /** Drops files on a page as a mouse does; the browser's own file dialog cannot be dragged from. */
 export async function drop(page: Page, ...files: readonly DroppedFile[]): Promise<void> {
-  const held = await page.evaluateHandle('new DataTransfer()')
-  for (const file of files) await add(page, held, file)
+  const held = await hold(page, ...files)
   for (const type of ['dragenter', 'dragover', 'drop']) {
     await page.dispatchEvent('body', type, { dataTransfer: held })
   }
+}
+
+/** What a mouse has taken, and has not dropped yet. */
+export async function hold(page: Page, ...files: readonly DroppedFile[]): Promise<JSHandle> {
+  const held: JSHandle = await page.evaluateHandle('new DataTransfer()')
+  for (const file of files) await add(page, held, file)
+  return held
 }
 
 // Text, as it runs in the page and not here.

@@ -1,3 +1,6 @@
+import { Problem } from './api.js'
+import { unreadable } from './digest.js'
+
 /**
  * What this browser remembers of a file that it began to send, so that after a reload the rest of another one is not laid
  * behind its beginning.
@@ -8,12 +11,32 @@
 const headLength = 1_048_576
 const prefix = 'slipway-upload-'
 
-/** @param {File} file @returns {Promise<Mark>} @throws DOMException when the file cannot be read */
+/** @param {File} file @returns {Promise<Mark>} @throws {Problem} when the file cannot be read, or the page not be loaded */
 export async function markOf(file) {
-  // Most visits send nothing.
-  const { sha256 } = await import('@noble/hashes/sha2.js')
-  const head = sha256(new Uint8Array(await file.slice(0, headLength).arrayBuffer()))
+  const sha256 = await loaded()
+  const head = sha256(await headOf(file))
   return { name: file.name, size: file.size, modified: file.lastModified, head: hexOf(head) }
+}
+
+/** Most visits send nothing. @throws {Problem} */
+async function loaded() {
+  try {
+    return (await import('@noble/hashes/sha2.js')).sha256
+  } catch {
+    throw new Problem('a part of this page could not be loaded; load the page anew', {
+      code: 'AWAY',
+      status: 0,
+    })
+  }
+}
+
+/** @param {File} file @throws {Problem} */
+async function headOf(file) {
+  try {
+    return new Uint8Array(await file.slice(0, headLength).arrayBuffer())
+  } catch {
+    throw unreadable(file)
+  }
 }
 
 /** @param {string} uid of the image @param {Mark} mark */
@@ -25,6 +48,12 @@ export function remember(uid, mark) {
 export function recalled(uid) {
   const text = localStorage.getItem(prefix + uid)
   return text === null ? null : JSON.parse(text)
+}
+
+/** Whether no other tab has begun another file since. @param {string} uid @param {Mark} mark */
+export function isRemembered(uid, mark) {
+  const text = localStorage.getItem(prefix + uid)
+  return text === null || text === JSON.stringify(mark)
 }
 
 /** @param {string} uid */

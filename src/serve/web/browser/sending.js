@@ -1,11 +1,14 @@
 import { Problem } from './api.js'
 import { digestOf, unreadable } from './digest.js'
+import * as marks from './marks.js'
 import { Pace } from './pace.js'
 import { passedOrOnline } from './passed.js'
 import { send } from './tus.js'
 /** @import { App } from './app.js' */
+/** @import { Mark } from './marks.js' */
 /** @import { ImageBody } from '../../../image/status.ts' */
 
+/** @typedef {{ readonly file: File, readonly mark: Mark }} Marked */
 /** @typedef {'waiting' | 'sending' | 'away' | 'paused' | 'sent' | 'refused'} State */
 /** How an upload stands, as its address tells. @typedef {{ phase: string, offset: string, length?: string }} Standing */
 
@@ -27,17 +30,23 @@ export class Sending {
   name
   uid
   file
+  mark
   address
+  /** Whether what is there can only have become more, unless somebody else began anew. */
+  #isStrict = true
   #app
   #pace = new Pace()
   #stopping = new AbortController()
+  /** Bytes that the service has said it has of this file, and the most that it may have by now. */
+  #known = { least: 0, most: 0 }
 
-  /** @param {App} app @param {ImageBody} image @param {File} file @param {string} address where it is sent to */
-  constructor(app, { name, uid }, file, address) {
+  /** @param {App} app @param {ImageBody} image @param {Marked} marked @param {string} address where it is sent to */
+  constructor(app, { name, uid }, { file, mark }, address) {
     this.#app = app
     this.name = name
     this.uid = uid
     this.file = file
+    this.mark = mark
     this.address = address
   }
 
@@ -51,9 +60,15 @@ export class Sending {
     return this.state !== 'sent' && this.state !== 'refused'
   }
 
+  /** What is there already is the beginning of this file, however much it is. */
+  goesOn() {
+    this.#known.most = Infinity
+  }
+
   /** Until all is there, or it is refused, or paused. */
   async run() {
     this.#stopping = new AbortController()
+    this.#isStrict = true
     const { signal } = this.#stopping
     try {
       await this.#insist(signal)
@@ -93,6 +108,10 @@ export class Sending {
       } catch (error) {
         if (signal.aborted || !(error instanceof Problem)) throw error
         await this.#assertWorthwhile(error)
+        // It may have been paused meanwhile.
+        signal.throwIfAborted()
+        // Who was cut off by a crash may find less there than before.
+        this.#isStrict = error.status > 0 && error.status < 500
         if (this.sent > before) pause = first
         this.#is('away', error.message)
       }
@@ -103,30 +122,56 @@ export class Sending {
 
   /** @param {AbortSignal} signal @throws {Problem} */
   async #attempt(signal) {
-    await this.#announce(await this.#app.api.read(this.address, signal), signal)
+    const standing = await this.#app.api.read(this.address, signal)
+    if (standing.phase === 'Ready') return
+    const from = await this.#announce(standing, signal)
     this.#pace.forget()
     const sent = (/** @type {number} */ bytes) => {
       this.sent = bytes
       this.#pace.saw(bytes, performance.now())
       this.#app.changed()
     }
-    await send(this.file, new URL(this.address, document.baseURI).href, { sent, signal })
+    const took = (/** @type {number} */ least, /** @type {number} */ most) => {
+      this.#known = { least, most }
+    }
+    const address = new URL(this.address, document.baseURI).href
+    await send(this.file, address, { from, sent, took, signal })
   }
 
-  /** The service is told the length before the first byte. @param {Standing} standing @param {AbortSignal} signal @throws {Problem} */
-  async #announce({ phase, offset, length }, signal) {
+  /**
+   * The service is told the length before the first byte.
+   * @param {Standing} standing @param {AbortSignal} signal
+   * @returns {Promise<number>} bytes that are there
+   * @throws {Problem}
+   */
+  async #announce({ offset, length }, signal) {
     const { size } = this.file
-    if (phase === 'Ready') return
     if (this.isAnew || length === undefined || (Number(length) !== size && offset === '0')) {
       const headers = { 'tus-resumable': '1.0.0', 'upload-length': String(size) }
       await this.#app.api.open(this.address, { method: 'POST', headers, signal })
       this.isAnew = false
-    } else if (Number(length) !== size) {
+      this.#known = { least: 0, most: 0 }
+      return 0
+    }
+    if (Number(length) !== size) {
       throw new Problem(
         `another file was begun here, of ${length} bytes; this one has ${size}. Choose the other one, or delete the image`,
         { code: 'OTHER_FILE', status: -1 },
       )
     }
+    this.#assertOwn(Number(offset))
+    return Number(offset)
+  }
+
+  /** The rest is laid behind nothing but what this page sent, or was told to go on with. @param {number} there @throws {Problem} */
+  #assertOwn(there) {
+    const { least, most } = this.#known
+    const isOwn = there <= most && (there >= least || !this.#isStrict)
+    if (isOwn && marks.isRemembered(this.uid, this.mark)) return
+    throw new Problem(
+      'somebody else has sent a file here meanwhile, in another tab or elsewhere. Wait for it, or choose this file again',
+      { code: 'OTHER_FILE', status: -1 },
+    )
   }
 
   /** @param {Problem} problem @throws {Problem} one that no further attempt would mend */

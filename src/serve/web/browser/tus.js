@@ -4,14 +4,23 @@ import { scriptAddress } from './trusted.js'
 /** @import { DetailedError } from 'tus-js-client' */
 
 /**
+ * `from` is what the service said that it has. `took` is told what it has after each part, and what it may have after the next.
+ * @typedef {{
+ *   from: number, sent: (bytes: number) => void, took: (bytes: number, next: number) => void, signal: AbortSignal
+ * }} Listener
+ */
+
+/**
  * Sends what the service does not have of a file yet (tus 1.0). It reads the file as it goes.
  * @param {File} file @param {string} address of an upload that has been announced
- * @param {{ sent: (bytes: number) => void, signal: AbortSignal }} listener
+ * @param {Listener} listener
  * @returns {Promise<void>} resolves when the service has all of it
  * @throws {Problem} status 0 where there was no answer
  */
-export async function send(file, address, { sent, signal }) {
+export async function send(file, address, { from, sent, took, signal }) {
   const { Upload } = await loaded()
+  // It may have been paused meanwhile.
+  signal.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers()
   const part = { at: performance.now(), bytes: firstPart }
   const upload = new Upload(file, {
@@ -19,12 +28,18 @@ export async function send(file, address, { sent, signal }) {
     chunkSize: firstPart,
     retryDelays: null,
     storeFingerprintForResuming: false,
+    onAfterResponse: (request, answer) => {
+      if (request.getMethod() !== 'HEAD') return
+      // Somebody else was faster, perhaps with another file: it has to be looked at again.
+      if (Number(answer.getHeader('upload-offset') ?? from) !== from) throw new Error('has changed')
+    },
     onProgress: sent,
-    onChunkComplete: (bytes) => {
+    onChunkComplete: (bytes, there) => {
       const now = performance.now()
       part.bytes = nextPart(part.bytes, (bytes * 1000) / Math.max(now - part.at, 1))
       part.at = now
       upload.options.chunkSize = part.bytes
+      took(there, there + part.bytes)
     },
     onSuccess: () => resolve(null),
     onError: (error) => reject(problemIn(error)),
@@ -34,6 +49,7 @@ export async function send(file, address, { sent, signal }) {
     reject(signal.reason)
   }
   signal.addEventListener('abort', stop)
+  took(from, from + firstPart)
   upload.start()
   try {
     await promise
@@ -50,8 +66,17 @@ function problemIn(error) {
   const isProblem = answer?.getHeader('content-type')?.startsWith('application/problem+json')
   // What answers HEAD has no body.
   if (!isProblem || text === '') return new Problem(wordsFor(status), { code: 'UPLOAD', status })
-  const { detail, code } = JSON.parse(text)
-  return new Problem(detail, { code, status })
+  return told(text, status)
+}
+
+/** @param {string} text as RFC 9457 has it, unless it came in parts @param {number} status */
+function told(text, status) {
+  try {
+    const { detail, code } = JSON.parse(text)
+    return new Problem(detail, { code, status })
+  } catch {
+    return new Problem(wordsFor(status), { code: 'UPLOAD', status })
+  }
 }
 
 /** @param {number} status */

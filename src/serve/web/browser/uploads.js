@@ -5,6 +5,7 @@ import { Sending } from './sending.js'
 import { chosen } from './views/asking.js'
 /** @import { App } from './app.js' */
 /** @import { Mark } from './marks.js' */
+/** @import { Marked } from './sending.js' */
 /** @import { ImageBody } from '../../../image/status.ts' */
 
 /** More would only make each of them slower. */
@@ -61,9 +62,11 @@ export class Uploads {
   async take(files) {
     for (const file of files) {
       await this.#telling(file, async () => {
+        // A file that cannot be read makes no image.
+        const mark = await marks.markOf(file)
         const name = this.#nameFor(file)
         const image = this.#app.images.get(name) ?? (await this.#created(name, file))
-        await this.#begin(image, file)
+        await this.#begin(image, { file, mark })
       })
     }
   }
@@ -71,8 +74,7 @@ export class Uploads {
   /** Sends the file that an image waits for. @param {ImageBody} image @param {File} file */
   async bring(image, file) {
     await this.#telling(file, async () => {
-      if (this.#isBusy(image.name)) throw told(`${image.name} is being sent already`)
-      await this.#begin(image, file)
+      await this.#begin(image, { file, mark: await marks.markOf(file) })
     })
   }
 
@@ -163,21 +165,32 @@ export class Uploads {
     return image
   }
 
-  /** @param {ImageBody} image @param {File} file @throws {Problem} */
-  async #begin(image, file) {
+  /** @param {ImageBody} image @param {Marked} marked @throws {Problem} */
+  async #begin(image, { file, mark }) {
     const { name, uid } = image
     const address = addressOf(image)
     if (address === null) throw told(`${name} waits for no file any more`)
-    const mark = await marks.markOf(file)
-    const way = await wayOf(image, mark)
+    this.#assertIdle(name)
+    // Events tell of it a while later, and not at all of one whose sender has just gone.
+    const { offset } = await this.#app.api.read(address)
+    const way = await wayOf(image, mark, offset)
     if (way === '') return
+    // Another file may have been dropped meanwhile.
+    this.#assertIdle(name)
+    this.of(name)?.leave()
     this.#tidy()
     marks.remember(uid, mark)
     marks.rememberAddress(uid, address)
-    const sending = new Sending(this.#app, image, file, address)
+    const sending = new Sending(this.#app, image, { file, mark }, address)
     sending.isAnew = way === 'anew'
+    if (way === 'on') sending.goesOn()
     this.#all.set(name, sending)
     this.#next()
+  }
+
+  /** @param {string} name @throws {Problem} */
+  #assertIdle(name) {
+    if (this.#isBusy(name)) throw told(`${name} is being sent already`)
   }
 
   /** Images that are gone need no memory. */
@@ -222,13 +235,13 @@ function addressOf({ uid, status: { phase, imageUploadURLs, upload } }) {
 
 /**
  * Whether to go on with what is there of an image, or to begin anew; asks where only a person knows.
- * @param {ImageBody} image @param {Mark} mark
- * @returns {Promise<string>} `on`, `anew`, or empty for neither
+ * @param {ImageBody} image @param {Mark} mark @param {string} offset bytes that are there
+ * @returns {Promise<string>} `on`, `first` where nothing is there, `anew`, or empty for none of them
  */
-async function wayOf({ name, uid, status: { upload } }, mark) {
-  if (upload === undefined || upload.offset === '0') return 'on'
+async function wayOf({ name, uid }, mark, offset) {
   const likeness = marks.compared(marks.recalled(uid), mark)
   if (likeness === 'same') return 'on'
+  if (offset === '0') return 'first'
   const anew = { value: 'anew', text: 'Send it from the beginning' }
   if (likeness === 'other') {
     return await chosen({

@@ -53,7 +53,9 @@ function button(text, name, press) {
 /** @param {App} app @param {Sending} sending */
 function words(app, sending) {
   const { name, file, sent, speed, state, message } = sending
-  const image = app.images.get(name)
+  const found = app.images.get(name)
+  // Another one may have its name by now.
+  const image = found?.uid === sending.uid ? found : null
   const there = `${size(sent)} of ${size(file.size)}`
   if (image?.status.phase === 'Failed')
     return html`<span class="bad">Refused: ${reason(image)}</span>`
