@@ -73,6 +73,16 @@ describe.skipIf(!needsBrowser())('repositories', () => {
     return await put('team/app', document, digestOf(document.bytes))
   }
 
+  /** Of somebody who means no good. */
+  async function pushStrange(tag: string, config: string): Promise<void> {
+    const layer = await part('team/strange', disk(mebibyte))
+    await put(
+      'team/strange',
+      imageManifest(await part('team/strange', Buffer.from(config)), [layer]),
+      tag,
+    )
+  }
+
   async function at(repository: string): Promise<Page> {
     const page = await visit.page(`${service.base}/#/repositories/${repository}`)
     await page.getByRole('heading', { name: repository }).waitFor()
@@ -184,5 +194,25 @@ describe.skipIf(!needsBrowser())('repositories', () => {
     const page = await at('team/nowhere')
     await page.getByRole('alert').getByText('there is no repository').waitFor()
     await picture(page, 'repositories-05-none')
+  })
+
+  test('that a stranger filled break nothing', async () => {
+    await pushStrange('junk', 'this is no JSON')
+    await pushStrange('nothing', 'null')
+    await pushStrange(
+      'objects',
+      '{"os":{"toString":1},"created":{"_$litType$":1},"architecture":7}',
+    )
+    const platform = { os: { toString: 1 }, architecture: '<b>' }
+    const image = await manifestFor('team/strange', 'amd64')
+    const child = await put('team/strange', image, 'child')
+    const children = [{ ...child, platform }]
+    await put('team/strange', indexManifest(children), 'platforms')
+    const page = await at('team/strange')
+    const tag = (name: string) =>
+      page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) })
+    for (const name of ['junk', 'nothing', 'objects'])
+      await tag(name).getByText('1.0 MiB').waitFor()
+    await tag('platforms').getByText('<b>').first().waitFor()
   })
 })

@@ -93,6 +93,15 @@ describe.skipIf(!needsBrowser())('what takes how much of the storage', () => {
     await picture(page, 'storage-03-care')
   })
 
+  test('says that something else answered, and shows what comes after', async () => {
+    const page = await visit.page(service.base)
+    const login = { status: 200, contentType: 'text/html', body: '<p>Log in to this network</p>' }
+    await page.route('**/api/v1/storage', (route) => route.fulfill(login), { times: 1 })
+    await page.getByRole('link', { name: 'Storage' }).click()
+    await page.getByRole('alert').getByText('not in its words').waitFor()
+    await page.getByRole('row', { name: 'ubuntu' }).waitFor()
+  })
+
   test('is asked for no more once somebody has left', async () => {
     const page = await (await visit.context()).newPage()
     await page.clock.install()

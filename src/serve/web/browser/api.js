@@ -65,7 +65,7 @@ export class Api {
    * @returns {Promise<any>} JSON
    */
   async read(path, signal) {
-    return await (await this.open(path, { signal: signal ?? null })).json()
+    return await jsonOf(await this.open(path, { signal: signal ?? null }))
   }
 
   /**
@@ -80,8 +80,8 @@ export class Api {
         ? {}
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
     const response = await this.open(path, { method, signal: signal ?? null, ...content })
-    const text = await response.text()
-    return text === '' ? null : JSON.parse(text)
+    const text = await textOf(response)
+    return text === '' ? null : parsed(text, response.status)
   }
 
   /** @param {string} path @param {RequestInit} init */
@@ -89,23 +89,54 @@ export class Api {
     try {
       return await fetch(new URL(path, document.baseURI), { ...init, credentials: 'omit' })
     } catch (error) {
-      if (error instanceof DOMException && error.name === 'AbortError') throw error
-      throw new Problem(away, { code: 'AWAY', status: 0 })
+      throw brokenOff(error)
     }
+  }
+}
+
+/** @param {Response} response @returns {Promise<any>} JSON @throws {Problem} also when the connection breaks in it, or it is none */
+export async function jsonOf(response) {
+  return parsed(await textOf(response), response.status)
+}
+
+/** @param {Response} response @throws {Problem} when the connection breaks in it */
+async function textOf(response) {
+  try {
+    return await response.text()
+  } catch (error) {
+    throw brokenOff(error)
+  }
+}
+
+/** @param {unknown} error of a request @returns {unknown} what to throw: who stopped it knows */
+function brokenOff(error) {
+  if (error instanceof DOMException && error.name === 'AbortError') return error
+  return new Problem(away, { code: 'AWAY', status: 0 })
+}
+
+/** @param {string} text @param {number} status @returns {any} JSON @throws {Problem} */
+function parsed(text, status) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Problem('something before the service answered, and not in its words', {
+      code: 'UNKNOWN',
+      status,
+    })
   }
 }
 
 /** REST says it as RFC 9457 wants it, the registry as its own specification does. @param {Response} response */
 async function problemIn(response) {
   const { status } = response
-  const text = await response.text()
+  const text = await textOf(response)
   const type = response.headers.get('content-type') ?? ''
   if (type.startsWith('application/problem+json')) {
-    const { detail, code, errors = [] } = JSON.parse(text)
+    const { detail, code, errors = [] } = parsed(text, status)
     return new Problem(detail, { code, status, fields: errors })
   }
   if (type.startsWith('application/json') && response.url.includes('/v2/')) {
-    const [{ code = 'UNKNOWN', message = '' } = {}] = JSON.parse(text).errors ?? []
+    const [{ code = 'UNKNOWN', message = '' } = {}] = parsed(text, status).errors ?? []
     if (message !== '') return new Problem(message, { code, status })
   }
   return new Problem(`something before the service answered ${status}`, { code: 'UNKNOWN', status })

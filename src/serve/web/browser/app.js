@@ -1,4 +1,4 @@
-import { Api, Problem } from './api.js'
+import { Api, jsonOf, Problem } from './api.js'
 import { Images } from './images.js'
 import { hashOf, placeOf } from './place.js'
 import { Session, withToken } from './session.js'
@@ -104,7 +104,7 @@ export class App {
   async signIn(token) {
     const answer = await this.api.open('api/v1/caller', { headers: withToken(token) })
     /** @type {Caller} */
-    const caller = await answer.json()
+    const caller = await jsonOf(answer)
     // Another caller may see other images.
     if (caller.name !== this.session.caller?.name) this.images.forgetAll()
     this.session.signIn(token, caller)
@@ -133,11 +133,16 @@ export class App {
 
   /** @returns {Promise<boolean>} whether the page may go on: who is not answered at all may be later */
   async #recognised() {
+    const { turn } = this.session
     try {
-      this.session.caller = await this.api.read('api/v1/caller')
+      const caller = await this.api.read('api/v1/caller')
+      // Somebody else has signed in meanwhile, or nobody is any more.
+      if (turn !== this.session.turn) return false
+      this.session.caller = caller
       return true
     } catch (error) {
       if (!(error instanceof Problem)) throw error
+      if (turn !== this.session.turn) return false
       if (error.status === 403) this.#refused(error.message)
       return !this.asksForToken
     }

@@ -23,11 +23,13 @@ export async function listen(api, lastId, { opened, take }, signal) {
   const parser = createParser({
     onEvent: ({ event = '', data, id }) => take({ event, data, id: id ?? null }),
   })
-  let alarm = setTimeout(() => quiet.abort(), silence)
+  const tooQuiet = () =>
+    quiet.abort(new Error('the service says nothing any more; it is asked again'))
+  let alarm = setTimeout(tooQuiet, silence)
   try {
     for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
       clearTimeout(alarm)
-      alarm = setTimeout(() => quiet.abort(), silence)
+      alarm = setTimeout(tooQuiet, silence)
       parser.feed(text)
     }
   } finally {

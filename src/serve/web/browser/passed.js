@@ -5,11 +5,13 @@
  */
 export function passed(milliseconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => {
+    const end = () => {
       clearTimeout(timer)
+      signal.removeEventListener('abort', end)
       resolve()
-    })
+    }
+    const timer = setTimeout(end, signal.aborted ? 0 : milliseconds)
+    signal.addEventListener('abort', end)
   })
 }
 

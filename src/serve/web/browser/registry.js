@@ -1,4 +1,7 @@
-/** What the registry holds, asked as its specification says (OCI distribution-spec 1.1). @import { Api } from './api.js' */
+/** What the registry holds, asked as its specification says (OCI distribution-spec 1.1). */
+
+import { jsonOf, Problem } from './api.js'
+/** @import { Api } from './api.js' */
 
 /** @typedef {{ readonly digest: string, readonly mediaType: string, readonly size: number, readonly artifactType?: string, readonly annotations?: Readonly<Record<string, string>>, readonly platform?: { os: string, architecture: string, variant?: string } }} Descriptor */
 
@@ -63,7 +66,7 @@ export class Registry {
     const answer = await this.#api.open(path, { headers: { accept: kept }, signal })
     const digest = answer.headers.get('docker-content-digest') ?? reference
     const mediaType = answer.headers.get('content-type') ?? ''
-    const document = await answer.json()
+    const document = await jsonOf(answer)
     if (Array.isArray(document.manifests)) return indexOf(digest, mediaType, document)
     const config = await this.#config(name, document.config, signal)
     return imageOf(digest, mediaType, document, config)
@@ -76,14 +79,20 @@ export class Registry {
 
   /**
    * @param {string} name @param {Descriptor | undefined} config @param {AbortSignal} signal
-   * @returns {Promise<any>} JSON; empty where there is none of an image
+   * @returns {Promise<Readonly<Record<string, string>>>} its texts; empty where there is none of an image
    */
   async #config(name, config, signal) {
     const isOfImage = /(?:oci|docker)\..*image\.(?:config\.)?v1\+json$/.test(
       config?.mediaType ?? '',
     )
     if (!config || !isOfImage || config.size > largestConfig) return {}
-    return await this.#api.read(`v2/${name}/blobs/${config.digest}`, signal)
+    try {
+      return textsIn(await this.#api.read(`v2/${name}/blobs/${config.digest}`, signal))
+    } catch (error) {
+      // Little is shown of it, and all else can be shown without it.
+      if (!(error instanceof Problem) || error.asksForToken) throw error
+      return {}
+    }
   }
 
   /**
@@ -94,9 +103,15 @@ export class Registry {
   async #page(path, { last, count }, field, signal) {
     const query = new URLSearchParams({ n: String(count), ...(last !== '' && { last }) })
     const answer = await this.#api.open(`${path}?${query.toString()}`, { signal })
-    const items = (await answer.json())[field] ?? []
+    const items = (await jsonOf(answer))[field] ?? []
     return { items, hasMore: /rel="?next"?/.test(answer.headers.get('link') ?? '') }
   }
+}
+
+/** Whoever pushed it wrote what he liked. @param {unknown} configuration JSON @returns {Readonly<Record<string, string>>} */
+function textsIn(configuration) {
+  const fields = Object.entries(configuration ?? {})
+  return Object.fromEntries(fields.filter(([, value]) => typeof value === 'string'))
 }
 
 /** @param {string} digest @param {string} mediaType @param {any} document @returns {Manifest} */
@@ -137,5 +152,7 @@ function imageOf(digest, mediaType, document, configuration) {
 
 /** @param {{ os?: string, architecture?: string, variant?: string }} platform */
 export function platformOf({ os, architecture, variant }) {
-  return [os, architecture, variant].filter(Boolean).join('/')
+  const parts = [os, architecture, variant]
+  // Nobody has looked at what a stranger wrote there.
+  return parts.filter((part) => typeof part === 'string' && part !== '').join('/')
 }

@@ -9,6 +9,9 @@ export class Session {
   /** Null until the service has said it. Stays when the token is no longer taken, as what is shown does. @type {Caller | null} */
   caller = null
 
+  /** Another one with each token, and after it. */
+  turn = 0
+
   get hasToken() {
     return this.#token !== null
   }
@@ -21,6 +24,7 @@ export class Session {
   /** @param {string} token @param {Caller} caller whom the service has taken it for */
   signIn(token, caller) {
     this.#token = token
+    this.turn += 1
     this.caller = caller
     sessionStorage.setItem(key, token)
   }
@@ -28,6 +32,7 @@ export class Session {
   /** The service does not take the token any more. */
   expire() {
     this.#token = null
+    this.turn += 1
     sessionStorage.removeItem(key)
   }
 

@@ -7,11 +7,18 @@ export function asksForCallers() {
 
 /** Whether the service hands out another page by now, so that parts of this one cannot be loaded any more. */
 export async function isOutdated() {
-  const answer = await fetch(document.baseURI.replace(/#.*$/, ''), {
-    credentials: 'omit',
-    cache: 'no-store',
-  })
-  return (
-    answer.ok && !(await answer.text()).includes(`data-assets="${document.body.dataset['assets']}"`)
-  )
+  const shell = await shellNow()
+  return shell !== null && !shell.includes(`data-assets="${document.body.dataset['assets']}"`)
+}
+
+/** @returns {Promise<string | null>} null where nobody answers, or not with a page */
+async function shellNow() {
+  try {
+    const address = document.baseURI.replace(/#.*$/, '')
+    const answer = await fetch(address, { credentials: 'omit', cache: 'no-store' })
+    return answer.ok ? await answer.text() : null
+  } catch {
+    // The service is away again: whoever listens to it says so, and asks anew when it is back.
+    return null
+  }
 }

@@ -22,6 +22,8 @@ export class Repositories {
   #app
   #registry
   #left = new AbortController()
+  /** Under which a page of the list is asked for at present. @type {AbortSignal | null} */
+  #asked = null
 
   /** @param {App} app */
   constructor(app) {
@@ -110,6 +112,9 @@ export class Repositories {
   /** @param {string} last */
   async #list(last) {
     const { signal } = this.#left
+    // A second press of the button finds the first one at it.
+    if (this.#asked === signal) return
+    this.#asked = signal
     try {
       const { items, hasMore } = await this.#registry.repositories(last, page, signal)
       if (signal.aborted) return
@@ -121,6 +126,7 @@ export class Repositories {
       if (!(error instanceof Problem)) throw error
       this.#problem = error.message
     }
+    this.#asked = null
     this.#isRead = true
     this.#app.changed()
   }
