@@ -66,6 +66,23 @@ describe.skipIf(!needsBrowser())('an image that fails', () => {
     await isReady(page)
   })
 
+  test('is not lost without a word when none can be made in its place', async () => {
+    await service.rest.createFrom('replaced', neighbour.serve('/gone.img', { status: 404 }))
+    await service.rest.until('replaced', ({ status }) => status.phase === 'Failed')
+    visit.expects(/^Failed to load resource: net::ERR_FAILED$/)
+    const page = await at('replaced')
+    await page.route('**/api/v1/images', (route) => route.abort())
+    await page.getByRole('button', { name: 'Change and try again' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Change replaced' })
+    await dialog.getByLabel('URL', { exact: true }).fill(good)
+    await dialog.getByRole('button', { name: 'Look at it' }).click()
+    await dialog.getByRole('button', { name: 'Import' }).click()
+    await dialog.getByText('the service does not answer').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByText('was deleted, and none was made in its place').waitFor()
+    await picture(page, 'failure-08-not-replaced')
+  })
+
   test('is tried again as it is, once its source was mended', async () => {
     await service.rest.createFrom('mended', neighbour.serve('/late.img', { status: 410 }))
     await service.rest.until('mended', ({ status }) => status.phase === 'Failed')

@@ -213,9 +213,9 @@ export class Create {
   /** @param {AbortSignal} signal */
   async #import(signal) {
     const { name } = this.#draft
-    await this.#replaced?.remove()
     const body = { name, dataSource: this.#source() }
-    const image = await this.#app.api.change('POST', 'api/v1/images', { body, signal })
+    const make = () => this.#app.api.change('POST', 'api/v1/images', { body, signal })
+    const image = await (this.#replaced?.instead(make) ?? make())
     this.#app.images.learn(image)
     this.close()
     this.#app.say(`${name} is being imported`)

@@ -62,8 +62,25 @@ export class Replaced {
     </p>`
   }
 
+  /**
+   * Deletes the failed one, and makes another.
+   * @param {() => Promise<ImageBody>} make
+   * @returns {Promise<ImageBody>} what was made
+   * @throws Problem when one of them fails
+   */
+  async instead(make) {
+    await this.#remove()
+    try {
+      return await make()
+    } catch (error) {
+      // Read where the failed one was, once the dialog is closed.
+      this.#app.say(`The failed ${this.name} was deleted, and none was made in its place`)
+      throw error
+    }
+  }
+
   /** Its name is free once it is gone. */
-  async remove() {
+  async #remove() {
     if (this.#isGone) return
     const { name, uid } = this.#image
     await this.#app.api.change('DELETE', `api/v1/images/${name}?uid=${encodeURIComponent(uid)}`)
