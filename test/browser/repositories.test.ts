@@ -194,6 +194,11 @@ describe.skipIf(!needsBrowser())('repositories', () => {
     const page = await at('team/nowhere')
     await page.getByRole('alert').getByText('there is no repository').waitFor()
     await picture(page, 'repositories-05-none')
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(request.url()))
+    await page.goto(`${service.base}/#/repositories/x/../../api/v1/images`)
+    await page.getByRole('alert').getByText('no repository has such a name').waitFor()
+    expect(asked.filter((url) => url.includes('/v2/') || url.includes('tags/list'))).toEqual([])
   })
 
   test('that a stranger filled break nothing', async () => {

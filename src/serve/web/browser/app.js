@@ -1,5 +1,6 @@
 import { Api, jsonOf, Problem } from './api.js'
 import { Images } from './images.js'
+import { forgetAddresses } from './marks.js'
 import { hashOf, placeOf } from './place.js'
 import { Session, withToken } from './session.js'
 import { asksForCallers, isOutdated } from './shell-facts.js'
@@ -114,6 +115,7 @@ export class App {
   /** What is being sent goes on: an upload has an address of its own. */
   signOut() {
     this.session.signOut()
+    forgetAddresses()
     this.#listening.abort()
     this.images.forgetAll()
     this.asksForToken = true

@@ -67,6 +67,12 @@ export function rememberAddress(uid, address) {
   sessionStorage.setItem(prefix + uid, address)
 }
 
+/** Whoever comes next at this tab is somebody else; what is being sent knows its address. */
+export function forgetAddresses() {
+  const keys = Object.keys(sessionStorage).filter((key) => key.startsWith(prefix))
+  for (const key of keys) sessionStorage.removeItem(key)
+}
+
 /** @param {string} uid */
 export function recalledAddress(uid) {
   return sessionStorage.getItem(prefix + uid)

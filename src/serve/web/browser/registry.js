@@ -45,7 +45,7 @@ export class Registry {
 
   /** @param {string} name @param {string} last empty for the first page @param {number} count @param {AbortSignal} signal */
   async tags(name, last, count, signal) {
-    return await this.#page(`v2/${name}/tags/list`, { last, count }, 'tags', signal)
+    return await this.#page(`v2/${pathOf(name)}/tags/list`, { last, count }, 'tags', signal)
   }
 
   /**
@@ -54,7 +54,12 @@ export class Registry {
    * @returns {Promise<Page<Descriptor>>}
    */
   async referrers(name, digest, last, count, signal) {
-    return await this.#page(`v2/${name}/referrers/${digest}`, { last, count }, 'manifests', signal)
+    return await this.#page(
+      `v2/${pathOf(name)}/referrers/${digest}`,
+      { last, count },
+      'manifests',
+      signal,
+    )
   }
 
   /**
@@ -62,7 +67,7 @@ export class Registry {
    * @returns {Promise<Manifest>}
    */
   async manifest(name, reference, signal) {
-    const path = `v2/${name}/manifests/${reference}`
+    const path = `v2/${pathOf(name)}/manifests/${reference}`
     const answer = await this.#api.open(path, { headers: { accept: kept }, signal })
     const digest = answer.headers.get('docker-content-digest') ?? reference
     const mediaType = answer.headers.get('content-type') ?? ''
@@ -74,7 +79,7 @@ export class Registry {
 
   /** A tag alone, or a manifest with all its tags. @param {string} name @param {string} reference */
   async remove(name, reference) {
-    await this.#api.change('DELETE', `v2/${name}/manifests/${reference}`)
+    await this.#api.change('DELETE', `v2/${pathOf(name)}/manifests/${reference}`)
   }
 
   /**
@@ -87,7 +92,7 @@ export class Registry {
     )
     if (!config || !isOfImage || config.size > largestConfig) return {}
     try {
-      return textsIn(await this.#api.read(`v2/${name}/blobs/${config.digest}`, signal))
+      return textsIn(await this.#api.read(`v2/${pathOf(name)}/blobs/${config.digest}`, signal))
     } catch (error) {
       // Little is shown of it, and all else can be shown without it.
       if (!(error instanceof Problem) || error.asksForToken) throw error
@@ -106,6 +111,13 @@ export class Registry {
     const items = (await jsonOf(answer))[field] ?? []
     return { items, hasMore: /rel="?next"?/.test(answer.headers.get('link') ?? '') }
   }
+}
+
+/** @param {string} name as an address of the page has it @returns {string} @throws {Problem} when it would lead elsewhere */
+function pathOf(name) {
+  const parts = name.split('/')
+  if (!parts.some((part) => /^\.{1,2}$/.test(part))) return parts.map(encodeURIComponent).join('/')
+  throw new Problem('no repository has such a name', { code: 'NAME_INVALID', status: 400 })
 }
 
 /** Whoever pushed it wrote what he liked. @param {unknown} configuration JSON @returns {Readonly<Record<string, string>>} */
