@@ -1,5 +1,5 @@
-import { Problem } from './api.js'
 import { scriptAddress } from './trusted.js'
+import { unreadable } from './unreadable.js'
 
 /**
  * The SHA-256 of a file, worked out beside the page.
@@ -23,12 +23,4 @@ export async function digestOf(file, signal) {
   } finally {
     worker.terminate()
   }
-}
-
-/** @param {File} file */
-export function unreadable({ name }) {
-  return new Problem(
-    `${name} was changed, moved or deleted on this computer since it was chosen; choose it again`,
-    { code: 'UNREADABLE', status: -1 },
-  )
 }

@@ -1,5 +1,5 @@
 import { Problem } from './api.js'
-import { unreadable } from './digest.js'
+import { unreadable } from './unreadable.js'
 
 /**
  * What this browser remembers of a file that it began to send, so that after a reload the rest of another one is not laid

@@ -1,9 +1,10 @@
 import { Problem } from './api.js'
-import { digestOf, unreadable } from './digest.js'
+import { digestOf } from './digest.js'
 import * as marks from './marks.js'
 import { Pace } from './pace.js'
 import { passedOrOnline } from './passed.js'
 import { send } from './tus.js'
+import { unreadable } from './unreadable.js'
 /** @import { App } from './app.js' */
 /** @import { Mark } from './marks.js' */
 /** @import { ImageBody } from '../../../image/status.ts' */
