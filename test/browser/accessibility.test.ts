@@ -1,20 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AxeResults } from 'axe-core'
-import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { needsBrowser, openBrowser, picture, type Visit } from '../support/browser.ts'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { needsBrowser, openBrowser, type Visit } from '../support/browser.ts'
 import { tokenOf, writeCallers } from '../support/callers.ts'
 import { disk, mebibyte } from '../support/disks.ts'
+import { examined } from '../support/examined.ts'
 import { openGallery, type Gallery } from '../support/gallery.ts'
 import { startService, type Service } from '../support/service.ts'
 import { temporaryFolder } from '../support/temporary.ts'
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** Everything that WCAG 2.2 asks for at AA and a program can see, and what is good beside. */
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 const looks = {
   light: { viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
@@ -27,30 +20,6 @@ const looks = {
 
 /** Milliseconds for all of them in one look: each is drawn, examined and kept as a picture. */
 const manyViews = 300_000
-
-/** What axe finds, and where. */
-async function violations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe)
-  const found: AxeResults = await page.evaluate(
-    `axe.run({ runOnly: ${JSON.stringify(rules)}, resultTypes: ['violations'] })`,
-  )
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-  )
-}
-
-/** What is wider than its place, beside lines of code, which scroll by themselves. */
-async function wide(page: Page): Promise<readonly string[]> {
-  return await page.evaluate(`[...document.querySelectorAll('html, main, dialog[open], .rows, header')]
-    .filter((element) => element.scrollWidth > element.clientWidth)
-    .map((element) => element.tagName + '.' + element.className + ' ' + element.scrollWidth)`)
-}
-
-async function examined(page: Page, name: string): Promise<void> {
-  await picture(page, name)
-  expect.soft(await wide(page), `wider than ${name}`).toEqual([])
-  expect.soft(await violations(page), `violations in ${name}`).toEqual([])
-}
 
 describe.skipIf(!needsBrowser())('nobody is kept out', () => {
   const held = new AsyncDisposableStack()

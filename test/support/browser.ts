@@ -85,5 +85,9 @@ export class Visit implements AsyncDisposable {
 /** Keeps what a page looks like now. @param name such as `create-01-verdict` */
 export async function picture(page: Page, name: string): Promise<void> {
   await mkdir(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
+  await page.screenshot({
+    path: join(pictures, `${name}.png`),
+    fullPage: true,
+    animations: 'disabled',
+  })
 }

@@ -73,6 +73,16 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
     await page.getByRole('dialog').getByText(seen).first().waitFor()
   }
   let uploads = 0
+  /** Half of a file, which stays so. */
+  const sent = async (page: Page): Promise<string> => {
+    const held = relay.holdAt(relay.sent + size / 2)
+    uploads += 1
+    await drop(page, { path: file, name: `Some Disk ${uploads}.img` })
+    await held
+    const name = `some-disk-${uploads}`
+    await page.getByLabel('Uploads of this page').getByText(name).first().waitFor()
+    return name
+  }
   return [
     at('images', '#/images', 'debian'),
     at('image-ready', '#/images/debian', 'skopeo copy'),
@@ -92,6 +102,13 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
     create('create-registry', 'From a registry', (page) =>
       page.getByRole('textbox', { name: 'Container image' }).waitFor(),
     ),
+    create('create-fields', 'From a URL', async (page) => {
+      await page.getByRole('textbox', { name: 'Name' }).fill('Not A Name')
+      await page.getByText(/^More/).click()
+      await page.getByLabel('What the source asks for').selectOption('A token (Bearer)')
+      await page.getByRole('button', { name: 'Look at it' }).click()
+      await page.getByText('Paste the token.').waitFor()
+    }),
     create('create-file', 'From this computer', (page) =>
       page.getByLabel('Files to send').waitFor(),
     ),
@@ -114,13 +131,15 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
     {
       name: 'upload',
       place: '#/storage',
+      look: async (page) => void (await sent(page)),
+      leave: () => relay.cut(),
+    },
+    {
+      name: 'upload-stop',
+      place: '#/images',
       async look(page) {
-        const held = relay.holdAt(relay.sent + size / 2)
-        uploads += 1
-        await drop(page, { path: file, name: `Some Disk ${uploads}.img` })
-        await held
-        const name = `some-disk-${uploads}`
-        await page.getByLabel('Uploads of this page').getByText(name).first().waitFor()
+        await page.getByRole('button', { name: `Stop ${await sent(page)}` }).click()
+        await page.getByRole('dialog').waitFor()
       },
       leave: () => relay.cut(),
     },

@@ -84,6 +84,23 @@ describe('words', () => {
     expect(trouble(imageOf('a'))).toBe('')
     expect(sentence('')).toBe('')
   })
+
+  test.each([
+    ['the service does not answer; is it up?', 'The service does not answer; is it up?'],
+    ["the source's end is missing", "The source's end is missing."],
+    ['md5 of the source is another one', 'md5 of the source is another one.'],
+    ['https://a.example/x.img answered 404', 'https://a.example/x.img answered 404.'],
+    ['a', 'A.'],
+  ])('of the service are a sentence: %s', (text, told) => {
+    expect(sentence(text)).toBe(told)
+  })
+
+  test('of what broke off tell no speed', () => {
+    const downloadSpeed = { avg: '', avgBytes: '1', current: '', currentBytes: '1048576' }
+    const upload = { offset: '5', resumeCommand: 'curl' }
+    const moved = { progress: '42.5%', downloadSpeed, remainingSeconds: 80 }
+    expect(movement(statusOf({ phase: 'Provisioning', ...moved, upload }))).toBe('42.5%')
+  })
 })
 
 describe('details', () => {

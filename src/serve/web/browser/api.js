@@ -1,3 +1,4 @@
+import { sentence } from './words.js'
 /** @import { Session } from './session.js' */
 
 /** What the service said instead of an answer (RFC 9457), or that it said nothing. */
@@ -12,6 +13,11 @@ export class Problem extends Error {
     this.code = code
     this.status = status
     this.fields = fields
+  }
+
+  /** For a place where nothing else stands. */
+  get sentence() {
+    return sentence(this.message)
   }
 
   /** Whether a token, or another one, may help. */

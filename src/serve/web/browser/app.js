@@ -145,7 +145,7 @@ export class App {
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       if (turn !== this.session.turn) return false
-      if (error.status === 403) this.#refused(error.message)
+      if (error.status === 403) this.#refused(error.sentence)
       return !this.asksForToken
     }
   }

@@ -107,10 +107,10 @@ function beside({ checksum, credentials, token, headers }) {
 /** @param {Way} way @param {string} place */
 function placeProblem(way, place) {
   if (way === 'registry') {
-    return place === '' ? 'Write the image, such as registry.example.com/team/image:tag' : null
+    return place === '' ? 'Write an image such as registry.example.com/team/image:tag here' : null
   }
   const isUrl = /^https?:\/\/[^/]/i.test(place) && URL.canParse(place)
-  return isUrl ? null : 'Write the whole URL, beginning with http:// or https://'
+  return isUrl ? null : 'Begin with http:// or https://, and write the whole URL'
 }
 
 /** @param {string} name @param {(name: string) => boolean} isTaken */
@@ -141,7 +141,7 @@ function certificatesProblem(certificates) {
     /^[\x20-\x7e\s]*$/.test(certificates) && certificates.includes('-----BEGIN CERTIFICATE-----')
   return certificates === '' || isPem
     ? null
-    : 'Paste the text that begins with -----BEGIN CERTIFICATE-----'
+    : 'Paste the whole text, from -----BEGIN CERTIFICATE----- to its end'
 }
 
 /** @type {readonly (readonly [RegExp, Field])[]} */

@@ -35,7 +35,7 @@ export function linesOf(image, base, user) {
     kubeVirt(facts),
     {
       title: 'kubectl',
-      hint: 'The same image as a resource: kubectl apply -f',
+      hint: 'The same image as a resource, for kubectl apply -f.',
       text: manifest(image),
     },
   ]
@@ -44,11 +44,11 @@ export function linesOf(image, base, user) {
 /** How the file that an image waits for is sent; null for one that waits for none. @param {ImageBody} image @returns {Line | null} */
 export function uploadLineOf({ status: { uploadCommand, upload } }) {
   if (upload) {
-    const hint = 'Sends what has not arrived yet; example.iso stands for your file'
+    const hint = 'Sends what has not arrived yet; example.iso stands for your file.'
     return { title: 'The rest of an upload', hint, text: upload.resumeCommand }
   }
   if (uploadCommand === undefined) return null
-  const hint = 'The address takes this one image; example.iso stands for your file'
+  const hint = 'The address takes this one image; example.iso stands for your file.'
   return { title: 'An upload', hint, text: uploadCommand }
 }
 
@@ -94,7 +94,7 @@ const single = '-m 1'
 /** @param {Facts} facts @returns {Line} */
 function qemu({ name, disk, driver, user }) {
   const to = `-O qcow2 ${name}-copy.qcow2`
-  const hint = 'Reads over HTTP, and writes a qcow2 disk that a machine can start from'
+  const hint = 'Reads over HTTP, and writes a qcow2 disk that a machine can start from.'
   if (user === null) {
     return {
       title: 'qemu-img',
@@ -132,7 +132,7 @@ function libvirt(facts) {
     title: 'libvirt',
     hint:
       user === null
-        ? 'A disk of a domain that reads over HTTP; nothing is copied before'
+        ? 'A disk of a domain that reads over HTTP; nothing is copied before.'
         : 'A disk of a domain. libvirt sends no token: fetch the file with curl first.',
     text: [
       `<disk type='${user === null ? 'network' : 'file'}' device='${isCd ? 'cdrom' : 'disk'}'>`,
@@ -165,7 +165,7 @@ function skopeo({ name, reference, isPlain, user }) {
   const token = user === null ? '' : `--src-creds ${withToken(user)} `
   return {
     title: 'skopeo',
-    hint: 'As an OCI image, to a folder',
+    hint: 'As an OCI image, to a folder.',
     text: `skopeo copy ${plain}${token}docker://${reference} dir:${name}`,
   }
 }
@@ -176,7 +176,7 @@ function containerd({ reference, isPlain, user }) {
   const token = user === null ? '' : `--user ${withToken(user)} `
   return {
     title: 'containerd',
-    hint: 'On a node, for all that Kubernetes runs there',
+    hint: 'On a node, for all that Kubernetes runs there.',
     text: `ctr -n k8s.io images pull ${plain}${token}${reference}`,
   }
 }
@@ -185,7 +185,7 @@ function containerd({ reference, isPlain, user }) {
 function hosts({ host }) {
   return {
     title: 'containerd over plain HTTP',
-    hint: `On each node, so that Kubernetes pulls from here: /etc/containerd/certs.d/${host}/hosts.toml`,
+    hint: `On each node, so that Kubernetes pulls from here. It is the file /etc/containerd/certs.d/${host}/hosts.toml.`,
     text: [
       `server = "http://${host}"`,
       '',
@@ -199,7 +199,7 @@ function hosts({ host }) {
 function pullSecret({ host }, user) {
   return {
     title: 'A pull secret',
-    hint: 'Kubernetes shows it to the registry; once for each namespace',
+    hint: 'Kubernetes shows it to the registry; once for each namespace.',
     text: [
       'kubectl create secret docker-registry slipway \\',
       `  --docker-server=${host} --docker-username=${word(user)} --docker-password="$SLIPWAY_TOKEN"`,
@@ -211,7 +211,7 @@ function pullSecret({ host }, user) {
 function kubeVirt({ exact, user }) {
   return {
     title: 'KubeVirt',
-    hint: 'A volume of a VirtualMachine: spec.template.spec',
+    hint: 'A volume of a VirtualMachine: spec.template.spec.',
     text: [
       'volumes:',
       '  - name: disk',

@@ -107,7 +107,7 @@ export class Repository {
     } catch (error) {
       if (this.#left.signal.aborted) return ''
       if (!(error instanceof Problem)) throw error
-      return error.message
+      return error.sentence
     }
   }
 }

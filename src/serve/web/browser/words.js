@@ -91,11 +91,13 @@ export function percent({ progress }) {
 export function movement(status) {
   const { downloadSpeed, remainingSeconds, receivedBytes } = status
   const done = percent(status)
+  // What has broken off does not move, however fast it was.
+  const moves = status.upload === undefined
   const parts = [
     ...(done === null ? [] : [`${done}%`]),
     ...(done !== null || receivedBytes === undefined ? [] : [`${size(receivedBytes)} so far`]),
-    ...(downloadSpeed === undefined ? [] : [`${size(downloadSpeed.currentBytes)}/s`]),
-    ...(remainingSeconds === undefined ? [] : [`${span(remainingSeconds)} left`]),
+    ...(downloadSpeed === undefined || !moves ? [] : [`${size(downloadSpeed.currentBytes)}/s`]),
+    ...(remainingSeconds === undefined || !moves ? [] : [`${span(remainingSeconds)} left`]),
   ]
   return parts.join(', ')
 }
@@ -110,6 +112,9 @@ export function trouble({ status }) {
 
 /** What the service says in lower case and without an end, as a sentence. @param {string} text */
 export function sentence(text) {
+  if (text === '') return ''
   const end = /[.!?…]$/.test(text) ? '' : '.'
-  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`
+  // Not what has a spelling of its own, such as qcow2, md5 or https://.
+  const begun = text.replace(/^[a-z](?=[a-z]*(?:[\s,;']|$))/, (letter) => letter.toUpperCase())
+  return `${begun}${end}`
 }

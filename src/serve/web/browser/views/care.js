@@ -45,7 +45,7 @@ async function started(app, kind, body, begun) {
     begun()
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    app.say(error.message)
+    app.say(error.sentence)
   }
 }
 

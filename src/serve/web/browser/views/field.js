@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit-html'
+import { sentence } from '../words.js'
 /** @import { Draft, Field, Problems } from '../draft.js' */
 
 /** What a form shows and who is told of its changes. @typedef {{ readonly draft: Draft, readonly problems: Problems, readonly changed: (field: Field, value: string) => void, readonly fixed?: Field | null }} Form */
@@ -61,7 +62,8 @@ function described({ problems }, field, hint) {
 /** @param {Form} form @param {Field} field @param {string} hint */
 function beside({ problems }, field, hint) {
   const problem = problems.get(field)
-  if (problem !== undefined) return html`<p class="bad" id="create-${field}-problem">${problem}</p>`
+  if (problem !== undefined)
+    return html`<p class="bad" id="create-${field}-problem">${sentence(problem)}</p>`
   return hint === '' ? nothing : html`<p class="hint" id="create-${field}-hint">${hint}</p>`
 }
 

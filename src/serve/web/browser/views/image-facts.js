@@ -59,5 +59,7 @@ export function moment(time) {
 
 /** @param {App} app @param {string} what @param {string} text */
 function code(app, what, text) {
-  return html`<code>${text}</code> ${copyButton(app, what, text)}`
+  return html`<span class="digest"
+    ><code title=${text}>${text}</code> ${copyButton(app, what, text)}</span
+  >`
 }

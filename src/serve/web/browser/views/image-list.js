@@ -10,8 +10,8 @@ import { styled } from './styled.js'
 /** @import { Place } from '../place.js' */
 /** @import { ImageBody } from '../../../../image/status.ts' */
 
-/** Of a row, in pixels; the style has the same. On a narrow page it has two lines. */
-const [wide, narrow] = [52, 92]
+/** Of a row, in pixels; the style has the same. On a narrow page it has up to four lines. */
+const [wide, narrow] = [52, 104]
 /** Rows that are drawn above and below those that can be seen. */
 const beyond = 10
 /** Rows that are drawn around the one that has the focus, wherever it is: Tab leads from one to the next. */

@@ -169,7 +169,7 @@ export class ImageView {
       await work()
     } catch (error) {
       if (!(error instanceof Problem)) throw error
-      this.#problem = error.message
+      this.#problem = error.sentence
     } finally {
       this.#isBusy = false
       this.#app.changed()

@@ -124,7 +124,7 @@ export class Repositories {
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof Problem)) throw error
-      this.#problem = error.message
+      this.#problem = error.sentence
     }
     this.#asked = null
     this.#isRead = true

@@ -134,7 +134,7 @@ async function trying(app, tag, work) {
     await work()
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    tag.problem = error.message
+    tag.problem = error.sentence
     app.changed()
   }
 }

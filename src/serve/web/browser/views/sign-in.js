@@ -108,7 +108,7 @@ export class SignIn {
       if (!(error instanceof Problem)) throw error
       if (error.status === 401)
         return 'The service does not know this token. Is it whole, and is it for this service?'
-      return error.message
+      return error.sentence
     }
   }
 }

@@ -64,7 +64,7 @@ export class Storage {
       this.#problem = ''
     } catch (error) {
       if (!(error instanceof Problem)) throw error
-      this.#problem = error.message
+      this.#problem = error.sentence
     }
   }
 

@@ -1,5 +1,5 @@
 import { html, nothing } from 'lit-html'
-import { size } from '../words.js'
+import { sentence, size } from '../words.js'
 /** @import { Problem } from '../api.js' */
 /** @import { ProbeBody } from '../../../api/schema.ts' */
 
@@ -30,7 +30,7 @@ export function refusal({ message, code }) {
 /** @param {string} why @param {string} code */
 function refused(why, code) {
   const advice = advices.get(code)
-  return html`<p class="bad">This cannot be imported: ${why}.</p>
+  return html`<p class="bad">${sentence(`This cannot be imported: ${why}`)}</p>
     ${advice === undefined ? nothing : html`<p>${advice}</p>`}`
 }
 

@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit-html'
+import { sentence } from '../words.js'
 /** @import { App } from '../app.js' */
 
 /** Who is signed in, and how to be somebody else. @param {App} app @param {() => void} signIn opens what asks for a token */
@@ -31,5 +32,5 @@ export function banner({ isOutdated, asksForToken, images }) {
     </p>`
   }
   if (asksForToken || images.trouble === null) return nothing
-  return html`<p class="banner" role="alert">${images.trouble}</p>`
+  return html`<p class="banner" role="alert">${sentence(images.trouble)}</p>`
 }
