@@ -35,6 +35,18 @@ describe.skipIf(!needsBrowser())('a file that is dropped', () => {
     await picture(page, 'upload-01-ready')
   })
 
+  test('is told apart from what is stored when a byte was changed on the way', async () => {
+    const page = await stage.page()
+    const path = join(stage.folder, 'changed.img')
+    await writeFile(path, disk(mebibyte, 1))
+    await page.route(/\/upload\//, (route) =>
+      route.continue(route.request().method() === 'PATCH' ? { postData: disk(mebibyte, 2) } : {}),
+    )
+    await drop(page, { path, name: 'changed.img' })
+    await stage.row(page, 'changed').getByText('is not your file').waitFor()
+    await picture(page, 'upload-12-changed')
+  })
+
   test('goes on after the connection was cut in the middle', async () => {
     const page = await stage.page()
     const { relay } = stage
