@@ -146,7 +146,10 @@ describe.skipIf(!able).each(['nobody', 'a token'])('lines for %s', (who) => {
     expect(containerDisk['imagePullSecret']).toBe(isGuarded ? 'slipway' : undefined)
   })
 
-  test.runIf(isGuarded)('of a pull secret hold what the registry takes', async () => {
+  test('of a pull secret are there with a token, and hold what the registry takes', async () => {
+    const offered = page.getByRole('region', { name: 'A pull secret' })
+    expect(await offered.count()).toBe(isGuarded ? 1 : 0)
+    if (!isGuarded) return
     const text = `${await line('A pull secret')} --dry-run=client -o json`
     const { data } = secretSchema.parse(JSON.parse(await shell(text)))
     const config = Buffer.from(data['.dockerconfigjson'], 'base64').toString()
