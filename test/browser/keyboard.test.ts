@@ -108,18 +108,16 @@ describe.skipIf(!needsBrowser())('who has no mouse', () => {
 
   test('sends a file', async () => {
     const page = await open('#/images')
+    // From here on: a browser that nobody watches yet opens no dialog that a program could answer.
+    const opened = page.waitForEvent('filechooser')
     await press(page.getByRole('button', { name: 'Add an image' }))
     const tab = (name: string) => page.getByRole('tab', { name })
     await press(tab('From a URL'), 'ArrowRight')
     await focused(tab('From a registry'))
     await page.keyboard.press('ArrowRight')
     await focused(tab('From this computer'))
-    await reach(page.locator('dialog input[type=file]'))
-    const [chooser] = await Promise.all([
-      page.waitForEvent('filechooser'),
-      page.keyboard.press('Enter'),
-    ])
-    await chooser.setFiles(file)
+    await press(page.locator('dialog input[type=file]'))
+    await (await opened).setFiles(file)
     await page.getByText('byte for byte your file').first().waitFor()
     await service.rest.delete('chosen')
   })
