@@ -40,6 +40,10 @@ describe('words', () => {
     expect(age(ago(seconds), now)).toBe(text)
   })
 
+  test('of an age that strangers wrote', () => {
+    expect(age('yesterday, or so', now)).toBe('at some time')
+  })
+
   test.each([
     [-600, 'in 10 min 0 s'],
     [-4, 'in 4 s'],

@@ -1,3 +1,4 @@
+import { ofBrowser, ofTab } from './kept.js'
 import { Problem } from './api.js'
 import { unreadable } from './unreadable.js'
 
@@ -41,41 +42,40 @@ async function headOf(file) {
 
 /** @param {string} uid of the image @param {Mark} mark */
 export function remember(uid, mark) {
-  localStorage.setItem(prefix + uid, JSON.stringify(mark))
+  ofBrowser.set(prefix + uid, JSON.stringify(mark))
 }
 
 /** @param {string} uid @returns {Mark | null} null for what another browser began */
 export function recalled(uid) {
-  const text = localStorage.getItem(prefix + uid)
+  const text = ofBrowser.get(prefix + uid)
   return text === null ? null : JSON.parse(text)
 }
 
 /** Whether no other tab has begun another file since. @param {string} uid @param {Mark} mark */
 export function isRemembered(uid, mark) {
-  const text = localStorage.getItem(prefix + uid)
+  const text = ofBrowser.get(prefix + uid)
   return text === null || text === JSON.stringify(mark)
 }
 
 /** @param {string} uid */
 export function forget(uid) {
-  localStorage.removeItem(prefix + uid)
-  sessionStorage.removeItem(prefix + uid)
+  ofBrowser.remove(prefix + uid)
+  ofTab.remove(prefix + uid)
 }
 
 /** The address of an upload is a secret, so it stays with this tab. @param {string} uid @param {string} address */
 export function rememberAddress(uid, address) {
-  sessionStorage.setItem(prefix + uid, address)
+  ofTab.set(prefix + uid, address)
 }
 
 /** Whoever comes next at this tab is somebody else; what is being sent knows its address. */
 export function forgetAddresses() {
-  const keys = Object.keys(sessionStorage).filter((key) => key.startsWith(prefix))
-  for (const key of keys) sessionStorage.removeItem(key)
+  for (const key of ofTab.keys(prefix)) ofTab.remove(key)
 }
 
 /** @param {string} uid */
 export function recalledAddress(uid) {
-  return sessionStorage.getItem(prefix + uid)
+  return ofTab.get(prefix + uid)
 }
 
 /**
@@ -90,8 +90,8 @@ export function compared(before, now) {
 
 /** What is remembered of others goes. @param {(uid: string) => boolean} isKnown */
 export function tidy(isKnown) {
-  const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix))
-  for (const key of keys) if (!isKnown(key.slice(prefix.length))) forget(key.slice(prefix.length))
+  const uids = ofBrowser.keys(prefix).map((key) => key.slice(prefix.length))
+  for (const uid of uids) if (!isKnown(uid)) forget(uid)
 }
 
 /** @param {Uint8Array} bytes */

@@ -1,3 +1,5 @@
+import { ofTab } from './kept.js'
+
 /** What `GET /api/v1/caller` answers. @typedef {{ name: string | null, reaches: readonly ('read' | 'write' | 'maintain')[] }} Caller */
 
 const key = 'slipway-token'
@@ -5,7 +7,7 @@ const key = 'slipway-token'
 /** Who sits before the page. The token stays with this tab, and goes with it. */
 export class Session {
   /** @type {string | null} */
-  #token = sessionStorage.getItem(key)
+  #token = ofTab.get(key)
   /** Null until the service has said it. Stays when the token is no longer taken, as what is shown does. @type {Caller | null} */
   caller = null
 
@@ -26,14 +28,14 @@ export class Session {
     this.#token = token
     this.turn += 1
     this.caller = caller
-    sessionStorage.setItem(key, token)
+    ofTab.set(key, token)
   }
 
   /** The service does not take the token any more. */
   expire() {
     this.#token = null
     this.turn += 1
-    sessionStorage.removeItem(key)
+    ofTab.remove(key)
   }
 
   signOut() {

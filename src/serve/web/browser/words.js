@@ -58,8 +58,9 @@ const spans = [
 /** Words of an age are true for so long at least, in milliseconds. */
 export const ageLasts = 30_000
 
-/** How long ago. @param {string} time ISO 8601 @param {number} now milliseconds since 1970 */
+/** How long ago. @param {string} time ISO 8601, or whatever strangers wrote @param {number} now milliseconds since 1970 */
 export function age(time, now) {
+  if (Number.isNaN(Date.parse(time))) return 'at some time'
   const seconds = Math.min(0, Math.round((Date.parse(time) - now) / 1000))
   const found = spans.find(([, length]) => -seconds >= length)
   if (!found) return 'just now'
