@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { expect } from 'vitest'
-import { isInS3, openBeside } from './place.ts'
+import { isInS3, isOnBadRoad, openBeside } from './place.ts'
 
 /** What a data folder always holds, beside the folders whose content is counted here. */
 const fixtures = /^(?:catalog\.sqlite(?:-wal|-shm)?|lock(?:-journal)?|server\.key)$/
@@ -52,7 +52,9 @@ export async function expectNothing(folder: string): Promise<void> {
 async function storedIn(folder: string) {
   await using store = await openBeside(folder)
   const blobs = await Array.fromAsync(store.list())
-  const strays = await Array.fromAsync(store.strays(Date.now() + 1000))
+  const found = await Array.fromAsync(store.strays(Date.now() + 1000))
+  // When the answer that names a new multipart upload is lost, only the sweep can end it: it holds no byte.
+  const strays = found.filter(({ size }) => size > 0 || !isOnBadRoad())
   // The store's own id is always there.
   const records = await Array.fromAsync(store.records.list(''))
   return {

@@ -28,6 +28,12 @@ export function isInS3(): boolean {
   return inject('place') !== undefined
 }
 
+/** Whether answers of that S3 server get lost on their way. */
+export function isOnBadRoad(): boolean {
+  const place = inject('place')
+  return place !== undefined && place.endpoint !== place.direct
+}
+
 /** What a service on this folder is given. */
 export function placeVariables(folder: string, place = inject('place')) {
   return place ? s3Variables(place.endpoint, place.bucket, basename(folder)) : {}
