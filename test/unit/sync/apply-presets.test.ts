@@ -96,7 +96,7 @@ test('one that is refused keeps no other from being applied, nor brings it back'
   const api = new ClusterStandIn()
   const allow = refuseCreation(api, 'host')
   const applying = apply(api)
-  await vi.waitFor(() => expect(recordedIn(api)).toEqual(['generic', 'host-passthrough']))
+  await vi.waitFor(() => expect(recordedIn(api)).toEqual(['generic', 'host-passthrough']), 10_000)
   api.deleteByForce('generic', classesPath)
   allow()
   await applying
@@ -108,7 +108,7 @@ test('what is refused is tried again', async () => {
   const api = new ClusterStandIn()
   const allow = api.refuse(/^create .*classes$/, new Refusal('CLUSTER_NOT_FOUND', 'no such kind'))
   const applying = apply(api)
-  await vi.waitFor(() => expect(api.asked.map(({ verb }) => verb)).toContain('create'))
+  await vi.waitFor(() => expect(api.asked.map(({ verb }) => verb)).toContain('create'), 10_000)
   allow()
   await applying
   expect(there(api)).toEqual(names)
