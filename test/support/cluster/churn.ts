@@ -6,6 +6,7 @@ import type { NodeApi } from './node-api.ts'
 /** Requests to the API server at a time. */
 const atOnce = 8
 const features = Array.from({ length: 400 }, (_, index) => `feature-${index}`)
+const className = 'universal'
 const nameOf = (index: number) => `node-${String(index).padStart(3, '0')}`
 const readStatus = z.object({ status: z.object({ availableNodes: z.array(z.string()) }) })
 
@@ -31,7 +32,7 @@ export class Churn {
     })
     const [apiVersion, kind] = ['virtualization.deckhouse.io/v1alpha2', 'VirtualMachineClass']
     const spec = { cpu: { type: 'Discovery', discovery: {} } }
-    const manifest = { apiVersion, kind, metadata: { name: 'universal' }, spec }
+    const manifest = { apiVersion, kind, metadata: { name: className }, spec }
     await this.#cluster.apply(JSON.stringify(manifest))
   }
 
@@ -42,7 +43,7 @@ export class Churn {
 
   /** How many nodes the class has. */
   async available(): Promise<number> {
-    const { data } = readStatus.safeParse(await this.#cluster.read('vmclass', 'universal'))
+    const { data } = readStatus.safeParse(await this.#cluster.read('vmclass', className))
     return data?.status.availableNodes.length ?? 0
   }
 
@@ -52,6 +53,14 @@ export class Churn {
     return all.flatMap(({ verb, resource }) =>
       resource === 'leases' || resource === 'virtualmachines' ? [] : [`${verb} ${resource}`],
     )
+  }
+
+  /** How often the companion told the status of the class that looks at the nodes. */
+  async told(): Promise<number> {
+    return (await this.#cluster.audit()).filter(
+      ({ verb, resource, name }) =>
+        verb === 'patch' && resource === 'virtualmachineclasses/status' && name === className,
+    ).length
   }
 
   /** Most of the labels tell nothing that counts; one of ten takes a feature away, or gives it back. */
