@@ -8,6 +8,8 @@ import { problemOf } from '../support/rest.ts'
 import { setUploadStage, type UploadStage } from '../support/upload-stage.ts'
 
 const size = 24 * mebibyte
+/** What lay in the buffers of sockets when the cable broke is lost with it. */
+const between = 6 * mebibyte
 
 describe.skipIf(!needsBrowser())('files that are sent', () => {
   let stage: UploadStage
@@ -49,7 +51,7 @@ describe.skipIf(!needsBrowser())('files that are sent', () => {
     const before = relay.sent
     await row.getByRole('button', { name: 'Go on' }).click()
     await stage.compared(page, 'later')
-    expect(relay.sent - before).toBeLessThan(size / 2 + mebibyte)
+    expect(relay.sent - before).toBeLessThan(size / 2 + between + mebibyte)
   })
 
   test('stop, and the image is deleted', async () => {
