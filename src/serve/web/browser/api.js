@@ -66,19 +66,21 @@ export class Api {
   }
 
   /**
+   * @template Answer what the document of the API says that it is
    * @param {string} path
    * @param {AbortSignal} [signal]
-   * @returns {Promise<any>} JSON
+   * @returns {Promise<Answer>}
    */
   async read(path, signal) {
     return await jsonOf(await this.open(path, { signal: signal ?? null }))
   }
 
   /**
+   * @template Answer what the document of the API says that it is; null where there is none
    * @param {'POST' | 'DELETE'} method
    * @param {string} path
    * @param {{ body?: unknown, signal?: AbortSignal }} [more]
-   * @returns {Promise<any>} JSON, null where there is none
+   * @returns {Promise<Answer>}
    */
   async change(method, path, { body, signal } = {}) {
     const content =
@@ -87,7 +89,7 @@ export class Api {
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
     const response = await this.open(path, { method, signal: signal ?? null, ...content })
     const text = await textOf(response)
-    return text === '' ? null : parsed(text, response.status)
+    return parsed(text === '' ? 'null' : text, response.status)
   }
 
   /** @param {string} path @param {RequestInit} init */
@@ -100,7 +102,7 @@ export class Api {
   }
 }
 
-/** @param {Response} response @returns {Promise<any>} JSON @throws {Problem} also when the connection breaks in it, or it is none */
+/** JSON. @template Answer @param {Response} response @returns {Promise<Answer>} @throws {Problem} also when the connection breaks in it, or it is none */
 export async function jsonOf(response) {
   return parsed(await textOf(response), response.status)
 }
@@ -120,7 +122,7 @@ function brokenOff(error) {
   return new Problem(away, { code: 'AWAY', status: 0 })
 }
 
-/** @param {string} text @param {number} status @returns {any} JSON @throws {Problem} */
+/** JSON. @template Answer @param {string} text @param {number} status @returns {Answer} @throws {Problem} */
 function parsed(text, status) {
   try {
     return JSON.parse(text)

@@ -137,6 +137,7 @@ export class App {
   async #recognised() {
     const { turn } = this.session
     try {
+      /** @type {Caller} */
       const caller = await this.api.read('api/v1/caller')
       // Somebody else has signed in meanwhile, or nobody is any more.
       if (turn !== this.session.turn) return false

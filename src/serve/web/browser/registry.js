@@ -101,14 +101,17 @@ export class Registry {
   }
 
   /**
+   * @template Item
    * @param {string} path @param {{ last: string, count: number }} page
    * @param {string} field that holds the items @param {AbortSignal} signal
-   * @returns {Promise<Page<any>>}
+   * @returns {Promise<Page<Item>>}
    */
   async #page(path, { last, count }, field, signal) {
     const query = new URLSearchParams({ n: String(count), ...(last !== '' && { last }) })
     const answer = await this.#api.open(`${path}?${query.toString()}`, { signal })
-    const items = (await jsonOf(answer))[field] ?? []
+    /** @type {Readonly<Record<string, readonly Item[] | null>>} */
+    const lists = await jsonOf(answer)
+    const items = lists[field] ?? []
     return { items, hasMore: /rel="?next"?/.test(answer.headers.get('link') ?? '') }
   }
 }

@@ -123,6 +123,7 @@ export class Sending {
 
   /** @param {AbortSignal} signal @throws {Problem} */
   async #attempt(signal) {
+    /** @type {Standing} */
     const standing = await this.#app.api.read(this.address, signal)
     if (standing.phase === 'Ready') return
     const from = await this.#announce(standing, signal)

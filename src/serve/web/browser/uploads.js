@@ -160,6 +160,7 @@ export class Uploads {
   async #created(name, file) {
     if (file.size === 0) throw told('the file is empty, so no image can be made of it')
     const body = { name, dataSource: { type: 'Upload' } }
+    /** @type {ImageBody} */
     const image = await this.#app.api.change('POST', 'api/v1/images', { body })
     this.#app.images.learn(image)
     return image
@@ -172,6 +173,7 @@ export class Uploads {
     if (address === null) throw told(`${name} waits for no file any more`)
     this.#assertIdle(name)
     // Events tell of it a while later, and not at all of one whose sender has just gone.
+    /** @type {{ offset: string }} */
     const { offset } = await this.#app.api.read(address)
     const way = await wayOf(image, mark, offset)
     if (way === '') return

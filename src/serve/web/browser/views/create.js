@@ -198,6 +198,7 @@ export class Create {
   /** @param {AbortSignal} signal */
   async #probe(signal) {
     const body = { dataSource: this.#source() }
+    /** @type {ProbeBody} */
     const verdict = await this.#app.api.change('POST', 'api/v1/probe', { body, signal })
     signal.throwIfAborted()
     this.#verdict = verdict
