@@ -3,7 +3,8 @@ import { enableCompileCache } from 'node:module'
 import { inspect, parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { asFailure, errno, Refusal } from './errors.ts'
-import { complain, print, wrong, type Command, type Values } from './main/command.ts'
+import { complain, print, unreachable, wrong, type Command, type Values } from './main/command.ts'
+import { entries, isGroup, linesOf, type Group } from './main/commands.ts'
 
 // Bytes of transfers are short-lived: a young generation that stays small keeps them in the processor's cache, and the
 // process smaller by half. What is imported above comes too early for both, so the commands import the rest themselves.
@@ -12,54 +13,40 @@ setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
 enableCompileCache()
 
-const usage = `slipway takes virtual machine images in, finds out what they are, and hands them out as OCI images.
-
-  slipway serve                     run the service
-  slipway controller                keep Kubernetes resources in step with the service
-  slipway inspect FILE|URL          tell what an image is, without keeping it; docker://HOST/NAME:TAG too
-  slipway evaluate -f FILE          tell whether a virtual machine fits its class
-  slipway gc                        remove what nothing needs, or count it
-  slipway scrub                     read everything again and find what is damaged
-  slipway copy-store                copy all images to another storage, while they are served
-  slipway rebuild                   make the catalog again from the storage
-  slipway backup FILE               copy the catalog while the service runs
-  slipway crds                      print the definitions of the Kubernetes resources
-  slipway config                    print all settings and what they are set to
-  slipway version                   print the version
-
-  slipway COMMAND --help            more about a command
-
-Settings are environment variables; slipway config lists them. What comes out is a table on a terminal and JSON elsewhere,
-unless --output says otherwise. Exit code 2 when a command could not begin or the service refused it.
+const about = `slipway takes virtual machine images in, finds out what they are, and hands them out as OCI images.
 `
 
-/** Each is loaded when it is asked for. */
-const commands = new Map<string, () => Promise<{ command: Command }>>([
-  ['serve', () => import('./main/serve.ts')],
-  ['controller', () => import('./main/controller.ts')],
-  ['inspect', () => import('./main/inspect.ts')],
-  ['evaluate', () => import('./main/evaluate.ts')],
-  ['gc', () => import('./main/gc.ts')],
-  ['scrub', () => import('./main/scrub.ts')],
-  ['copy-store', () => import('./main/copy-store.ts')],
-  ['rebuild', () => import('./main/rebuild.ts')],
-  ['backup', () => import('./main/backup.ts')],
-  ['crds', () => import('./main/crds.ts')],
-  ['config', () => import('./main/config.ts')],
-  ['version', () => import('./main/version.ts')],
-])
+const notes = `Settings are environment variables; slipway config lists them. What comes out is a table on a terminal and JSON elsewhere,
+unless --output says otherwise.
+
+Exit codes: 0 it is done; 1 the answer is no, such as an image that failed; 2 a command could not begin, or the service refused
+it; 3 the service cannot be reached; 130 interrupted.
+`
 
 async function main(argv: readonly string[]): Promise<number> {
+  const [first, ...others] = argv
+  const args = first === '--version' ? ['version', ...others] : argv
+  return await runOf('slipway', { about, notes, entries }, args)
+}
+
+/** Goes down the tables of commands as far as words name them. @param path the words so far */
+async function runOf(path: string, group: Group, argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv
   if (name === undefined || name === 'help' || /^(?:--help|-h)$/.test(name)) {
-    print(usage)
+    print(
+      `${group.about}\n${linesOf(path, group.entries)}\n  ${path} COMMAND --help  more about a command\n\n${group.notes}`,
+    )
     return name === undefined ? wrong : 0
   }
-  const load = commands.get(name === '--version' ? 'version' : name)
-  if (!load) throw new Refusal('UNSUPPORTED', `there is no command "${name}"; try slipway --help`)
-  const { command } = await load()
+  const entry = group.entries.find((each) => each.name === name)
+  if (!entry) throw new Refusal('UNSUPPORTED', `there is no command "${name}"; try ${path} --help`)
+  const { command } = await entry.load()
+  return isGroup(command) ? await runOf(`${path} ${name}`, command, args) : await run(command, args)
+}
+
+async function run(command: Command, args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
-    args,
+    args: [...args],
     allowPositionals: true,
     options: {
       ...command.options,
@@ -110,5 +97,5 @@ try {
   if (isMisuse(error)) complain(`${error.message}\ntry slipway --help`)
   else if (isMisnamed(error)) complain(`${error.message}; check the path, and who may use it`)
   else complain(failure.row.kind === 'bug' ? inspect(failure) : failure.message)
-  process.exitCode = wrong
+  process.exitCode = failure.code === 'SERVICE_UNREACHABLE' ? unreachable : wrong
 }

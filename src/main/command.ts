@@ -2,8 +2,11 @@ import type { ParseArgsConfig } from 'node:util'
 import type { Settings } from '../env.ts'
 import { Refusal } from '../errors.ts'
 
-/** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly. */
+/** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly, or refused; and these. */
 export const wrong = 2
+export const unreachable = 3
+/** As shells say it of a program that SIGINT ended. */
+export const interrupted = 130
 
 /** What was given for each option: a list for those that may be given several times (`multiple` of `parseArgs`). */
 export type Values = {
