@@ -54,8 +54,10 @@ export default defineConfig({
       }),
       // The specification's own program, which has to be built first: `npm run conformance`, and CI.
       project('oci', real, { include: [program] }),
-      // Long: `npm run campaign`, and CI.
+      // Long: `npm run campaign`; in CI with fewer rounds.
       project('campaign', real),
+      // Minutes for one file, whose size is what it tests: `npm run campaign` only.
+      project('endurance', real),
     ],
   },
 })
