@@ -56,6 +56,12 @@ export const entries: readonly Entry[] = [
   row('rebuild', '', 'make the catalog again from the storage', () => import('./rebuild.ts')),
   row('backup', 'FILE', 'copy the catalog while the service runs', () => import('./backup.ts')),
   row('crds', '', 'print the definitions of the Kubernetes resources', () => import('./crds.ts')),
+  row(
+    'health',
+    '[controller]',
+    'tell whether the service on this machine answers',
+    () => import('./health.ts'),
+  ),
   row('config', '', 'print all settings and what they are set to', () => import('./config.ts')),
   row('version', '', 'print the version', () => import('./version.ts')),
 ]
