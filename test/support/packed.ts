@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,11 +9,12 @@ import { temporaryFolder } from './temporary.ts'
 
 /**
  * Starts the compiled program named by the first argument, takes uploads through it, plain and in wrappings whose decoders
- * have threads of their own, loads its page, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
+ * have threads of their own, pulls one, loads its page, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
  * and the presets that go along: exit code 0 when all of that works.
  */
 const ready = z.object({ listen: z.string() })
 const begun = z.object({ health: z.string() })
+const manifest = z.object({ layers: z.array(z.object({ digest: z.string() })).min(1) })
 const created = z.object({
   status: z.object({ imageUploadURLs: z.object({ external: z.string() }) }),
 })
@@ -38,6 +40,17 @@ function disk(): Buffer {
   const bytes = Buffer.alloc(1024 * 1024)
   bytes.writeUInt16LE(0xaa55, 510)
   return bytes
+}
+
+/** As OCI clients do: the tag, and of what it leads to the layer, whole. */
+async function pull(base: string, name: string): Promise<void> {
+  const at = `${base}/v2/cvi/${name}`
+  const { layers } = manifest.parse(JSON.parse(await loaded(`${at}/manifests/latest`)))
+  for (const { digest } of layers) {
+    const answer = await fetch(`${at}/blobs/${digest}`)
+    const sha256 = createHash('sha256').update(new Uint8Array(await answer.arrayBuffer()))
+    if (`sha256:${sha256.digest('hex')}` !== digest) throw new Error(`${digest} is other bytes`)
+  }
 }
 
 /** The page, and all that it names: its own modules, and those of packages. */
@@ -92,6 +105,7 @@ const { listen } = ready.parse(JSON.parse(await firstLine(service.stdout)))
 const base = `http://${listen}`
 await takeOne(base, 'plain', disk())
 for (const name of ['xz', 'bzip2', 'zstd']) await takeOne(base, name, packedBy(name))
+await pull(base, 'plain')
 
 await visit(base)
 
