@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Dvcr } from '../support/dvcr.ts'
+import { Dvcr, dvcrNames } from '../support/dvcr.ts'
 import { needs } from '../support/programs.ts'
 import { readBlocks } from '../support/readme-blocks.ts'
 import { copyProject } from '../support/readme-copy.ts'
@@ -59,5 +59,12 @@ describe.skipIf(!able)('what the README says is typed, in order', () => {
 
   test.for(played)('line $line', async (block) => {
     await terminals.play(block)
+  })
+
+  test('the images of DVCR are here', async () => {
+    for (const name of dvcrNames) {
+      const url = `127.0.0.1:8080/api/v1/images/${name}`
+      await terminals.type(`curl -sSf ${url} | jq -e '.status.phase == "Ready"'`)
+    }
   })
 })

@@ -22,6 +22,9 @@ const images = [
   },
 ]
 
+/** What they are called here, by the README. */
+export const dvcrNames = ['ubuntu', 'team-a-debian'] as const
+
 /** The registry of somebody who moves from DVCR. */
 export class Dvcr {
   /** Shell commands that start it and fill it. */
