@@ -13,6 +13,7 @@ import type { Reference } from './image/reference.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Feed } from './serve/api/feed.ts'
+import { ImageShelf } from './serve/api/image-shelf.ts'
 import { Presenter } from './serve/api/present.ts'
 import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
@@ -105,6 +106,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     door,
     reception,
     presenter,
+    imageShelf: new ImageShelf(catalog, presenter),
     names,
     room,
     pushes,

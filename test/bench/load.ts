@@ -17,7 +17,7 @@ export type Load = {
 export async function load(
   url: string,
   { connections, seconds, core, headers }: Load,
-  { within, signal }: Bench,
+  { within, signal }: Pick<Bench, 'within' | 'signal'>,
 ): Promise<Paced> {
   const counts = ['--threads', '1', '--connections', String(connections)]
   const asked = headers.flatMap((header) => ['--header', header])

@@ -33,3 +33,15 @@ export function allowedCores(): readonly number[] {
     return Array.from({ length: last - first + 1 }, (_, at) => first + at)
   })
 }
+
+/**
+ * One for a server alone, another one for its clients.
+ * @throws Error where there is one only
+ */
+export function twoCores(): { readonly server: number; readonly clients: number } {
+  const [server, clients] = allowedCores()
+  if (server === undefined || clients === undefined) {
+    throw new Error('this takes two cores of Linux, one for the server and one for its clients')
+  }
+  return { server, clients }
+}

@@ -21,10 +21,12 @@ import { columnsOf, judge } from './statistics.ts'
 import { applyToReady } from './studies/apply-to-ready.ts'
 import { cutsStudy } from './studies/cuts.ts'
 import { deleteMany } from './studies/delete-many.ts'
+import { eventStreams } from './studies/event-streams.ts'
 import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
 import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
+import { statusPolls } from './studies/status-polls.ts'
 import { verdicts } from './studies/verdicts.ts'
 import { webFirstPaint } from './studies/web-first-paint.ts'
 import { webList } from './studies/web-list.ts'
@@ -52,6 +54,8 @@ const studies: readonly Study[] = [
   deleteMany,
   gcMillion,
   rebuildStudy,
+  statusPolls,
+  eventStreams,
   applyToReady,
   nodeChurn,
   webFirstPaint,

@@ -15,11 +15,13 @@ const able = [
   needsRoot('containerd'),
 ].every(Boolean)
 
-const example = new URL('../../deploy/nodes/hosts.toml', import.meta.url)
+const nodes = new URL('../../deploy/nodes/', import.meta.url)
+/** Whoever else is asked first is away: Spegel in the one, Dragonfly in the other. */
+const examples = ['hosts.toml', 'hosts-dragonfly.toml']
 const registry = 'slipway.slipway.svc'
 const native = ['--snapshotter', 'native']
 
-describe.skipIf(!able)('a node with deploy/nodes/hosts.toml', () => {
+describe.skipIf(!able).each(examples)('a node with deploy/nodes/%s', (example) => {
   const resources = new AsyncDisposableStack()
   let home: Home
   let daemon: Containerd
@@ -48,9 +50,9 @@ describe.skipIf(!able)('a node with deploy/nodes/hosts.toml', () => {
 
   /** The example, with the addresses of this test, and nothing on the node that others would have pulled to. */
   async function writeHosts(change: (text: string) => string): Promise<void> {
-    const text = (await readFile(example, 'utf8'))
+    const text = (await readFile(new URL(example, nodes), 'utf8'))
       .replaceAll('https://images.example.com', service.base)
-      .replaceAll('127.0.0.1:30020', `127.0.0.1:${await freePort()}`)
+      .replaceAll(/127\.0\.0\.1:(?:30020|4001)/g, `127.0.0.1:${await freePort()}`)
     await mkdir(home.at(`certs.d/${registry}`), { recursive: true })
     await writeFile(home.at(`certs.d/${registry}/hosts.toml`), change(text))
   }
@@ -61,7 +63,7 @@ describe.skipIf(!able)('a node with deploy/nodes/hosts.toml', () => {
     expect((await rest.ready('guest')).status.target?.registryURL).toBe(`${registry}/cvi/guest`)
     await writeHosts((text) => text)
     expect(said(await pull('known'))).toContain('done')
-    await writeHosts((text) => text.replace(/^authorization.*$/m, ''))
+    await writeHosts((text) => text.replace(/^authorization.*$/gm, ''))
     const refused = await pull('unknown')
     expect(refused.code).not.toBe(0)
     expect(said(refused)).toMatch(/401|authorization failed/)

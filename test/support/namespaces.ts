@@ -25,6 +25,15 @@ export function needsNamespace(): boolean {
 }
 
 /**
+ * A command in a network namespace of its own, which has nothing but a loopback interface; null where none can be made.
+ * @returns the program and its arguments
+ */
+export function inOwnNetwork(command: readonly string[]): readonly [string, string[]] | null {
+  if (!way) return null
+  return ['unshare', [...way, 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command]]
+}
+
+/**
  * Runs a module inside a network namespace of its own, which has nothing but these addresses: they are given to the loopback
  * interface, for which no module of the kernel is needed.
  * @param file beside this one

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Bench, Contender, Measurement } from '../bench.ts'
 import { assertDigest } from '../client.ts'
 import { load } from '../load.ts'
-import { allowedCores } from '../machine.ts'
+import { twoCores } from '../machine.ts'
 import { nginx, startNginx } from '../peers/nginx.ts'
 import { rivals, startRegistries, type Registry } from '../peers/registries.ts'
 import { taskset, wrk } from '../programs.ts'
@@ -63,15 +63,6 @@ function asking(by: By, connections: number): Measurement {
       return { bytes: 0, contenders: [...contenders, limit] }
     },
   }
-}
-
-/** @throws Error where there is one only */
-function twoCores(): { readonly server: number; readonly clients: number } {
-  const [server, clients] = allowedCores()
-  if (server === undefined || clients === undefined) {
-    throw new Error('manifest-get takes two cores of Linux, one for the server and one for wrk')
-  }
-  return { server, clients }
 }
 
 type Image = { readonly blobs: readonly Buffer[]; readonly manifest: Buffer }
