@@ -1,5 +1,5 @@
 import type Sqlite from 'better-sqlite3'
-import { SqliteDialect, SqliteDriver, type DatabaseConnection } from 'kysely'
+import { SqliteAdapter, SqliteDialect, SqliteDriver, type DatabaseConnection } from 'kysely'
 
 /** SQLite as Kysely speaks it, with failures that tell what failed. */
 export class OwnDialect extends SqliteDialect {
@@ -12,6 +12,17 @@ export class OwnDialect extends SqliteDialect {
 
   override createDriver(): SqliteDriver {
     return new OwnDriver(this.#database)
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new OwnAdapter()
+  }
+}
+
+/** SQLite takes changes of the schema back with all else, so an upgrade that breaks off has changed nothing. */
+class OwnAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
   }
 }
 
