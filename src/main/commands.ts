@@ -57,6 +57,12 @@ export const entries: readonly Entry[] = [
   row('backup', 'FILE', 'copy the catalog while the service runs', () => import('./backup.ts')),
   row('crds', '', 'print the definitions of the Kubernetes resources', () => import('./crds.ts')),
   row('config', '', 'print all settings and what they are set to', () => import('./config.ts')),
+  row(
+    'completion',
+    'bash|zsh|fish',
+    'print what makes a shell complete all this',
+    () => import('./completion.ts'),
+  ),
   row('version', '', 'print the version', () => import('./version.ts')),
 ]
 
