@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tokenOf, writeCallers } from '../support/callers.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { forever, startNeighbour } from '../support/http-neighbour.ts'
@@ -11,6 +11,14 @@ import { temporaryFolder } from '../support/temporary.ts'
 
 const bytes = disk(mebibyte)
 const at = (service: Service) => ({ SLIPWAY_URL: service.base })
+
+const resources = new AsyncDisposableStack()
+/** For those who leave it running. */
+let shared: Service
+beforeAll(async () => {
+  shared = resources.use(await startService())
+})
+afterAll(() => resources.disposeAsync())
 
 /** Where it was before: who listens comes back to the same address. */
 async function startAgain(service: Service): Promise<void> {
@@ -32,30 +40,36 @@ describe('who waits', () => {
     expect(waiting.stdout).toBe('sent\n')
   })
 
-  test('is told after Ctrl-C that the import goes on, and it does', async () => {
-    await using service = await startService()
-    await using neighbour = await startNeighbour()
-    const held = Promise.withResolvers<void>()
-    const url = neighbour.serve('/held', { bytes, pause: { at: 4096, until: held.promise } })
-    const args = ['images', 'create', 'held', '--url', url, '--wait']
-    await using waiting = new Running(args, at(service))
-    await expect.poll(async () => await service.rest.names()).toEqual(['held'])
-    await service.rest.reaches('held', 'Provisioning')
-    expect(await waiting.end('SIGINT')).toBe(130)
-    expect(waiting.stderr).toBe(
-      'held goes on in the service; look at it with: slipway images get held\n',
+  test('is told after Ctrl-C that the image goes on, and it does', async () => {
+    await using waiting = new Running(
+      ['images', 'create', 'left', '--upload', '--wait'],
+      at(shared),
     )
-    held.resolve()
-    await service.rest.ready('held')
+    await waiting.says(/send its file/)
+    expect(await waiting.end('SIGINT')).toBe(130)
+    expect(waiting.stderr).toMatch(
+      /^left goes on in the service; look at it with: slipway images get left\n$/m,
+    )
+    expect((await shared.rest.image('left')).status.phase).toBe('WaitForUserUpload')
+  })
+
+  test('may stop waiting for an answer that does not come', async () => {
+    await using silent = await startNeighbour()
+    silent.serve('/api/v1/images', { pause: { at: 'head', until: forever } })
+    const args = ['images', 'create', 'a', '--upload', '--wait']
+    await using waiting = new Running(args, { SLIPWAY_URL: silent.url('') })
+    await expect.poll(() => silent.requests.length).toBe(1)
+    expect(await waiting.end('SIGINT')).toBe(130)
+    expect(waiting.stderr).toBe('stopped; look at what has begun with: slipway images ls\n')
   })
 
   test('learns that the image was deleted', async () => {
-    await using service = await startService()
-    await using waiting = new Running(['images', 'create', 'a', '--upload', '--wait'], at(service))
+    const args = ['images', 'create', 'gone', '--upload', '--wait']
+    await using waiting = new Running(args, at(shared))
     await waiting.says(/send its file/)
-    await service.rest.delete('a')
+    await shared.rest.delete('gone')
     expect(await waiting.end()).toBe(1)
-    expect(waiting.stderr).toMatch(/^a was deleted$/m)
+    expect(waiting.stderr).toMatch(/^gone was deleted$/m)
   })
 })
 
@@ -84,14 +98,14 @@ describe('slipway images watch', () => {
   })
 
   test('ends with 1 when the image fails or is none', async () => {
-    await using service = await startService()
     await using neighbour = await startNeighbour()
-    await service.rest.createFrom('a', neighbour.serve('/a', { status: 404 }))
+    await shared.rest.createFrom('bad', neighbour.serve('/bad', { status: 404 }))
     const [failed, missing] = await Promise.all([
-      slipway(['images', 'watch', 'a', '--until', 'Ready', '-o', 'name'], at(service)),
-      slipway(['images', 'watch', 'nobody'], at(service)),
+      slipway(['images', 'watch', 'bad', '--until', 'Ready', '-o', 'name'], at(shared)),
+      slipway(['images', 'watch', 'nobody'], at(shared)),
     ])
-    expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^a is Failed: .*404/) })
+    expect(failed.code).toBe(1)
+    expect(failed.stderr).toMatch(/^bad is Failed: .*404/)
     expect(missing).toEqual({ code: 1, stdout: '', stderr: 'there is no image "nobody"\n' })
   })
 })
@@ -125,17 +139,16 @@ describe('what the service refuses', () => {
 
   test('a file of several images is created as far as it goes, as often as one likes', async () => {
     await using folder = await temporaryFolder()
-    await using service = await startService()
     const file = join(folder.path, 'images.yaml')
     const source = '{type: ObjectRef, objectRef: {kind: ClusterVirtualImage, name: other}}'
     const manifest = `kind: ClusterVirtualImage\nmetadata: {name: a}\nspec: {dataSource: ${source}}\n`
     await writeFile(file, `---\n${manifest}---\n{name: b, dataSource: {type: Upload}}\n`)
     const create = async () =>
-      await slipway(['images', 'create', '-f', file, '-o', 'name'], at(service))
+      await slipway(['images', 'create', '-f', file, '-o', 'name'], at(shared))
     expect(await create()).toEqual({ code: 0, stdout: 'a\nb\n', stderr: '' })
     expect(await create()).toEqual({ code: 0, stdout: 'a\nb\n', stderr: '' })
     const other = `{"name": "a", "dataSource": {"type": "Upload"}}`
-    const fed = await slipway(['images', 'create', '-f', '-'], at(service), other)
+    const fed = await slipway(['images', 'create', '-f', '-'], at(shared), other)
     expect(fed).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^a: /) })
   })
 })

@@ -5,7 +5,7 @@ import { openClient } from './client.ts'
 import { oneName } from './names.ts'
 import { eachOf, Told } from './outcomes.ts'
 import { dataSourceOf, optionsIn, sourceOptions } from './source.ts'
-import { waitFor } from './waiting.ts'
+import { carryOut } from './waiting.ts'
 import { wantedIn, type Wanted } from './wanted.ts'
 
 export const command: Command = {
@@ -18,12 +18,13 @@ slipway images create NAME --upload [--checksum sha256:HEX]...
 slipway images create -f FILE
                            each with [--wait] [--output table|json|yaml|name]
 
-Creates an image: from a URL, from a container image, with the bytes of another image, or of a file that is sent later; "slipway
-images upload" creates and sends at once. The same again answers with the image that there is. --checksum may be md5, sha1, sha256
-or sha512. --ca-bundle is a file of certificates (PEM) that the source is trusted by, --insecure takes any certificate.
+Creates an image: from a URL, from a container image, with the bytes of another image, or of a file that is sent later;
+"slipway images upload" creates and sends at once. The same again answers with the image that there is. --checksum may be
+md5, sha1, sha256 or sha512. --ca-bundle is a file of certificates (PEM) that the source is trusted by, --insecure takes any
+certificate.
 
-Secrets come from files alone, - for standard input; what a command line says, everyone on the machine can read. --authfile is one
-that skopeo login or docker login has written. A URL that is a secret itself goes into a file for -f.
+Secrets come from files alone, - for standard input; what a command line says, everyone on the machine can read. --authfile
+is one that skopeo login or docker login has written. A URL that is a secret itself goes into a file for -f.
 
 -f takes YAML or JSON, one document or several, - for standard input: bodies of POST /api/v1/images, or ClusterVirtualImages
 whose source needs no secret.
@@ -47,8 +48,7 @@ Ctrl-C the import goes on in the service, and the exit code is 130.
       wanted,
       ({ name }) => name,
       async (each) => {
-        const begun = await newImage(client.rest, each, new AbortController().signal)
-        const done = stop ? await waitFor(client, begun, stop) : { image: begun, code: 0 }
+        const done = await carryOut(client, (signal) => newImage(client.rest, each, signal), stop)
         if (done.image) await told.add(done.image)
         return done
       },

@@ -9,9 +9,9 @@ import { documentOf } from './shown.ts'
 export const command: Command = {
   help: `slipway images delete NAME... [--yes] [--output table|json|yaml|name]
 
-Deletes images, and resolves when nothing of them is left; what is running for them is stopped. On a terminal it asks before,
-unless --yes is given. JSON and YAML are {deleted: [NAME...]}. Exit code 1 when one does not exist, or the answer was no; 2 when one
-cannot be deleted. The others are deleted nevertheless.
+Deletes images, and ends when nothing of them is left; what is running for them is stopped. On a terminal it asks before,
+unless --yes is given. JSON and YAML are {deleted: [NAME...]}. Exit code 1 when one does not exist, or the answer was no;
+2 when one cannot be deleted. The others are deleted nevertheless.
 `,
   options: { yes: { type: 'boolean', short: 'y' } },
   choices: { output: forms },

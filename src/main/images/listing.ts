@@ -1,7 +1,9 @@
 import type { Image } from '../../client/images.ts'
 import { Columns, screenWidth } from '../columns.ts'
 import { complain, written, type Form } from '../command.ts'
+import { plain } from '../plain.ts'
 import { heads, rowOf } from './row.ts'
+import { jsonOf } from './shown.ts'
 
 /** Images that are printed as they come. */
 export type Listing = {
@@ -16,7 +18,7 @@ export function listingIn(form: Form): Listing {
 }
 
 const names: Listing = {
-  add: async (images) => await written(images.map(({ name }) => `${name}\n`).join('')),
+  add: async (images) => await written(images.map(({ name }) => `${plain(name)}\n`).join('')),
   end: () => Promise.resolve(),
 }
 
@@ -43,7 +45,7 @@ class Json implements Listing {
 
   async add(images: readonly Image[]): Promise<void> {
     if (images.length === 0) return
-    await written(this.#before + images.map((image) => JSON.stringify(image)).join(','))
+    await written(this.#before + images.map(jsonOf).join(','))
     this.#before = ','
   }
 

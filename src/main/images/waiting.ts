@@ -11,8 +11,29 @@ import { movementOf, shareOf } from './row.ts'
 /** What became of an image, as far as it is known; null when it is gone. And what to exit with. */
 export type Done = { readonly image: Image | null; readonly code: number }
 
+const never = new AbortController().signal
+
+/**
+ * Begins something with an image, and waits for it where that was asked for.
+ * @param stop null where nobody waits
+ */
+export async function carryOut(
+  client: Client,
+  begin: (signal: AbortSignal) => Promise<Image>,
+  stop: AbortSignal | null,
+): Promise<Done> {
+  try {
+    const image = await begin(stop ?? never)
+    return stop ? await waitFor(client, image, stop) : { image, code: 0 }
+  } catch (error) {
+    if (!stop?.aborted) throw error
+    complain('stopped; look at what has begun with: slipway images ls')
+    return { image: null, code: interrupted }
+  }
+}
+
 /** Follows an image, with its progress on standard error, until it is Ready, or will not be. */
-export async function waitFor({ rest }: Client, image: Image, stop: AbortSignal): Promise<Done> {
+async function waitFor({ rest }: Client, image: Image, stop: AbortSignal): Promise<Done> {
   using bar = new ProgressBar()
   const waiting = new Waiting(image, bar)
   try {

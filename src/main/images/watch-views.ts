@@ -1,6 +1,7 @@
 import type { Change } from '../../client/changes.ts'
 import { Columns, screenWidth } from '../columns.ts'
 import { complain, written, type Form } from '../command.ts'
+import { plain } from '../plain.ts'
 import { Screen } from '../screen.ts'
 import { heads, rowOf } from './row.ts'
 import { documentOf } from './shown.ts'
@@ -65,7 +66,7 @@ class LineView implements View {
   }
 
   async #name(change: Change): Promise<void> {
-    if (change.kind === 'image') await written(`${change.image.name}\n`)
+    if (change.kind === 'image') await written(`${plain(change.image.name)}\n`)
   }
 
   #lose(message: string): void {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { adviceOf } from '../../../../src/main/images/advice.ts'
 import { detailsOf } from '../../../../src/main/images/details.ts'
 import { movementOf, rowOf } from '../../../../src/main/images/row.ts'
+import { jsonOf } from '../../../../src/main/images/shown.ts'
 import { shownImage, trouble } from '../../../support/shown-image.ts'
 
 const now = Date.parse('2026-01-01T03:20:00.000Z')
@@ -43,6 +44,13 @@ test.each([
 test('who may not write is told of no command, and a running import needs none', () => {
   expect(adviceOf(shownImage('x', { phase: 'WaitForUserUpload' }))).toBeNull()
   expect(adviceOf(shownImage('x', { phase: 'Provisioning' }))).toBeNull()
+})
+
+test('JSON says the same without a character that a terminal would obey', () => {
+  const image = shownImage('x', { details: { volume: 'a\u009B2J\u202Eb\u001Bc' } })
+  const text = jsonOf(image)
+  expect(text).not.toMatch(/[\p{Cc}\u202E]/u)
+  expect(JSON.parse(text)).toEqual(image)
 })
 
 test('a transfer tells its speed and what remains', () => {
