@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { accessSettings } from './env/access.ts'
-import { companionSettings } from './env/companion.ts'
+import { clientNames, companionNames, companionSettings } from './env/companion.ts'
 import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
+import { sourceSettings } from './env/sources.ts'
 import {
   optional,
   required,
@@ -23,8 +24,6 @@ import {
   duration,
   file,
   listen,
-  places,
-  registries,
   registry,
   schedule,
   size,
@@ -164,24 +163,7 @@ const settings = {
     'how long after a scrub the next one begins: weekly, daily, never or a duration',
     schedule,
   ),
-  sourceDeny: optional(
-    'SLIPWAY_SOURCE_DENY',
-    'CIDRs, addresses and host globs, by commas',
-    'where imports may not go, beside loopback, link-local and cloud metadata',
-    places,
-  ),
-  sourceAllow: optional(
-    'SLIPWAY_SOURCE_ALLOW',
-    'CIDRs, addresses and host globs, by commas',
-    'lifts refusals; the longest prefix wins, at equal length ALLOW',
-    places,
-  ),
-  insecureRegistries: optional(
-    'SLIPWAY_INSECURE_REGISTRIES',
-    'hosts with an optional port, by commas',
-    'registries that images may be fetched from over plain HTTP, too, where they do not speak TLS',
-    registries,
-  ),
+  ...sourceSettings,
   ...proxySettings,
   ...accessSettings,
   ...companionSettings,
@@ -203,22 +185,8 @@ const settings = {
 type Rows = typeof settings
 export type Settings = { readonly [Name in keyof Rows]: ValueOf<Rows[Name]> }
 
-/** What the companion goes by: what it does not use cannot hinder it. */
-const companionNames = [
-  'url',
-  'token',
-  'tokenFile',
-  'caFile',
-  'leaderNamespace',
-  'workers',
-  'controllerListen',
-  'webhookListen',
-  'webhookCert',
-  'kubeconfig',
-  'logLevel',
-  'logFormat',
-] as const satisfies readonly (keyof Rows)[]
 export type CompanionSettings = Pick<Settings, (typeof companionNames)[number]>
+export type ClientSettings = Pick<Settings, (typeof clientNames)[number]>
 
 export type Reading<Read = Settings> =
   | { readonly settings: Read; readonly problems: null }
@@ -235,11 +203,24 @@ export function readSettings(environment: Environment): Reading {
 
 /** As `readSettings`, for `slipway controller`. */
 export function readCompanionSettings(environment: Environment): Reading<CompanionSettings> {
-  const rows = Object.fromEntries(companionNames.map((name) => [name, settings[name]]))
+  return readNamed(environment, companionNames, [onToken, onWebhook])
+}
+
+/** As `readSettings`, for commands that only ask a service. */
+export function readClientSettings(environment: Environment): Reading<ClientSettings> {
+  return readNamed(environment, clientNames, [onToken])
+}
+
+/** What is not named cannot hinder. @param rules that hold for what is set together */
+function readNamed<Name extends keyof Rows>(
+  environment: Environment,
+  names: readonly Name[],
+  rules: readonly (typeof onToken)[],
+): Reading<Pick<Settings, Name>> {
+  const rows = Object.fromEntries(names.map((name) => [name, settings[name]]))
   const { values, problems } = readRows(environment, rows)
-  const text = (name: string) => environment[name] || undefined
-  problems.push(...onToken(text), ...onWebhook(text))
-  return isCompanions(values, problems)
+  problems.push(...rules.flatMap((rule) => rule((variable) => environment[variable] || undefined)))
+  return isNamed(values, names, problems)
     ? { settings: values, problems: null }
     : { settings: null, problems }
 }
@@ -274,8 +255,12 @@ function isComplete(values: object, problems: readonly string[]): values is Sett
   return problems.length === 0 && Object.keys(settings).every((name) => name in values)
 }
 
-function isCompanions(values: object, problems: readonly string[]): values is CompanionSettings {
-  return problems.length === 0 && companionNames.every((name) => name in values)
+function isNamed<Name extends keyof Rows>(
+  values: object,
+  names: readonly Name[],
+  problems: readonly string[],
+): values is Pick<Settings, Name> {
+  return problems.length === 0 && names.every((name) => name in values)
 }
 
 export function hostPort({ host, port }: Listen): string {

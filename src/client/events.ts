@@ -1,5 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { Outage } from '../errors.ts'
+import { pathOf } from './path.ts'
 import type { Rest } from './rest.ts'
 
 /** One event; `id` is null where it bears none, and empty where the whole state begins. */
@@ -17,16 +18,19 @@ const largest = 4 * 1024 * 1024
 /**
  * What happens to images (http-api, `GET /api/v1/events`), once the service has begun to tell it.
  * @param lastId where to go on; empty for the whole state
+ * @param name of the one image that is listened to, null for all
  * @throws what `Rest` throws, here and while it is read
  */
 export async function openEvents(
   rest: Rest,
   lastId: string,
   signal: AbortSignal,
+  name: string | null = null,
 ): Promise<AsyncGenerator<ServiceEvent>> {
+  const path = name === null ? '/api/v1/events' : `${pathOf(name)}/events`
   const headers = lastId === '' ? {} : { 'last-event-id': lastId }
   const type = 'text/event-stream'
-  return eventsIn(await rest.open('/api/v1/events', type, headers, silence, signal))
+  return eventsIn(await rest.open(path, type, headers, silence, signal))
 }
 
 /** @throws Outage SERVICE_UNREACHABLE for an event that is too large */

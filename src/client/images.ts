@@ -1,7 +1,70 @@
 import { z } from 'zod'
 import { Refusal } from '../errors.ts'
-import { statusSchema } from '../image/status.ts'
+import type { DataSource } from '../image/data-source.ts'
+import type { Format } from '../image/format.ts'
+import type { Phase } from '../image/phase.ts'
+import { imageSchema, statusSchema } from '../image/status.ts'
+import { pathOf } from './path.ts'
 import type { Rest } from './rest.ts'
+
+/** An image as REST shows it. */
+export type Image = z.output<typeof imageSchema>
+
+export type ImageFilter = {
+  readonly phase?: Phase
+  readonly format?: Format
+  readonly cdrom?: boolean
+}
+
+/** Images of one answer: each may have a CA bundle of 256 KiB, and few have one. */
+const pageSize = 500
+
+const listSchema = z.object({ items: z.array(imageSchema), continue: z.string().optional() })
+
+/** All that the filter lets through, by name, a page at a time; an empty page where there are none. */
+export async function* imagePages(
+  rest: Rest,
+  filter: ImageFilter,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Image[]> {
+  const query = new URLSearchParams({ limit: String(pageSize) })
+  for (const [name, value] of Object.entries(filter)) query.set(name, String(value))
+  for (let more = true; more;) {
+    const page = await rest.get(`/api/v1/images?${query.toString()}`, listSchema, signal)
+    yield page.items
+    more = page.continue !== undefined
+    query.set('continue', page.continue ?? '')
+  }
+}
+
+/** Null when the service itself says that there is none. */
+export async function findImage(
+  rest: Rest,
+  name: string,
+  signal: AbortSignal,
+): Promise<Image | null> {
+  return await unlessGone(rest.get(pathOf(name), imageSchema, signal))
+}
+
+/**
+ * Safe to repeat. What comes back may be the image that there is already, with the same source.
+ * @throws Refusal SPEC_DIFFERS, BEING_DELETED, and what the service says of the data source
+ */
+export async function newImage(
+  rest: Rest,
+  wanted: { readonly name: string; readonly dataSource: DataSource },
+  signal: AbortSignal,
+): Promise<Image> {
+  return await rest.post('/api/v1/images', wanted, imageSchema, signal)
+}
+
+/**
+ * Starts one again that is Failed or ImageLost.
+ * @throws Refusal IMAGE_NOT_FOUND, NOT_RETRYABLE, SECRETS_ERASED
+ */
+export async function retryImage(rest: Rest, name: string, signal: AbortSignal): Promise<Image> {
+  return await rest.post(`${pathOf(name)}/retry`, {}, imageSchema, signal)
+}
 
 /** Without its data source, which may hold a CA bundle: whoever asked for the image knows it. */
 export const ownedImageSchema = z
@@ -45,12 +108,7 @@ export async function imageByName(
   name: string,
   signal: AbortSignal,
 ): Promise<OwnedImage | null> {
-  try {
-    return await rest.get(pathOf(name), ownedImageSchema, signal)
-  } catch (error) {
-    if (isGone(error)) return null
-    throw error
-  }
+  return await unlessGone(rest.get(pathOf(name), ownedImageSchema, signal))
 }
 
 /**
@@ -64,15 +122,16 @@ export async function deleteImage(
   uid: string,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await rest.delete(`${pathOf(name)}?uid=${encodeURIComponent(uid)}`, signal)
-  } catch (error) {
-    if (!isGone(error)) throw error
-  }
+  await unlessGone(rest.delete(`${pathOf(name)}?uid=${encodeURIComponent(uid)}`, signal))
 }
 
-function pathOf(name: string): string {
-  return `/api/v1/images/${encodeURIComponent(name)}`
+async function unlessGone<Value>(asked: Promise<Value>): Promise<Value | null> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
+  }
 }
 
 function isGone(error: unknown): boolean {

@@ -50,7 +50,7 @@ export const accessSettings = {
   url: optional(
     'SLIPWAY_URL',
     'an http or https URL without query or user-info',
-    'the service that commands speak to; without it, they use the data folder, or ask the service at `SLIPWAY_LISTEN`',
+    'the service that commands speak to; without it, `slipway images` asks `http://127.0.0.1:8080`, and those that look after the storage use the data folder, or ask the service at `SLIPWAY_LISTEN`',
     baseUrl,
   ),
   token: secret('SLIPWAY_TOKEN', 'a token', 'the token that commands show the service', token),

@@ -51,6 +51,22 @@ export const companionSettings = {
   ),
 } as const
 
+/** What commands that ask a service go by. */
+export const clientNames = ['url', 'token', 'tokenFile', 'caFile'] as const
+
+/** What the companion goes by: what it does not use cannot hinder it. */
+export const companionNames = [
+  ...clientNames,
+  'leaderNamespace',
+  'workers',
+  'controllerListen',
+  'webhookListen',
+  'webhookCert',
+  'kubeconfig',
+  'logLevel',
+  'logFormat',
+] as const
+
 function files(text: string): readonly string[] | undefined {
   const all = text.split(delimiter).filter(Boolean)
   return all.length > 0 ? all.map((path) => resolve(path)) : undefined

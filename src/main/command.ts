@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import type { ParseArgsConfig } from 'node:util'
 import type { Settings } from '../env.ts'
 import { Refusal } from '../errors.ts'
+import { plain } from './plain.ts'
 
 /** Exit codes: 0 done, 1 the answer is no, 2 it was asked or set up wrongly, or refused; and these. */
 export const wrong = 2
@@ -19,17 +21,41 @@ export type Command = {
   readonly help: string
   /** Beside `--help` and `--output`, which all know. */
   readonly options: NonNullable<ParseArgsConfig['options']>
+  /** What an option may be, for completion: these words, or the name of an image; without an entry, a file. */
+  readonly choices?: { readonly [option: string]: readonly string[] | 'images' }
   /** @returns the exit code */
   readonly run: (operands: readonly string[], values: Values) => Promise<number>
 }
 
-export type Output = 'json' | 'table'
+export const outputs = ['json', 'table'] as const
+export type Output = (typeof outputs)[number]
+
+/** Of commands that show what a service has. */
+export const forms = ['table', 'json', 'yaml', 'name'] as const
+export type Form = (typeof forms)[number]
 
 /** A table for people, JSON for programs, unless one of them is asked for. */
-export function outputOf({ output: wanted }: Values): Output {
-  if (wanted === undefined) return process.stdout.isTTY ? 'table' : 'json'
-  if (wanted === 'json' || wanted === 'table') return wanted
-  throw new Refusal('UNSUPPORTED', `--output is "${String(wanted)}"; allowed: json or table`)
+export function outputOf(values: Values): Output {
+  return wordOf(values, 'output', outputs) ?? (process.stdout.isTTY ? 'table' : 'json')
+}
+
+/** As `outputOf`, of commands that have more of them. */
+export function formOf(values: Values): Form {
+  return wordOf(values, 'output', forms) ?? (process.stdout.isTTY ? 'table' : 'json')
+}
+
+/** @throws Refusal when it is none of the words */
+export function wordOf<Word extends string>(
+  values: Values,
+  option: string,
+  words: readonly Word[],
+): Word | undefined {
+  const wanted = values[option]
+  if (wanted === undefined) return undefined
+  const word = words.find((each) => each === wanted)
+  if (word !== undefined) return word
+  const allowed = `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+  throw new Refusal('UNSUPPORTED', `--${option} is "${String(wanted)}"; allowed: ${allowed}`)
 }
 
 export function textOf(values: Values, option: string): string | undefined {
@@ -70,8 +96,21 @@ export function print(text: string): 0 {
   return 0
 }
 
+/** As `print`; resolves when there is room for more. */
+export async function written(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** What a service or a source said may be in it. */
 export function complain(text: string): void {
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${text.split('\n').map(plain).join('\n')}\n`)
+}
+
+/** Ends with the first signal, as `signalled`. */
+export function interruption(): AbortSignal {
+  const stop = new AbortController()
+  void signalled().then(() => stop.abort())
+  return stop.signal
 }
 
 /** Resolves with the first signal. A second one ends the process at once, as the shell's user expects. */

@@ -63,6 +63,12 @@ export const entries: readonly Entry[] = [
     () => import('./health.ts'),
   ),
   row('config', '', 'print all settings and what they are set to', () => import('./config.ts')),
+  row(
+    'completion',
+    'bash|zsh|fish',
+    'print what makes a shell complete all this',
+    () => import('./completion.ts'),
+  ),
   row('version', '', 'print the version', () => import('./version.ts')),
 ]
 

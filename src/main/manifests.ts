@@ -10,10 +10,15 @@ export type Document = { readonly file: string; readonly kind: string; readonly 
  * @throws Refusal when it is a folder, too large, or none; the system's error when it cannot be read
  */
 export async function documentsOf(file: string): Promise<Document[]> {
+  return (await valuesOf(file)).flatMap((value) => known(file, value))
+}
+
+/** As `documentsOf`, whatever they are. */
+export async function valuesOf(file: string): Promise<unknown[]> {
   const { loadAll } = await import('js-yaml')
   const text = await textOfFile(file)
   try {
-    return loadAll(text).flatMap((value) => itemsOf(value).flatMap((item) => known(file, item)))
+    return loadAll(text).flatMap(itemsOf)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : ''
     throw new Refusal('INVALID_REQUEST', `${file} is no YAML: ${why}`, { cause })
@@ -55,7 +60,8 @@ function nameOf(value: object): string {
   return typeof name === 'string' ? ` "${name}"` : ''
 }
 
-function told(issue: z.core.$ZodIssue): string {
+/** What is wrong with a field. */
+export function told(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.')
   if (issue.code !== 'unrecognized_keys') return `${path}: ${issue.message}`
   return issue.keys.map((key) => `${path}.${key}: there is no such field`).join('; ')
@@ -65,7 +71,7 @@ function told(issue: z.core.$ZodIssue): string {
 const largest = 4 * 1024 * 1024
 
 /** @throws Refusal for a folder, for what is too large or no text; the system's error when it cannot be read */
-async function textOfFile(file: string): Promise<string> {
+export async function textOfFile(file: string): Promise<string> {
   const bytes = await bytesOfFile(file)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)

@@ -3,7 +3,7 @@ import { asFailure, Refusal, type Failure } from '../errors.ts'
 import { checked } from '../kube/answers.ts'
 import type { ClusterApi } from '../kube/cluster-api.ts'
 import type { Log } from '../log.ts'
-import { backoff, pause } from './pause.ts'
+import { backoff, pause } from '../client/pause.ts'
 import type { Preset } from './presets.ts'
 import { virtualMachineClass } from './virtual-machine-class/resource.ts'
 

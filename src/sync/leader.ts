@@ -3,7 +3,7 @@ import { asFailure, Outage } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { checked } from '../kube/answers.ts'
 import type { ClusterApi } from '../kube/cluster-api.ts'
-import { pause } from './pause.ts'
+import { pause } from '../client/pause.ts'
 
 export type LeaderOptions = {
   readonly api: Pick<ClusterApi, 'get' | 'create' | 'replace'>

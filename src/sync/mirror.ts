@@ -4,7 +4,7 @@ import { ownedImageSchema, type OwnedImage } from '../client/images.ts'
 import type { Rest } from '../client/rest.ts'
 import { asFailure, Outage, type Failure } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { backoff, pause } from './pause.ts'
+import { backoff, pause } from '../client/pause.ts'
 
 export type MirrorOptions = {
   readonly rest: Rest

@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts'
-import { backoff } from './pause.ts'
+import { backoff } from '../client/pause.ts'
 import { Row } from './row.ts'
 
 /** `later` is what may wait, such as progress: it is served in between, and keeps nothing else waiting. */

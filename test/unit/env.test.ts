@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { describeSettings, readCompanionSettings, readSettings } from '../../src/env.ts'
+import {
+  describeSettings,
+  readClientSettings,
+  readCompanionSettings,
+  readSettings,
+} from '../../src/env.ts'
 
 describe('settings', () => {
   test('have defaults that start a service on a laptop', () => {
@@ -197,8 +202,20 @@ describe('settings', () => {
     expect(settings).toMatchObject({ kubeconfig: ['/a', '/b'], workers: 64 })
   })
 
+  test('that commands which ask a service do not use do not hinder them', () => {
+    const others = { SLIPWAY_LISTEN: '0.0.0.0:8080', SLIPWAY_WORKERS: 'many' }
+    expect(readClientSettings({ ...others, SLIPWAY_URL: 'http://there/' }).settings).toEqual({
+      url: 'http://there',
+      token: null,
+      tokenFile: null,
+      caFile: null,
+    })
+    expect(readClientSettings({ SLIPWAY_URL: 'there' }).problems).toHaveLength(1)
+  })
+
   test('of the companion: a token and a file with one are too much', () => {
     const both = { SLIPWAY_TOKEN: 'secret', SLIPWAY_TOKEN_FILE: '/token' }
+    expect(readClientSettings(both).problems).toEqual(readCompanionSettings(both).problems)
     expect(readCompanionSettings(both).problems).toEqual([
       'SLIPWAY_TOKEN_FILE is "/token", but SLIPWAY_TOKEN is set, too; set only one of them',
     ])

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { asFailure, Refusal, type Failure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { backoff, pause } from '../pause.ts'
+import { backoff, pause } from '../../client/pause.ts'
 import { checked, statusFailure } from '../../kube/answers.ts'
 import type { ClusterApi, Metadata, Query } from '../../kube/cluster-api.ts'
 
