@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readSettings } from '../../src/env.ts'
 import { needsTool, tool } from '../support/clients.ts'
+import { needs } from '../support/programs.ts'
 import { attempt, run } from '../support/shell.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -39,6 +40,7 @@ const part = z.object({
 const model = z.object({
   services: z.record(z.string(), part),
   networks: z.record(z.string(), z.object({ internal: z.boolean().optional() })),
+  configs: z.record(z.string(), z.object({ content: z.string() })),
 })
 
 /** What Docker Compose's own parser makes of files, all profiles together. */
@@ -113,6 +115,22 @@ describe.skipIf(!needsTool('compose'))('deploy/compose.yaml', () => {
     const others = Object.entries(services).filter(([name]) => name !== 'slipway' && name !== 's3')
     expect(others.filter(([, { networks }]) => 'storage' in networks)).toEqual([])
   })
+
+  test.skipIf(!needs('promtool', 'apt-get install prometheus'))(
+    'gives Prometheus a configuration that it takes, with a token of its own',
+    async () => {
+      await using folder = await temporaryFolder()
+      const { configs } = await read([file])
+      const path = join(folder.path, 'prometheus.yaml')
+      await writeFile(path, configs['prometheus']?.content ?? '')
+      // Its rules and its token are elsewhere.
+      const told = await attempt('promtool', ['check', 'config', '--syntax-only', path])
+      expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('is valid') })
+      const [secret] = services['prometheus']?.secrets ?? []
+      expect(configs['prometheus']?.content).toContain(`credentials_file: ${secret?.target}\n`)
+      expect(configs['prometheus']?.content).toContain("targets: ['slipway:8080']")
+    },
+  )
 
   test('is held against what the parser knows', async () => {
     await using folder = await temporaryFolder()

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { freePort } from '../bench/peers/server.ts'
 import { clientHome, needsRoot, type Home } from '../support/clients.ts'
-import { baseRoot } from '../support/container-base.ts'
+import { baseRoot, nodeAt } from '../support/container-base.ts'
 import {
   imageConfig,
   runContainer,
@@ -58,8 +58,9 @@ describe.skipIf(!able)('the image that the Dockerfile makes', () => {
     const path = '/usr/local/bin:/usr/bin:/bin'
     await writeFile(home.at('base/Dockerfile'), `FROM scratch\nCOPY root /\nENV PATH=${path}\n`)
     await build('docker.io/library/node:24-slim', home.at('base'))
-    const cache = `${await packagesKept()}:/root/.npm`
-    await build('slipway', checkout, '--volume', cache, '--build-arg', 'REVISION=abc')
+    const mounts = [`${await packagesKept()}:/root/.npm`, `${process.execPath}:${nodeAt}:ro`]
+    const volumes = mounts.flatMap((mount) => ['--volume', mount])
+    await build('slipway', checkout, ...volumes, '--build-arg', 'REVISION=abc')
     const made = await buildah('inspect', '--type', 'image', 'slipway')
     config = z.object({ Docker: z.object({ config: imageConfig }) }).parse(JSON.parse(made))
       .Docker.config

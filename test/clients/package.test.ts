@@ -74,11 +74,15 @@ describe.skipIf(!able)('what npm pack makes', () => {
     expect({ code, told: JSON.parse(stdout) }).toMatchObject({ code: 0, told: { format: 'raw' } })
   })
 
-  test('takes images, shows its page and looks after a cluster on its own', async () => {
-    const play = [join(checkout, 'test/support/packed.ts'), join(kept(), 'dist/src/main.js')]
-    const said = await run(process.execPath, play, { cwd: home.at('empty') })
-    expect(said).toContain('the package took uploads')
-  })
+  test(
+    'takes images, shows its page and looks after a cluster on its own',
+    async () => {
+      const play = [join(checkout, 'test/support/packed.ts'), join(kept(), 'dist/src/main.js')]
+      const said = await run(process.execPath, play, { cwd: home.at('empty'), limit: patience })
+      expect(said).toContain('the package took uploads')
+    },
+    patience,
+  )
 
   describe.skipIf(!canVerify)('as a unit of systemd', () => {
     beforeAll(async () => {

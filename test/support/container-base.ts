@@ -4,11 +4,13 @@ import type { Home } from './clients.ts'
 
 /** What the Dockerfile's steps run, and what starts the service. */
 const programs = ['sh', 'env', 'mkdir', 'chown', 'find']
+/** Where this machine's Node is mounted. */
+export const nodeAt = '/usr/local/bin/node'
 const certificates = '/etc/ssl/certs/ca-certificates.crt'
 
 /**
- * The root of a stand-in for `node:24-slim`, out of programs of this machine: Node as it runs here, npm, and what the
- * Dockerfile calls. No registry is asked for an image.
+ * The root of a stand-in for `node:24-slim`, out of programs of this machine: npm, and what the Dockerfile calls, and a
+ * place for Node. No registry is asked for an image.
  */
 export async function baseRoot(home: Home): Promise<string> {
   const root = home.at('base/root')
@@ -18,7 +20,7 @@ export async function baseRoot(home: Home): Promise<string> {
     await mkdir(join(root, folder), { recursive: true })
   for (const folder of ['bin', 'lib', 'lib64']) await symlink(`usr/${folder}`, join(root, folder))
   for (const name of programs) await take(home, root, await found(home, name), `usr/bin/${name}`)
-  await take(home, root, process.execPath, 'usr/local/bin/node')
+  await takeNode(home, root)
   await takeNpm(home, root)
   await takeNames(home, root)
   return root
@@ -31,8 +33,18 @@ async function found(home: Home, name: string): Promise<string> {
 /** A program, with the libraries that it is linked to. */
 async function take(home: Home, root: string, program: string, to: string): Promise<void> {
   await copyFile(await realpath(program), join(root, to))
+  await takeLibraries(home, root, program)
+}
+
+async function takeLibraries(home: Home, root: string, program: string): Promise<void> {
   const linked = await home.run('ldd', program)
   for (const [library] of linked.matchAll(/\/\S+/g)) await takeFile(root, library)
+}
+
+/** Its 120 MB are not copied into each layer, but mounted where `nodeAt` says, which is empty. */
+async function takeNode(home: Home, root: string): Promise<void> {
+  await takeLibraries(home, root, process.execPath)
+  await writeFile(join(root, nodeAt), '', { mode: 0o755 })
 }
 
 async function takeFile(root: string, path: string): Promise<void> {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chown, mkdir, readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Home } from './clients.ts'
+import { nodeAt } from './container-base.ts'
 import { within } from './deadline.ts'
 import { Logs } from './logs.ts'
 import { attempt, type Ended } from './shell.ts'
@@ -29,11 +30,12 @@ const endsWithin = 20_000
 const enter = `set -e
 mount --bind "$0" "$0"
 mount --bind "$1" "$0/data"
+mount --bind "$2" "$0$3"
 mount -t tmpfs tmpfs "$0/tmp"
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount -o remount,bind,ro "$0"
-shift
+shift 3
 exec setpriv --no-new-privs chroot --userspec="$@"`
 
 /** A container where no runtime for containers works: its own mounts and processes, the network of this machine. */
@@ -106,7 +108,7 @@ export async function runContainer(
   const program = ['env', '-i', `--chdir=${config.WorkingDir}`, ...env]
   const args = [config.User, root, ...program, ...config.Entrypoint, ...config.Cmd]
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--', 'sh', '-c', enter]
-  const outer = spawn('unshare', [...namespaces, root, data, ...args], {
+  const outer = spawn('unshare', [...namespaces, root, data, process.execPath, nodeAt, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const container = new Container(outer, config, env)
