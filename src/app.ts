@@ -51,6 +51,8 @@ import { Reception } from './work/upload.ts'
 
 export type Service = {
   readonly address: Listen
+  /** What it takes: each with its method, `ALL` for any, and its path as Hono writes it. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
   /** Ends cleanly: answers go out, transfers stop where a later start finds them, everything is closed. */
   stop(): Promise<void>
 }
@@ -146,6 +148,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const held = resources.move()
   return {
     address: listener.address,
+    routes: routes.routes,
     async stop() {
       closing.abort()
       const closed = listener.close(grace)

@@ -73,7 +73,7 @@ export function front(options: FrontOptions): Routes {
     .route('/api/v1/virtual-machine-classes', machineClassRoutes())
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
-    .route('/', webRoutes(options))
+    .route('/', webRoutes({ ...options, document }))
     .notFound((c) => problem(c, nothing(c)))
     .onError((error, c) => (isRegistry(c.req.path) ? envelope(error, c) : problem(c, error)))
 }
