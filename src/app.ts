@@ -31,6 +31,8 @@ import { becomeOriginal } from './work/copy-mark.ts'
 import { Deadlines } from './work/deadlines.ts'
 import { Checkup } from './work/checkup.ts'
 import { Importer } from './work/import.ts'
+import { toldTo } from './work/journey-log.ts'
+import { Journeys } from './work/journeys.ts'
 import { Intake } from './work/intake.ts'
 import { Prober } from './work/probe.ts'
 import { OwnRegistry } from './work/own-registry.ts'
@@ -206,7 +208,9 @@ function assemble(settings: Settings, ground: Ground) {
   }
   const reached = { ...sourceOptions(settings), own }
   const from = sources(reached)
-  const shared = { ...ground, collector, active, progress, station }
+  const journeys = new Journeys(ground)
+  journeys.observe(toldTo(log))
+  const shared = { ...ground, collector, active, progress, station, journeys }
   const importer = new Importer({
     ...shared,
     sources: sources({ ...reached, bandwidth: importBandwidth(settings) }),
@@ -273,6 +277,7 @@ function assemble(settings: Settings, ground: Ground) {
     pushes,
     repositories,
     checkup,
+    journeys,
   }
 }
 
