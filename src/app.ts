@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
 import { openMaintenance } from './app/maintenance.ts'
 import { Rounds } from './app/rounds.ts'
+import type { Tracing } from './app/traces.ts'
 import { importBandwidth, sourceOptions } from './app/source-options.ts'
 import { programVersion, userAgent } from './app/version.ts'
 import { Catalog } from './catalog/catalog.ts'
@@ -22,6 +23,7 @@ import { listen } from './serve/listener.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './tls/pair.ts'
 import { sources } from './source/table.ts'
+import { untraced } from './traces.ts'
 import { isLinker, type Store } from './store/store.ts'
 import { openStore, storeName } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
@@ -66,7 +68,11 @@ const grace = 30_000
  * Puts the service together: the only place that knows which store, which clock, which port.
  * @throws Refusal when the data folder is in use or newer than this program, or the catalog is damaged or another store's
  */
-export async function openService(settings: Settings, log: Log): Promise<Service> {
+export async function openService(
+  settings: Settings,
+  log: Log,
+  { traces, observer }: Pick<Tracing, 'traces' | 'observer'> = { traces: untraced, observer: null },
+): Promise<Service> {
   const { dataDir } = settings
   await mkdir(dataDir, { recursive: true })
   await using resources = new AsyncDisposableStack()
@@ -92,6 +98,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
   const { pushes, repositories, writers, checkup } = work
+  if (observer) work.journeys.observe(observer)
   const isTaking = (id: string) => pushes.isTaking(id)
   const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
   const figures = openFigures(settings, { ...ground, room })
@@ -121,6 +128,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     checkup,
     redirection: redirection(settings, store),
     log,
+    traces,
     version: programVersion(),
     gate,
     uploadIdle: settings.uploadIdle,

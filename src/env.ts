@@ -5,6 +5,7 @@ import { companionSettings } from './env/companion.ts'
 import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
+import { traceNames, traceSettings } from './env/traces.ts'
 import {
   optional,
   required,
@@ -185,6 +186,7 @@ const settings = {
   ...proxySettings,
   ...accessSettings,
   ...companionSettings,
+  ...traceSettings,
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',
@@ -215,6 +217,7 @@ const companionNames = [
   'webhookListen',
   'webhookCert',
   'kubeconfig',
+  ...traceNames,
   'logLevel',
   'logFormat',
 ] as const satisfies readonly (keyof Rows)[]

@@ -125,22 +125,29 @@ export class Journeys {
     image: Omit<Begun, 'at'>,
     work: (journey: RunningJourney) => Promise<Result>,
   ): Promise<Result> {
+    const journey = new RunningJourney({ ...image, at: this.#options.now() }, this.#observers)
+    const innermost = async () => {
+      try {
+        return await work(journey)
+      } finally {
+        this.#tell(journey)
+      }
+    }
+    return await this.#observers.reduce(
+      (run, observer) => around(observer, journey.begun, run),
+      innermost,
+    )()
+  }
+
+  /** Within all that is around the attempt: a line of the log about its end belongs to its trace, too. */
+  #tell(journey: RunningJourney): void {
     const { now, log } = this.#options
-    const journey = new RunningJourney({ ...image, at: now() }, this.#observers)
-    const innermost = () => work(journey)
-    try {
-      return await this.#observers.reduce(
-        (run, observer) => around(observer, journey.begun, run),
-        innermost,
-      )()
-    } finally {
-      const ended = journey.ended(now())
-      for (const observer of this.#observers) {
-        try {
-          observer.ended?.(ended)
-        } catch (error) {
-          log.error({ err: error, image: image.image }, 'the end of an attempt could not be told')
-        }
+    const ended = journey.ended(now())
+    for (const observer of this.#observers) {
+      try {
+        observer.ended?.(ended)
+      } catch (error) {
+        log.error({ err: error, image: ended.image }, 'the end of an attempt could not be told')
       }
     }
   }
