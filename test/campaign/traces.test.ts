@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
 import { startCollector, type Collector, type ReceivedSpan } from '../support/otlp.ts'
+import { needs } from '../support/programs.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
+import { temporaryFolder } from '../support/temporary.ts'
+import { certify } from '../unit/source/certificates.ts'
 
 const secret = 'a-signature-nobody-may-see'
 const held = new AsyncDisposableStack()
@@ -103,6 +107,28 @@ describe('traces', () => {
     )
     expect(line).toMatchObject({ trace_id: span?.traceId, span_id: span?.id })
     expect(service.logs.toString()).not.toContain('some,key')
+  })
+})
+
+describe.skipIf(!needs('openssl', 'apt-get install openssl'))('a collector over TLS', () => {
+  test('is trusted by what SSL_CERT_FILE holds, and not without it', async () => {
+    const tls = await certify('IP:127.0.0.1')
+    await using folder = await temporaryFolder()
+    await writeFile(`${folder.path}/ca.pem`, tls.ca)
+    await using collector = await startCollector(tls)
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
+    await using stranger = await startService(endpoint)
+    await fetch(`${stranger.base}/api/v1/images`)
+    await stranger.stop()
+    expect(collector.spans).toEqual([])
+    expect(stranger.logs.toString()).toContain('traces cannot be sent')
+    await using service = await startService({
+      ...endpoint,
+      SSL_CERT_FILE: `${folder.path}/ca.pem`,
+    })
+    await fetch(`${service.base}/api/v1/images`)
+    await service.stop()
+    expect(collector.spans.map(({ name }) => name)).toEqual(['GET /api/v1/images'])
   })
 })
 
