@@ -6,6 +6,7 @@ import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
 import { startCollector, type Collector, type ReceivedSpan } from '../support/otlp.ts'
 import { needs } from '../support/programs.ts'
 import { send } from '../support/rest.ts'
+import { needsS3, startS3 } from '../support/s3.ts'
 import { startService, type Service } from '../support/service.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 import { certify } from '../unit/source/certificates.ts'
@@ -129,6 +130,28 @@ describe.skipIf(!needs('openssl', 'apt-get install openssl'))('a collector over 
     await fetch(`${service.base}/api/v1/images`)
     await service.stop()
     expect(collector.spans.map(({ name }) => name)).toEqual(['GET /api/v1/images'])
+  })
+})
+
+describe.skipIf(!needsS3())('an upload to the object store', () => {
+  test('has the requests that went there, without their signatures', async () => {
+    await using collector = await startCollector()
+    await using s3 = await startS3()
+    await using service = await startService({
+      ...s3.variables(),
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+    })
+    await send(await service.rest.createUpload('sent'), new Uint8Array(disk(mebibyte)))
+    await service.rest.ready('sent')
+    await service.stop()
+    const upload = collector.spans.find(({ name }) => name === 'upload')
+    const asked = collector.spans.filter(({ parent, kind }) => parent === upload?.id && kind === 3)
+    expect(asked.map(({ name }) => name)).toContain('PUT')
+    const { port } = new URL(s3.endpoint)
+    expect(new Set(asked.map(({ attributes }) => attributes['server.port']))).toEqual(
+      new Set([Number(port)]),
+    )
+    expect(collector.raw).not.toMatch(/X-Amz|AWS4|Signature/i)
   })
 })
 

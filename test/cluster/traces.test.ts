@@ -8,7 +8,7 @@ import { startCollector } from '../support/otlp.ts'
 import { startService } from '../support/service.ts'
 
 describe.skipIf(!needsCluster())('a trace', () => {
-  test('leads from the companion through the service, and nobody's token is in it', async () => {
+  test('leads from the companion through the service, and has no credentials', async () => {
     await using cluster = await startCluster()
     await cluster.applyCrds()
     await using collector = await startCollector()
