@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
 import { openMaintenance } from './app/maintenance.ts'
 import { Rounds } from './app/rounds.ts'
+import type { Tracing } from './app/traces.ts'
 import { importBandwidth, sourceOptions } from './app/source-options.ts'
 import { programVersion, userAgent } from './app/version.ts'
 import { Catalog } from './catalog/catalog.ts'
@@ -23,6 +24,7 @@ import { listen } from './serve/listener.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './tls/pair.ts'
 import { sources } from './source/table.ts'
+import { untraced } from './traces.ts'
 import { isLinker, type Store } from './store/store.ts'
 import { openStore, storeName } from './store/table.ts'
 import { Active, type Stopped } from './work/active.ts'
@@ -32,6 +34,8 @@ import { becomeOriginal } from './work/copy-mark.ts'
 import { Deadlines } from './work/deadlines.ts'
 import { Checkup } from './work/checkup.ts'
 import { Importer } from './work/import.ts'
+import { toldTo } from './work/journey-log.ts'
+import { Journeys } from './work/journeys.ts'
 import { Intake } from './work/intake.ts'
 import { Prober } from './work/probe.ts'
 import { OwnRegistry } from './work/own-registry.ts'
@@ -52,6 +56,8 @@ import { Reception } from './work/upload.ts'
 
 export type Service = {
   readonly address: Listen
+  /** What it takes: each with its method, `ALL` for any, and its path as Hono writes it. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
   /** Ends cleanly: answers go out, transfers stop where a later start finds them, everything is closed. */
   stop(): Promise<void>
 }
@@ -63,7 +69,11 @@ const grace = 30_000
  * Puts the service together: the only place that knows which store, which clock, which port.
  * @throws Refusal when the data folder is in use or newer than this program, or the catalog is damaged or another store's
  */
-export async function openService(settings: Settings, log: Log): Promise<Service> {
+export async function openService(
+  settings: Settings,
+  log: Log,
+  { traces, observer }: Pick<Tracing, 'traces' | 'observer'> = { traces: untraced, observer: null },
+): Promise<Service> {
   const { dataDir } = settings
   await mkdir(dataDir, { recursive: true })
   await using resources = new AsyncDisposableStack()
@@ -89,6 +99,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
   const { pushes, repositories, writers, checkup } = work
+  if (observer) work.journeys.observe(observer)
   const isTaking = (id: string) => pushes.isTaking(id)
   const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
   const figures = openFigures(settings, { ...ground, room })
@@ -119,6 +130,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     checkup,
     redirection: redirection(settings, store),
     log,
+    traces,
     version: programVersion(),
     gate,
     uploadIdle: settings.uploadIdle,
@@ -148,6 +160,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const held = resources.move()
   return {
     address: listener.address,
+    routes: routes.routes,
     async stop() {
       closing.abort()
       const closed = listener.close(grace)
@@ -205,7 +218,9 @@ function assemble(settings: Settings, ground: Ground) {
   }
   const reached = { ...sourceOptions(settings), own }
   const from = sources(reached)
-  const shared = { ...ground, collector, active, progress, station }
+  const journeys = new Journeys(ground)
+  journeys.observe(toldTo(log))
+  const shared = { ...ground, collector, active, progress, station, journeys }
   const importer = new Importer({
     ...shared,
     sources: sources({ ...reached, bandwidth: importBandwidth(settings) }),
@@ -272,6 +287,7 @@ function assemble(settings: Settings, ground: Ground) {
     pushes,
     repositories,
     checkup,
+    journeys,
   }
 }
 

@@ -6,6 +6,7 @@ import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
 import { sourceSettings } from './env/sources.ts'
+import { traceSettings } from './env/traces.ts'
 import {
   optional,
   required,
@@ -167,6 +168,7 @@ const settings = {
   ...proxySettings,
   ...accessSettings,
   ...companionSettings,
+  ...traceSettings,
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',
     'info',

@@ -165,6 +165,13 @@ export class Bug extends Failure {
   }
 }
 
+/** The table for people; what only the companion meets is not in it. */
+export function describeFailures() {
+  return Object.entries(table)
+    .filter(([code]) => !code.startsWith('CLUSTER_'))
+    .map(([code, { kind, status }]) => ({ code, kind, status }))
+}
+
 const rows: ReadonlyMap<string, Row> = new Map(Object.entries(table))
 
 /** The failure that another process told by its code (problem+json); null for a code that is none of ours, or our own mistake. */

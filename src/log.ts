@@ -8,12 +8,20 @@ export type LogOptions = {
   readonly format: 'json' | 'pretty' | null
   /** Standard output without it. Commands keep that for their result. */
   readonly to?: 'stdout' | 'stderr'
+  /** What else every line says, when it is written. */
+  readonly also?: (() => object) | null
 }
 
 /** One JSON line an event on standard output, or lines for people on a terminal. Never a token, a password, a signed URL. */
-export function openLog({ level, format, to = 'stdout' }: LogOptions): Log {
+export function openLog({ level, format, to = 'stdout', also = null }: LogOptions): Log {
   const serializers = { err: told }
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers,
+    ...(also && { mixin: also }),
+  }
   const wanted = format ?? (process[to].isTTY ? 'pretty' : 'json')
   return wanted === 'pretty'
     ? pino(options, prettyStream(to))

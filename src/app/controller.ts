@@ -21,6 +21,7 @@ import {
 } from '../sync/resource.ts'
 import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
+import { untraced, type Named, type Traces } from '../traces.ts'
 import { openMachineClasses } from './machine-classes.ts'
 import { userAgent } from './version.ts'
 import { openAdmission } from './webhook.ts'
@@ -40,14 +41,18 @@ export type Controller = AsyncDisposable & {
   stop(): Promise<void>
 }
 
-const usualService = 'http://127.0.0.1:8080'
+export const usualService = 'http://127.0.0.1:8080'
 type Resources = Informer<ClusterVirtualImage>
 
 /**
  * @throws Refusal UNSUPPORTED when it is not known where the API server is, an address is taken, or the mounted certificate of
  * the webhook cannot be used
  */
-export async function openController(settings: CompanionSettings, log: Log): Promise<Controller> {
+export async function openController(
+  settings: CompanionSettings,
+  log: Log,
+  traces: Traces = untraced,
+): Promise<Controller> {
   await using undo = new AsyncDisposableStack()
   const metrics = new CompanionMetrics()
   const api = undo.use(connect(settings, metrics))
@@ -92,7 +97,8 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
       {
         queue,
         workers,
-        work: (name, until) => images.reconcile(name, until),
+        work: (name, until) =>
+          traces.within(reconciling(name), () => images.reconcile(name, until)),
         names: () => namesOf(resources),
         follow: () => ({ [Symbol.dispose]: images.watch() }),
         listen: (until) => mirror.run(until),
@@ -117,6 +123,12 @@ export async function openController(settings: CompanionSettings, log: Log): Pro
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
+}
+
+/** A resource's work as a span. */
+function reconciling(name: string): Named {
+  const attributes = { 'k8s.resource.kind': 'ClusterVirtualImage', 'k8s.resource.name': name }
+  return { name: 'reconcile', kind: 'internal', attributes }
 }
 
 function* namesOf(resources: Resources): Generator<string> {

@@ -2,6 +2,7 @@ import { delimiter, resolve } from 'node:path'
 import { z } from 'zod'
 import { optional, required } from './setting.ts'
 import { by, file, listen } from './texts.ts'
+import { traceNames } from './traces.ts'
 
 /** What `slipway controller` reads, and of that the service where the API server is. */
 export const companionSettings = {
@@ -63,6 +64,7 @@ export const companionNames = [
   'webhookListen',
   'webhookCert',
   'kubeconfig',
+  ...traceNames,
   'logLevel',
   'logFormat',
 ] as const

@@ -1,5 +1,6 @@
 import type { CompanionSettings } from '../env.ts'
 import { Refusal } from '../errors.ts'
+import { untraced } from '../traces.ts'
 import { none, signalled, trust, type Command } from './command.ts'
 
 export const command: Command = {
@@ -28,11 +29,17 @@ async function companionSettings(): Promise<CompanionSettings> {
 
 async function control(settings: CompanionSettings): Promise<number> {
   const { openLog } = await import('../log.ts')
-  const { openController } = await import('../app/controller.ts')
+  const { openController, usualService } = await import('../app/controller.ts')
   const { hostPort } = await import('../env.ts')
-  const log = openLog({ level: settings.logLevel, format: settings.logFormat })
+  const { isTraced, openTraces } = await import('../app/traces.ts')
+  let traces = untraced
+  const also = isTraced(settings) ? () => traces.ids() ?? {} : null
+  const log = openLog({ level: settings.logLevel, format: settings.logFormat, also })
+  const own = settings.url ?? usualService
+  await using tracing = await openTraces({ settings, name: 'slipway-controller', own }, log)
+  ;({ traces } = tracing)
   const told = signalled()
-  await using controller = await openController(settings, log)
+  await using controller = await openController(settings, log, traces)
   const { address, webhook, server, service } = controller
   const places = { health: hostPort(address), ...(webhook && { webhook: hostPort(webhook) }) }
   log.info({ ...places, server, service }, 'slipway controller has begun')

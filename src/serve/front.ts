@@ -22,6 +22,8 @@ import { problem } from './problem.ts'
 import { envelope } from './registry/envelope.ts'
 import { registryRoutes, type RegistryOptions } from './registry/registry.ts'
 import { expectsContinue } from './request-body.ts'
+import type { Traces } from '../traces.ts'
+import { traced } from './traced.ts'
 import { uploadRoutes, type UploadOptions } from './upload/upload.ts'
 import { webRoutes } from './web/routes.ts'
 
@@ -33,6 +35,7 @@ export type FrontOptions = ApiOptions &
   RegistryOptions &
   UploadOptions & {
     readonly log: Log
+    readonly traces: Traces
     readonly version: string
     /** No credentials, and nobody said that this is meant. */
     readonly loopbackOnly: boolean
@@ -47,6 +50,7 @@ export function front(options: FrontOptions): Routes {
   const document = openApiDocument(options.version)
   return new Hono<Env>()
     .use(identify(options.log))
+    .use(traced(options.traces))
     .use(limitSilence)
     .use(cors(options.corsOrigins))
     .use(guard(options))
@@ -73,7 +77,7 @@ export function front(options: FrontOptions): Routes {
     .route('/api/v1/virtual-machine-classes', machineClassRoutes())
     .route('/upload', uploadRoutes(options))
     .route('/', registryRoutes(options))
-    .route('/', webRoutes(options))
+    .route('/', webRoutes({ ...options, document }))
     .notFound((c) => problem(c, nothing(c)))
     .onError((error, c) => (isRegistry(c.req.path) ? envelope(error, c) : problem(c, error)))
 }

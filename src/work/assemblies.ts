@@ -8,6 +8,7 @@ import { Arrival, stagedOf } from './arrival.ts'
 import { Assembly, type Beginning } from './assembly.ts'
 import type { Collector } from './collect.ts'
 import { ingest, type Station } from './ingest.ts'
+import type { Journey, Journeys, RunningJourney } from './journeys.ts'
 import type { Progress } from './progress.ts'
 import { publish } from './publish.ts'
 import type { Admission } from './upload-door.ts'
@@ -22,6 +23,7 @@ export type AssembliesOptions = {
   readonly active: Active
   readonly progress: Progress
   readonly records: UploadRecords
+  readonly journeys: Journeys
   /** Milliseconds without a byte after which a begun upload is given up. */
   readonly idle: number
   readonly now: () => number
@@ -103,13 +105,15 @@ export class Assemblies {
   }
 
   async #run(assembly: Assembly, arrival: Arrival): Promise<Image> {
-    const { active, progress, log, onReady } = this.#options
+    const { active, progress, journeys, onReady } = this.#options
     const { image } = assembly.beginning
+    const { name, uid, attempt } = image
+    const begun = { image: name, uid, source: 'Upload', attempt } as const
     const ran = await active.run(image.uid, 'the upload', async (signal) => {
       try {
-        return await this.#ingest(assembly, arrival, signal)
-      } catch (error) {
-        throw await this.#ended(assembly, error, signal)
+        return await journeys.run(begun, (journey) =>
+          this.#travel(assembly, arrival, journey, signal),
+        )
       } finally {
         assembly.wake()
         this.#all.delete(image.uid)
@@ -118,16 +122,38 @@ export class Assemblies {
     })
     if (!ran) throw new Bug(`the image ${image.uid} has two transfers`)
     progress.forget(image.uid)
-    log.info({ image: image.name, digest: ran.result.stored?.manifest.digest }, 'image ready')
     onReady(image.name)
     return ran.result
   }
 
-  async #ingest({ beginning, feed, transfer }: Assembly, arrival: Arrival, signal: AbortSignal) {
+  async #travel(
+    assembly: Assembly,
+    arrival: Arrival,
+    journey: RunningJourney,
+    signal: AbortSignal,
+  ): Promise<Image> {
+    try {
+      const ready = await this.#ingest(assembly, arrival, journey, signal)
+      journey.conclude({ outcome: 'ready', digest: ready.stored?.manifest.digest ?? null })
+      return ready
+    } catch (error) {
+      throw await this.#ended(assembly, error, journey, signal)
+    }
+  }
+
+  async #ingest(
+    { beginning, feed, transfer }: Assembly,
+    arrival: Arrival,
+    journey: Journey,
+    signal: AbortSignal,
+  ) {
     const { image, total: size, checksums } = beginning
-    const onBytes = (count: number) => transfer.add(count)
+    const onBytes = (count: number) => {
+      transfer.add(count)
+      journey.came(count)
+    }
     return await ingest(
-      { body: feed, size, checksums, onBytes },
+      { body: feed, size, checksums, onBytes, journey },
       arrival,
       this.#options.station,
       (ingested) => publish(image, ingested, {}, this.#shelf, signal),
@@ -141,7 +167,12 @@ export class Assemblies {
   }
 
   /** Records how an upload ended that did not end well; returns what the client is told. */
-  async #ended(assembly: Assembly, error: unknown, signal: AbortSignal): Promise<Failure> {
+  async #ended(
+    assembly: Assembly,
+    error: unknown,
+    journey: RunningJourney,
+    signal: AbortSignal,
+  ): Promise<Failure> {
     const { image, upload } = assembly.beginning
     const { progress, log, station } = this.#options
     const received = assembly.feed.position
@@ -152,6 +183,10 @@ export class Assemblies {
     const isElsewhere = reason instanceof Stopped && !['shutdown', 'idle'].includes(reason.why)
     // Who deletes it, ends it or goes on with it records that.
     if (signal.aborted && isElsewhere) return failure
+    if (!signal.aborted || isIdle(reason)) {
+      const outcome = failure.row.kind === 'outage' ? 'retried' : 'failed'
+      journey.conclude({ outcome, code: failure.code })
+    }
     const size = assembly.isComplete ? received : assembly.beginning.total
     await this.record(image, async (records) => {
       if (failure.row.kind !== 'outage') return await records.giveUp(image, upload, failure)
@@ -171,6 +206,10 @@ export class Assemblies {
       )
     }
   }
+}
+
+function isIdle(reason: unknown): boolean {
+  return reason instanceof Stopped && reason.why === 'idle'
 }
 
 /** What a process that was killed had not brought to the disk. */

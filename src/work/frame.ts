@@ -4,6 +4,7 @@ import { headSize, layerHead, layerTail } from '../pack/tar-frame.ts'
 import type { Digester } from '../store/digester.ts'
 import type { Staging } from '../store/store.ts'
 import { Gate } from './gate.ts'
+import type { Journey } from './journeys.ts'
 import { free, Passing } from './passing.ts'
 
 export type Framed = {
@@ -19,6 +20,7 @@ type Disk = {
   /** Its head is shown to it. */
   readonly inspection: Inspection
   readonly digester: Digester
+  readonly journey: Journey
 }
 
 /**
@@ -97,11 +99,13 @@ const looks = new Gate(4)
 
 /** Shows what the disk begins with, out of what is staged. */
 async function look<Result>(
-  { inspection }: Disk,
+  { inspection, journey }: Disk,
   staging: Staging,
   see: (head: Buffer) => Result,
   signal: AbortSignal,
 ): Promise<Result> {
+  using looking = journey.enter('inspect')
+  void looking
   using turn = await looks.enter(signal)
   void turn
   const head = await staging.read(headSize, inspection.headReceived, signal)

@@ -5,7 +5,7 @@ import { asFailure, Bug, type Failure } from '../errors.ts'
 import { checksumsOf, type DataSource } from '../image/data-source.ts'
 import { imageTag } from '../image/name.ts'
 import type { Log } from '../log.ts'
-import type { Resolved, Source } from '../source/source.ts'
+import type { Place, Resolved, Source } from '../source/source.ts'
 import type { Store } from '../store/store.ts'
 import { Stopped, type Active } from './active.ts'
 import { Arrival } from './arrival.ts'
@@ -14,7 +14,9 @@ import type { Collector } from './collect.ts'
 import { ingest, type Station } from './ingest.ts'
 import { borrow } from './object-reference.ts'
 import type { Progress } from './progress.ts'
-import { doubted, goOn, goOnIn, type Hearing } from './go-on.ts'
+import { doubted, goOn, goOnIn } from './go-on.ts'
+import { heardBy, type Heard } from './heard.ts'
+import type { Journey, Journeys, Outcome, RunningJourney } from './journeys.ts'
 import { shareKnownBytes } from './known-bytes.ts'
 import { askAgain } from './known-source.ts'
 import { hang, leaseHolder, publish, publishShared } from './publish.ts'
@@ -32,6 +34,7 @@ export type ImporterOptions = {
   readonly collector: Collector
   readonly active: Active
   readonly progress: Progress
+  readonly journeys: Journeys
   readonly sources: { readonly [type in DataSource['type']]?: Source }
   /**
    * Whether a layer that another registry names, and that is here already, may be used without being fetched: not where some
@@ -72,63 +75,82 @@ export class Importer implements Worker {
   }
 
   async #attempt(job: Job, signal: AbortSignal): Promise<void> {
-    const { catalog, progress, log } = this.#options
+    const { catalog, journeys } = this.#options
     const image = await catalog.read.images.byUid(job.imageUid)
     if (!image || image.phase === 'Terminating') return
+    const { name, uid, dataSource, retries } = image
+    const begun = { image: name, uid, source: dataSource.type, attempt: retries + 1 }
+    await journeys.run(begun, (journey) => this.#travel(image, job, journey, signal))
+  }
+
+  async #travel(image: Image, job: Job, journey: RunningJourney, signal: AbortSignal) {
+    const { catalog, progress } = this.#options
     const transfer = progress.begin(image.uid, job.progress)
     const waiting = new Waiting(image, this.#options)
-    const hearing = { catalog, tally: transfer, patience: waiting.patience }
+    const tally = heardBy(transfer, journey)
+    const hearing = { catalog, tally, patience: waiting.patience, journey }
     try {
       const ready = await this.#bring(image, job, hearing, signal)
-      log.info({ image: ready.name, digest: ready.stored?.manifest.digest }, 'image ready')
+      journey.conclude({ outcome: 'ready', digest: ready.stored?.manifest.digest ?? null })
       this.#options.onReady(ready.name)
     } catch (error) {
       const retryUntil = job.retryUntil ?? waiting.until
-      await this.#record(image, { ...job, retryUntil }, error, signal)
+      await this.#record(image, { ...job, retryUntil }, error, journey, signal)
     } finally {
       this.#arrivals.delete(image.uid)
       progress.end(image.uid, transfer)
     }
   }
 
-  async #bring(image: Image, job: Job, hearing: Hearing, signal: AbortSignal): Promise<Image> {
+  async #bring(image: Image, job: Job, hearing: Heard, signal: AbortSignal): Promise<Image> {
     const { objectRef } = image.dataSource
     if (!objectRef) return await this.#fetch(image, job, hearing, signal)
     const stored = await borrow(image, objectRef.name, this.#options)
     await this.#provisioning(image)
-    return await hang(image, { stored, placed: [] }, this.#options, signal)
+    const placed = { stored, placed: [] }
+    return await hearing.journey.during('commit', () => hang(image, placed, this.#options, signal))
   }
 
-  async #fetch(image: Image, job: Job, hearing: Hearing, signal: AbortSignal): Promise<Image> {
-    const { sources, station, key } = this.#options
-    const { type } = image.dataSource
-    const source = sources[type]
-    if (!source) throw new Bug(`there is no source of type ${type}`)
+  async #fetch(image: Image, job: Job, hearing: Heard, signal: AbortSignal): Promise<Image> {
+    const { station } = this.#options
+    const { journey } = hearing
+    const place = this.#placeOf(image)
     await this.#provisioning(image)
-    const place = source.at(sectionOf(withSecrets(image, key)))
-    const resolved = await place.resolve?.(signal)
+    const resolved = await journey.during('fetch', async () => place.resolve?.(signal))
     const here =
       (await shareKnownBytes(image, job, this.#options)) ??
-      (await this.#layer(image, resolved, signal))
-    if (here) return await this.#share(image, here, signal)
+      (await journey.during('inspect', () => this.#layer(image, resolved, signal)))
+    if (here) return await this.#share(image, here, journey, signal)
     const arrival = await Arrival.open(image.uid, station.store, job.size ?? Infinity)
     this.#arrivals.set(image.uid, arrival)
     const known = { ...this.#options, tally: hearing.tally }
-    const again = await askAgain(image, place, arrival, known, signal)
-    if (again.shared) return await this.#share(image, again.shared, signal)
-    const opened = await (resolved
-      ? goOnIn(resolved, arrival, job, hearing, signal)
-      : goOn(again.place, arrival, job, hearing, signal))
+    const again = await journey.during('fetch', () =>
+      askAgain(image, place, arrival, known, signal),
+    )
+    if (again.shared) return await this.#share(image, again.shared, journey, signal)
+    const opened = await journey.during('fetch', () =>
+      resolved
+        ? goOnIn(resolved, arrival, job, hearing, signal)
+        : goOn(again.place, arrival, job, hearing, signal),
+    )
     const { body, size, facts } = opened
     const ready = ingest(
       // The source itself tells how far it is: what it gives may not be what it gets.
-      { body, size, checksums: checksumsOf(image.dataSource), onBytes: () => {} },
+      { body, size, checksums: checksumsOf(image.dataSource), onBytes: () => {}, journey },
       arrival,
       station,
       (ingested) => publish(image, ingested, facts, this.#options, signal),
       signal,
     )
     return await ready.catch((error: unknown) => Promise.reject(doubted(error, opened)))
+  }
+
+  #placeOf(image: Image): Place {
+    const { sources, key } = this.#options
+    const { type } = image.dataSource
+    const source = sources[type]
+    if (!source) throw new Bug(`there is no source of type ${type}`)
+    return source.at(sectionOf(withSecrets(image, key)))
   }
 
   /** A layer that is here already; null when it is not, or is not for everyone. */
@@ -139,9 +161,12 @@ export class Importer implements Worker {
   }
 
   /** The image on what is here already; what an earlier attempt has fetched is of no use. */
-  async #share(image: Image, { judged, facts }: Shared, signal: AbortSignal): Promise<Image> {
+  async #share(image: Image, shared: Shared, journey: Journey, signal: AbortSignal) {
+    const { judged, facts } = shared
     await Arrival.discard(image.uid, this.#options.store)
-    return await publishShared(image, judged, facts, this.#options, signal)
+    return await journey.during('commit', () =>
+      publishShared(image, judged, facts, this.#options, signal),
+    )
   }
 
   async #provisioning(image: Image): Promise<void> {
@@ -156,12 +181,21 @@ export class Importer implements Worker {
     if (!changed) throw new Stopped('deleted')
   }
 
-  async #record(image: Image, job: Job, error: unknown, signal: AbortSignal): Promise<void> {
+  async #record(
+    image: Image,
+    job: Job,
+    error: unknown,
+    journey: RunningJourney,
+    signal: AbortSignal,
+  ): Promise<void> {
     const reason: unknown = signal.aborted ? signal.reason : error
     if (reason instanceof Stopped) return await this.#stopped(image, reason)
     const failure = asFailure(error)
+    const { code } = failure
+    // Where the end cannot be recorded, the job is somebody's later.
+    journey.conclude({ outcome: 'retried', code })
     try {
-      await this.#conclude(image, job, failure)
+      journey.conclude({ outcome: await this.#conclude(image, job, failure), code })
     } finally {
       // Only then, so that nothing that is logged can keep the end from being recorded.
       const { log } = this.#options
@@ -169,10 +203,10 @@ export class Importer implements Worker {
     }
   }
 
-  async #conclude(image: Image, job: Job, failure: Failure): Promise<void> {
+  async #conclude(image: Image, job: Job, failure: Failure): Promise<Outcome> {
     const { now, retryFor, catalog } = this.#options
     const current = await catalog.read.images.byUid(image.uid)
-    if (!current || current.phase === 'Terminating') return
+    if (!current || current.phase === 'Terminating') return 'stopped'
     // Who gets on is not failing: patience is for standing still. It ends, because progress does not go back.
     const gotOn = this.progress(image.uid) > job.progress
     const until = (gotOn ? null : job.retryUntil) ?? now() + retryFor
@@ -180,6 +214,7 @@ export class Importer implements Worker {
     const at = now() + backoff(failures, failure.retryAfter, this.#options.random)
     const again = failure.row.retry && at <= until
     await (again ? this.#postpone(current, failure, at, until) : this.#giveUp(current, failure))
+    return again ? 'retried' : 'failed'
   }
 
   /** Deleted images have no record any more; a stopping service leaves the job to its next start. */

@@ -15,6 +15,7 @@ import type { Arrival } from './arrival.ts'
 import { bindTo } from './body.ts'
 import { algorithmsOf, compare } from './checksums.ts'
 import { frame } from './frame.ts'
+import { untold, type Journey } from './journeys.ts'
 import { Meter } from './meter.ts'
 import type { Claim, Room } from './room.ts'
 
@@ -26,6 +27,8 @@ export type Incoming = {
   readonly checksums: Checksums
   /** Told of received bytes, as they were sent. */
   readonly onBytes: (count: number) => void
+  /** Is told of the stages. */
+  readonly journey: Journey
 }
 
 export type Station = {
@@ -78,35 +81,35 @@ async function takeIn<Kept>(
   keep: (ingested: Ingested) => Promise<Kept>,
   signal: AbortSignal,
 ): Promise<Kept> {
-  const { checksums, size: whole } = incoming
+  const { checksums, size: whole, journey } = incoming
+  using storing = journey.enter('store')
   const goesOn = { imageUid: arrival.id, staged: arrival.offset }
   using claim = await station.room.claim(whole === null ? null : whole - arrival.offset, goesOn)
-  const { body, wrapped } = await recognised(incoming.body, arrival)
+  const { body, wrapped } = await recognised(incoming, arrival)
   using opened = wrapped
     ? await openWrapped({ ...incoming, body }, arrival, station, claim, signal)
     : openPlain({ ...incoming, body }, arrival.offset, station, claim)
   const staging = await arrival.layer(opened.size)
   const inspection = new Inspection(station.limits, opened.size, 'shown')
-  const { size, facts } = await frame({ ...opened, inspection }, staging, signal)
+  const { size, facts } = await frame({ ...opened, inspection, journey }, staging, signal)
   const ofDisk = await opened.digester.finish()
   const ofSource = opened.outer ? await opened.outer.finish() : ofDisk
   compare(ofSource, checksums)
   const layer = await staging.seal(signal)
-  const surveyed = await survey(facts.format, diskIn(staging, size), signal)
+  const surveyed = await journey.during('inspect', () =>
+    survey(facts.format, diskIn(staging, size), signal),
+  )
+  storing.leave()
   const source = { bytes: opened.received(), sha256: sha256(ofSource) }
-  return await keep({
-    staging,
-    layer,
-    disk: { digest: sha256(ofDisk), size },
-    facts: { ...facts, ...surveyed },
-    source,
-  })
+  const disk = { digest: sha256(ofDisk), size }
+  const ingested = { staging, layer, disk, facts: { ...facts, ...surveyed }, source }
+  return await journey.during('commit', () => keep(ingested))
 }
 
 /** What is here tells whether it is wrapped; without anything the first bytes do. */
-async function recognised(incoming: Readable, { isWrapped: known }: Arrival) {
-  if (known !== null) return { body: incoming, wrapped: known }
-  const { head, body } = await peek(incoming)
+async function recognised({ body: sent, journey }: Incoming, { isWrapped: known }: Arrival) {
+  if (known !== null) return { body: sent, wrapped: known }
+  const { head, body } = await journey.during('fetch', () => peek(sent))
   return { body, wrapped: isWrapped(head) }
 }
 
@@ -164,7 +167,9 @@ async function openWrapped(
   const { body } = await unwrap(sent, { maxOutput: limits.maxImageSize }, signal)
   const digester = openDigester(['sha256'])
   return {
-    bytes: new Meter({ size: null, before: 0, onBytes: () => {} }, room, claim).of(body),
+    bytes: new Meter({ size: null, before: 0, onBytes: () => {}, journey: untold }, room, claim).of(
+      body,
+    ),
     size: null,
     digester,
     outer,

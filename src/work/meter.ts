@@ -1,3 +1,4 @@
+import type { Journey } from './journeys.ts'
 import { askEvery, type Claim, type Room } from './room.ts'
 
 type Counted = {
@@ -6,6 +7,8 @@ type Counted = {
   /** Bytes that are here already. */
   readonly before: number
   readonly onBytes: (count: number) => void
+  /** Is told when bytes are waited for. */
+  readonly journey: Journey
 }
 
 /** Counts bytes, and stops those that nobody announced when they become too many. */
@@ -24,10 +27,14 @@ export class Meter {
   }
 
   async *of(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    using fetching = this.#incoming.journey.enter('fetch')
     for await (const chunk of body) {
+      fetching.leave()
       await this.count(chunk.length)
       yield chunk
+      fetching.enter()
     }
+    fetching.leave()
     await this.end()
   }
 

@@ -3,6 +3,7 @@ import { Failure, Outage, Refusal } from '../errors.ts'
 import type { Staging } from '../store/store.ts'
 import { Stopped } from './active.ts'
 import { bindTo, isBroken, untilSilent } from './body.ts'
+import { untold } from './journeys.ts'
 import { Meter } from './meter.ts'
 import type { Room } from './room.ts'
 
@@ -33,7 +34,7 @@ export async function receive(
   const before = staging.size
   room.checkSize(before + (size ?? 0))
   using claim = await room.claim(size)
-  const meter = new Meter({ size, before, onBytes: heard }, room, claim)
+  const meter = new Meter({ size, before, onBytes: heard, journey: untold }, room, claim)
   // Bytes that are here wait for the disk, not for the client.
   const isWaiting = () => body.readableEnded || body.readableLength > 0 || body.isPaused()
   using watched = untilSilent(silence, isWaiting, silent, signal)

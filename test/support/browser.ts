@@ -85,9 +85,11 @@ export class Visit implements AsyncDisposable {
 /** Keeps what a page looks like now. @param name such as `create-01-verdict` */
 export async function picture(page: Page, name: string): Promise<void> {
   await mkdir(pictures, { recursive: true })
+  // A page of many screens takes longer to be drawn at once than anybody waits.
+  const height = await page.evaluate('document.documentElement.scrollHeight')
   await page.screenshot({
     path: join(pictures, `${name}.png`),
-    fullPage: true,
+    fullPage: Number(height) < 10_000,
     animations: 'disabled',
   })
 }

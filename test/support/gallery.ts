@@ -9,7 +9,7 @@ import { startService } from './service.ts'
 /** One thing that the page shows, and how somebody gets there. */
 export type Exhibit = {
   readonly name: string
-  /** Behind the page's `#`. */
+  /** Below the service: behind the page's `#`, as a rule. */
   readonly place: string
   /** What is done there; it is there when this resolves. */
   readonly look: (page: Page) => Promise<unknown>
@@ -94,6 +94,7 @@ function exhibits({ good, text, file }: Places, relay: Relay): readonly Exhibit[
     at('storage', '#/storage', 'are stored'),
     at('repositories', '#/repositories', 'cvi/debian'),
     at('repository', '#/repositories/cvi/debian', 'latest'),
+    at('docs', 'docs', 'SLIPWAY_TOKEN'),
     create('create-url', 'From a URL', (page) =>
       page.getByRole('textbox', { name: 'URL' }).waitFor(),
     ),

@@ -3,7 +3,7 @@ import { dirname, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 /** The law of the house: who may import whom. Type-only imports obey it too. */
-const kernel = ['errors', 'env', 'log', 'metrics', 'image', 'machine', 'unless']
+const kernel = ['errors', 'env', 'log', 'metrics', 'traces', 'image', 'machine', 'unless']
 const stations = ['unwrap', 'pack', 'store', 'catalog', 'source', 'inspect']
 const law: { readonly [room: string]: readonly string[] } = {
   errors: [],
@@ -13,6 +13,7 @@ const law: { readonly [room: string]: readonly string[] } = {
   env: kernel,
   log: kernel,
   metrics: kernel,
+  traces: kernel,
   unwrap: kernel,
   pack: kernel,
   store: kernel,

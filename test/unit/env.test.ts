@@ -239,7 +239,7 @@ describe('settings', () => {
     const rows = new Map(
       [
         ...readme.matchAll(
-          /^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY|SSL_CERT_FILE|KUBECONFIG)` \| (.*?) \| (.*) \|$/gm,
+          /^\| `(SLIPWAY_[A-Z_0-9]+|[A-Z]+_PROXY|SSL_CERT_FILE|KUBECONFIG|OTEL_[A-Z_]+)` \| (.*?) \| (.*) \|$/gm,
         ),
       ].map(([, variable, fallback, meaning]) => [variable, { fallback, meaning }]),
     )

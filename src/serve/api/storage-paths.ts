@@ -10,10 +10,16 @@ import {
   storageSchema,
 } from './storage-schema.ts'
 
-const beginning = (operationId: string, summary: string, schema: z.ZodType) => ({
+const beginning = (
+  operationId: string,
+  summary: string,
+  schema: z.ZodType,
+  example: Readonly<Record<string, unknown>>,
+) => ({
   operationId,
   summary,
-  requestBody: { required: false, content: { 'application/json': { schema } } },
+  'x-needs': 'admin',
+  requestBody: { required: false, content: { 'application/json': { schema, example } } },
   responses: {
     ...refused,
     '202': json(runSchema, 'It runs, or one did already; Location leads to its state'),
@@ -46,6 +52,7 @@ export const storagePaths: ZodOpenApiPathsObject = {
       'collectGarbage',
       'Remove what nothing needs; for admins. Deleting frees at once without it',
       gcRequest,
+      { dryRun: true },
     ),
   },
   '/api/v1/storage/scrub': {
@@ -53,6 +60,7 @@ export const storagePaths: ZodOpenApiPathsObject = {
       'scrub',
       'Read all blobs again and find what is damaged; for admins',
       scrubRequest,
+      { rate: '64Mi' },
     ),
   },
   '/api/v1/storage/runs': {
@@ -66,7 +74,7 @@ export const storagePaths: ZodOpenApiPathsObject = {
     get: {
       operationId: 'getStorageRun',
       summary: 'The state of a collection or a scrub',
-      requestParams: { path: z.object({ id: z.string() }) },
+      requestParams: { path: z.object({ id: z.string().meta({ example: '42' }) }) },
       responses: {
         ...refused,
         '200': json(runSchema, 'The run'),

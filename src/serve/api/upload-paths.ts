@@ -3,7 +3,12 @@ import { z } from 'zod'
 import { failure, json } from './document-answers.ts'
 import { imageSchema } from '../../image/status.ts'
 
-const token = z.object({ token: z.string().regex(/^[A-Za-z0-9]{32}$/) })
+const token = z.object({
+  token: z
+    .string()
+    .regex(/^[A-Za-z0-9]{32}$/)
+    .meta({ example: 'dSJSQW0fSOerjH5ziJo4PEWbnZ4q6ffc' }),
+})
 const state = z.object({
   phase: z.string(),
   offset: z.string(),
@@ -59,7 +64,7 @@ export const uploadPaths: ZodOpenApiPathsObject = {
       requestParams: {
         path: token,
         header: z.object({
-          'Tus-Resumable': z.string().optional(),
+          'Tus-Resumable': z.string().optional().meta({ description: '1.0.0' }),
           'Upload-Length': z.string().optional(),
         }),
       },
@@ -72,7 +77,7 @@ export const uploadPaths: ZodOpenApiPathsObject = {
       requestParams: {
         path: token,
         header: z.object({
-          'Upload-Offset': z.string(),
+          'Upload-Offset': z.string().meta({ example: '0' }),
           'Upload-Complete': z.string().optional(),
           'Upload-Checksum': z.string().optional(),
           ...digests,
@@ -102,6 +107,13 @@ export const uploadPaths: ZodOpenApiPathsObject = {
       summary: 'How much of the file is here, in Upload-Offset',
       requestParams: { path: token },
       responses: { ...known, '200': { description: 'Upload-Offset, Upload-Length if known' } },
+    },
+    options: {
+      operationId: 'offerUpload',
+      security: [],
+      summary: 'What is spoken here: versions and extensions of tus, limits of the draft',
+      requestParams: { path: token },
+      responses: { '204': { description: 'Tus-Version, Tus-Extension, Upload-Limit' } },
     },
     get: {
       operationId: 'getUpload',

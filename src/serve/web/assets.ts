@@ -134,9 +134,18 @@ function filesIn(folder: string): string[] {
 }
 
 function assetOf(path: string, bytes: Buffer): Asset {
+  return madeOf(types[extname(path)] ?? 'application/octet-stream', bytes)
+}
+
+/** A text that was made here, to be sent as assets are. */
+export function textAsset(type: string, text: string): Asset {
+  return madeOf(type, Buffer.from(text))
+}
+
+function madeOf(type: string, bytes: Buffer): Asset {
   const made = new Map<Encoding, Promise<Buffer>>()
   return {
-    type: types[extname(path)] ?? 'application/octet-stream',
+    type,
     async as(encoding) {
       if (encoding === null) return bytes
       const known = made.get(encoding) ?? ways[encoding](bytes)

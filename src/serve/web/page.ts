@@ -35,8 +35,8 @@ export function page(options: PageOptions) {
         <div id="app"></div>
         <noscript>
           <p>
-            This page needs JavaScript. Without it: <a href="openapi.json">openapi.json</a> tells
-            what can be asked with curl.
+            This page needs JavaScript. Without it: <a href="docs">the page about the API</a>
+            tells what can be asked with curl.
           </p>
         </noscript>
       </body>

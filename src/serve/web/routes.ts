@@ -5,6 +5,7 @@ import { matches } from '../bytes.ts'
 import type { Call, Env, Routes } from '../context.ts'
 import { only, shownPath } from '../methods.ts'
 import { Assets, type Asset } from './assets.ts'
+import { docsRoutes } from './docs/routes.ts'
 import { encodingFor } from './encoding.ts'
 import { page } from './page.ts'
 import { contentPolicy, pageHeaders, plainHeaders } from './policy.ts'
@@ -12,10 +13,12 @@ import { contentPolicy, pageHeaders, plainHeaders } from './policy.ts'
 export type WebOptions = {
   readonly version: string
   readonly gate: unknown
+  /** As served at `/openapi.json`. */
+  readonly document: object
 }
 
 /** `/`: the page for people, and what it loads. It has no secret, and asks the API as anybody does. */
-export function webRoutes({ version, gate }: WebOptions): Routes {
+export function webRoutes({ version, gate, document }: WebOptions): Routes {
   const assets = Assets.load()
   const { modules } = assets
   const importMap = assets.importMap()
@@ -43,6 +46,7 @@ export function webRoutes({ version, gate }: WebOptions): Routes {
         throw new Refusal('NOT_FOUND', `there is no ${shownPath(c.req.path)}; load the page anew`)
       return await sent(c, asset)
     })
+    .route('/', docsRoutes({ document, assets }))
     .all('/', only('GET', 'HEAD'))
     .all('/assets/*', only('GET', 'HEAD'))
 }

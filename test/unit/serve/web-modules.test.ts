@@ -60,10 +60,11 @@ describe('the modules of the page', () => {
     expect(() => assets.modulesFrom(path)).not.toThrow()
   })
 
-  test('are all used: by the page, or by a worker', () => {
+  test('are all used: by a page, or by a worker', () => {
     const workers = modules.filter((path) => path.endsWith('-worker.js'))
     const used = new Set([
       ...assets.modules,
+      ...assets.modulesFrom('page/docs.js'),
       ...workers.flatMap((path) => assets.modulesFrom(path)),
     ])
     expect(modules.filter((path) => !used.has(path))).toEqual([])

@@ -12,7 +12,7 @@ const routes = new Hono<Env>()
     c.set('log', log)
     await next()
   })
-  .route('/', webRoutes({ version: '1.2.3', gate: null }))
+  .route('/', webRoutes({ version: '1.2.3', gate: null, document: {} }))
   .onError((error, c) => problem(c, error))
 
 const ask = async (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -25,7 +25,7 @@ describe('the page', () => {
     const named = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path = '']) => path)
     expect(named).toContain(entry)
     expect(named.filter((path) => /^(?:\/|[a-z]+:)/i.test(path))).toEqual([])
-    const assets = named.filter((path) => path !== 'openapi.json')
+    const assets = named.filter((path) => path !== 'docs')
     for (const path of assets) expect((await ask(`/${path}`)).status, path).toBe(200)
     expect(assets.length).toBeGreaterThan(20)
   })
@@ -67,7 +67,7 @@ describe('the page', () => {
   })
 
   test('says what to do to who runs no scripts', () => {
-    expect(text).toMatch(/<noscript>[^]*openapi\.json[^]*<\/noscript>/)
+    expect(text).toMatch(/<noscript>[^]*href="docs"[^]*<\/noscript>/)
   })
 })
 

@@ -5,6 +5,7 @@ import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { Stopped } from '../../../src/work/active.ts'
 import { Arrival, stagedOf } from '../../../src/work/arrival.ts'
 import { ingest, type Ingested, type Station } from '../../../src/work/ingest.ts'
+import { untold } from '../../../src/work/journeys.ts'
 import { Room } from '../../../src/work/room.ts'
 import { openCatalog } from '../../support/catalog.ts'
 import { disk, mebibyte } from '../../support/disks.ts'
@@ -31,7 +32,7 @@ async function bring<Kept>(
   keep: (ingested: Ingested) => Promise<Kept>,
 ) {
   const body = Readable.from(from < bytes.length ? [bytes.subarray(from)] : [])
-  const incoming = { body, size, checksums: {}, onBytes: () => {} }
+  const incoming = { body, size, checksums: {}, onBytes: () => {}, journey: untold }
   const arrival = await Arrival.open('uid', station.store, from)
   return await ingest(incoming, arrival, station, keep, never)
 }

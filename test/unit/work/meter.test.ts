@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { untold } from '../../../src/work/journeys.ts'
 import { Meter } from '../../../src/work/meter.ts'
 import { Room } from '../../../src/work/room.ts'
 import { openCatalog } from '../../support/catalog.ts'
@@ -11,7 +12,7 @@ async function taken(sent: number, size: number | null): Promise<number> {
   const limits = { maxImageSize: 100 * mebibyte, storageLimit: 10 * mebibyte }
   const room = new Room(opened.catalog, store, limits)
   using claim = await room.claim(size)
-  const meter = new Meter({ size, before: 0, onBytes: () => {} }, room, claim)
+  const meter = new Meter({ size, before: 0, onBytes: () => {}, journey: untold }, room, claim)
   async function* body() {
     for (let left = sent; left > 0; left -= mebibyte) yield new Uint8Array(mebibyte)
   }

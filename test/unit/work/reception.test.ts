@@ -8,6 +8,7 @@ import { Arrival } from '../../../src/work/arrival.ts'
 import { Assemblies } from '../../../src/work/assemblies.ts'
 import { Collector } from '../../../src/work/collect.ts'
 import { Deadlines } from '../../../src/work/deadlines.ts'
+import { Journeys } from '../../../src/work/journeys.ts'
 import { Progress } from '../../../src/work/progress.ts'
 import { Room } from '../../../src/work/room.ts'
 import { tokenHash } from '../../../src/work/server-key.ts'
@@ -42,7 +43,13 @@ async function receptionWith(clockOf: (time: number) => () => number) {
   const deadlines = new Deadlines({ ...shared, active: transfers, ttl: idle, now: () => Infinity })
   const records = new UploadRecords({ ...shared, deadlines })
   const progress = new Progress(now)
-  const assemblies = new Assemblies({ ...shared, progress, records, onReady: () => {} })
+  const assemblies = new Assemblies({
+    ...shared,
+    progress,
+    records,
+    journeys: new Journeys(shared),
+    onReady: () => {},
+  })
   const door = new UploadDoor({ ...shared, assemblies, deadlines, now: clockOf(clock.time) })
   const reception = new Reception({ ...shared, assemblies, records, door })
   await catalog.transaction(async ({ images, uploads }) => {

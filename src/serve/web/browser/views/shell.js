@@ -29,7 +29,7 @@ export function shell(app, contents, signIn) {
     ${notice(app)}
     <footer>
       <span>Slipway ${document.body.dataset['version']}</span>
-      <a href="openapi.json">The API, as OpenAPI</a>
+      <a href="docs">The API</a>
     </footer>
   `
 }
