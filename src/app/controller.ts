@@ -22,7 +22,7 @@ import {
 import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
 import { openMachineClasses } from './machine-classes.ts'
-import { userAgent } from './version.ts'
+import { programVersion, userAgent } from './version.ts'
 import { openAdmission } from './webhook.ts'
 
 /** The companion, from its first request to its last one. */
@@ -50,6 +50,7 @@ type Resources = Informer<ClusterVirtualImage>
 export async function openController(settings: CompanionSettings, log: Log): Promise<Controller> {
   await using undo = new AsyncDisposableStack()
   const metrics = new CompanionMetrics()
+  metrics.addProcess(programVersion())
   const api = undo.use(connect(settings, metrics))
   const ground = { api, log, now: Date.now, random: Math.random }
   const resources = new Informer({
