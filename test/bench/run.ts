@@ -23,6 +23,7 @@ import { cutsStudy } from './studies/cuts.ts'
 import { deleteMany } from './studies/delete-many.ts'
 import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
+import { metricsScrape } from './studies/metrics-scrape.ts'
 import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
 import { verdicts } from './studies/verdicts.ts'
@@ -55,6 +56,7 @@ const studies: readonly Study[] = [
   applyToReady,
   nodeChurn,
   webFirstPaint,
+  metricsScrape,
   webList,
 ]
 
