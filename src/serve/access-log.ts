@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts'
 import { shownPath } from './methods.ts'
-import type { Left } from './traffic.ts'
+import type { Visit } from './traffic.ts'
 
 const reading = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Disks on their way out. */
@@ -12,14 +12,14 @@ const usual = new Set([401, 404, 416, 499])
  * A line for each request: changes, pulls and what went wrong with `info`, with `warn` what this service is to blame for, and
  * what is merely looked at with `debug`, which is most of it.
  */
-export function accessLog(log: Log): (left: Left) => void {
+export function accessLog(log: Log): (left: Visit) => void {
   return (left) => {
     const level = levelOf(left)
     if (log.isLevelEnabled(level)) log[level](facts(left), 'request')
   }
 }
 
-function levelOf({ incoming: { method = '' }, route, status }: Left): 'warn' | 'info' | 'debug' {
+function levelOf({ incoming: { method = '' }, route, status }: Visit): 'warn' | 'info' | 'debug' {
   if (status >= 500) return route === '/readyz' ? 'info' : 'warn'
   if (!reading.has(method)) return 'info'
   if (method === 'GET' && pulls.has(route)) return 'info'
@@ -27,7 +27,7 @@ function levelOf({ incoming: { method = '' }, route, status }: Left): 'warn' | '
 }
 
 /** Paths without their query, which may be a credential; times in milliseconds, bytes as they crossed the wire. */
-function facts({ incoming, route, status, milliseconds, received, sent, peer, call }: Left) {
+function facts({ incoming, route, status, milliseconds, received, sent, peer, call }: Visit) {
   const [path = ''] = (incoming.url ?? '').split('?')
   return {
     ...(call && { requestId: call.get('requestId') }),

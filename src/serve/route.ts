@@ -12,8 +12,6 @@ const fixed = new Set([
   '/docs',
   '/token',
   '/v2',
-  '/v2/',
-  '/v2/_catalog',
   '/api/v1/images',
   '/api/v1/events',
   '/api/v1/probe',
@@ -40,8 +38,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
 export function routeOf(url: string): string {
   const end = url.indexOf('?')
   const path = end === -1 ? url : url.slice(0, end)
-  if (fixed.has(path)) return path
   if (path.startsWith('/v2/')) return registryRoute(path)
+  if (fixed.has(path)) return path
   return patterns.find(([pattern]) => pattern.test(path))?.[1] ?? unknownRoute
 }
 
@@ -54,6 +52,7 @@ const uploads = '/v2/{repository}/blobs/uploads/'
 
 /** Repository names hold slashes, so the path is taken apart from its end. */
 function registryRoute(path: string): string {
+  if (path === '/v2/' || path === '/v2/_catalog') return path
   if (path.endsWith('/blobs/uploads/') || path.endsWith('/blobs/uploads')) return uploads
   if (path.endsWith('/tags/list')) return '/v2/{repository}/tags/list'
   const last = path.lastIndexOf('/')

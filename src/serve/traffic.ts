@@ -17,13 +17,9 @@ export type Visit = {
   readonly peer: string | null
   /** Null as long as the routes have not seen it. */
   call: Call | null
-}
-
-/** A visit that is over. */
-export type Left = Visit & {
-  /** 499 where the connection ended before the answer. */
-  readonly status: number
-  readonly milliseconds: number
+  /** Of one that is over; 499 where the connection ended before the answer. */
+  status: number
+  milliseconds: number
 }
 
 type Wire = {
@@ -39,11 +35,11 @@ const wentAway = 499
 /** Everything that comes over the wire and goes out, also what no route ever sees. */
 export class Traffic {
   readonly #metrics: HttpMetrics
-  readonly #told: (left: Left) => void
+  readonly #told: (left: Visit) => void
   readonly #wires = new Map<Socket, Wire>()
 
   /** @param told of each visit that is over */
-  constructor(metrics: HttpMetrics, told: (left: Left) => void) {
+  constructor(metrics: HttpMetrics, told: (left: Visit) => void) {
     this.#metrics = metrics
     this.#told = told
   }
@@ -62,7 +58,17 @@ export class Traffic {
     const route = routeOf(incoming.url ?? '')
     const begun = performance.now()
     const { peer } = wire
-    wire.visits.set(outgoing, { incoming, route, begun, peer, received: 0, sent: 0, call: null })
+    wire.visits.set(outgoing, {
+      incoming,
+      route,
+      begun,
+      peer,
+      received: 0,
+      sent: 0,
+      call: null,
+      status: 0,
+      milliseconds: 0,
+    })
     outgoing.once('close', () => this.#end(socket, wire, outgoing))
   }
 
@@ -102,12 +108,12 @@ export class Traffic {
     if (!visit) return
     this.#measure(socket, wire)
     wire.visits.delete(outgoing)
-    const milliseconds = performance.now() - visit.begun
-    const left = { ...visit, status: statusOf(visit, outgoing), milliseconds }
-    const { route, status } = left
+    visit.milliseconds = performance.now() - visit.begun
+    visit.status = statusOf(visit, outgoing)
+    const { route, status, milliseconds } = visit
     const method = methodOf(visit.incoming.method)
     this.#metrics.ended({ route, method, status, seconds: milliseconds / 1000 })
-    this.#told(left)
+    this.#told(visit)
   }
 
   /** What came and went since the last time belongs to the request that has been there for longest. */
