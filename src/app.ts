@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
+import { counted } from './app/imports.ts'
 import { openMaintenance } from './app/maintenance.ts'
 import { Rounds } from './app/rounds.ts'
 import type { Tracing } from './app/traces.ts'
@@ -20,7 +21,9 @@ import { openGate } from './serve/auth/open.ts'
 import { front } from './serve/front.ts'
 import { ManifestShelf } from './serve/registry/manifest-shelf.ts'
 import type { Redirection } from './serve/registry/redirect.ts'
+import { accessLog } from './serve/access-log.ts'
 import { listen } from './serve/listener.ts'
+import { Traffic } from './serve/traffic.ts'
 import { ownRepository, publicNames, type PublicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './tls/pair.ts'
 import { sources } from './source/table.ts'
@@ -80,10 +83,13 @@ export async function openService(
   resources.use(lockFolder(dataDir))
   const now = Date.now
   const key = await ServerKey.load(join(dataDir, 'server.key'))
-  const gate = await openGate(settings, { key, log, userAgent: userAgent() })
+  const metrics = new Metrics()
+  metrics.addProcess(programVersion())
+  const refused = () => metrics.authFailures.inc()
+  const gate = await openGate(settings, { key, log, userAgent: userAgent(), refused })
   const path = join(dataDir, 'catalog.sqlite')
   const catalog = resources.use(await Catalog.open({ path, now }))
-  const store = resources.use(await openStore(settings, log))
+  const store = resources.use(await openStore(settings, log, metrics.s3))
   await becomeOriginal(store)
   const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
   await assertPair(pair)
@@ -93,7 +99,6 @@ export async function openService(
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const names = () => publicNames(settings, address.taken)
-  const metrics = new Metrics()
   const ground = { catalog, store, key, names, metrics, now, log }
   const work = assemble(settings, ground)
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
@@ -141,7 +146,9 @@ export async function openService(
     closing: closing.signal,
     soundness,
   })
-  const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log })
+  metrics.levelsFrom(() => Promise.resolve({ eventStreams: feed.watchers }))
+  const traffic = new Traffic(metrics.http, accessLog(log))
+  const listener = await listen(routes, settings.listen, { tls: tlsFiles(settings), log, traffic })
   address.taken = listener.address
 
   queue.start()
@@ -220,6 +227,7 @@ function assemble(settings: Settings, ground: Ground) {
   const from = sources(reached)
   const journeys = new Journeys(ground)
   journeys.observe(toldTo(log))
+  journeys.observe(counted(metrics.imports))
   const shared = { ...ground, collector, active, progress, station, journeys }
   const importer = new Importer({
     ...shared,

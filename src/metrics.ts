@@ -1,12 +1,9 @@
-import { Counter, Gauge, Registry } from 'prom-client'
-
-/** What is read when somebody asks for the metrics. Bytes; null where they are not known. */
-export type Levels = {
-  readonly blobBytes: number
-  readonly logicalBytes: number
-  readonly freeBytes: number | null
-  readonly images: { readonly [phase: string]: number }
-}
+import { Counter, Registry } from 'prom-client'
+import { HttpMetrics } from './metrics/http.ts'
+import { ImportMetrics } from './metrics/imports.ts'
+import { LevelGauges, type Levels } from './metrics/levels.ts'
+import { addProcess } from './metrics/process.ts'
+import { S3Metrics } from './metrics/s3.ts'
 
 /**
  * What the service tells Prometheus: a field for each family, made once for a process. No label takes values whose number
@@ -14,8 +11,16 @@ export type Levels = {
  */
 export class Metrics {
   readonly #registry = new Registry()
-  readonly #levels: (() => Promise<Levels>)[] = []
+  readonly #readers: (() => Promise<Partial<Levels>>)[] = []
+  readonly #levels = new LevelGauges(this.#registry)
 
+  readonly http = new HttpMetrics(this.#registry)
+  readonly imports = new ImportMetrics(this.#registry)
+  readonly s3 = new S3Metrics(this.#registry)
+  readonly authFailures = this.#counter(
+    'slipway_auth_failures_total',
+    'Requests with credentials that were wrong, not in force, or too many',
+  )
   readonly gcFreedBytes = this.#counter('slipway_gc_freed_bytes_total', 'Bytes of removed blobs')
   readonly gcFreedBlobs = this.#counter('slipway_gc_freed_blobs_total', 'Removed blobs')
   readonly gcFailures = this.#counter(
@@ -33,18 +38,6 @@ export class Metrics {
     labelNames: ['kind', 'outcome'],
     registers: [this.#registry],
   })
-  readonly #blobBytes = this.#gauge('slipway_blob_bytes', 'Bytes of all blobs')
-  readonly #logicalBytes = this.#gauge(
-    'slipway_logical_bytes',
-    'Bytes of all blobs, each counted once for every manifest that needs it',
-  )
-  readonly #freeBytes = this.#gauge('slipway_free_bytes', 'Bytes that the storage can still take')
-  readonly #imagePhase = new Gauge({
-    name: 'slipway_image_phase',
-    help: 'Images in each phase',
-    labelNames: ['phase'],
-    registers: [this.#registry],
-  })
 
   readonly contentType = this.#registry.contentType
 
@@ -55,30 +48,23 @@ export class Metrics {
     this.gcFailures.inc(failed)
   }
 
+  /** Once for a process. */
+  addProcess(version: string): void {
+    addProcess(this.#registry, version)
+  }
+
   /** Levels are asked for when the metrics are. */
-  levelsFrom(read: () => Promise<Levels>): void {
-    this.#levels.push(read)
+  levelsFrom(read: () => Promise<Partial<Levels>>): void {
+    this.#readers.push(read)
   }
 
   /** The text of all metrics as Prometheus reads it. */
   async text(): Promise<string> {
-    for (const read of this.#levels) this.#set(await read())
+    for (const read of this.#readers) this.#levels.set(await read())
     return await this.#registry.metrics()
-  }
-
-  #set({ blobBytes, logicalBytes, freeBytes, images }: Levels): void {
-    this.#blobBytes.set(blobBytes)
-    this.#logicalBytes.set(logicalBytes)
-    if (freeBytes !== null) this.#freeBytes.set(freeBytes)
-    this.#imagePhase.reset()
-    for (const [phase, count] of Object.entries(images)) this.#imagePhase.set({ phase }, count)
   }
 
   #counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.#registry] })
-  }
-
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name, help, registers: [this.#registry] })
   }
 }

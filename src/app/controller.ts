@@ -23,7 +23,7 @@ import { rounds } from '../sync/rounds.ts'
 import { together } from '../sync/together.ts'
 import { untraced, type Named, type Traces } from '../traces.ts'
 import { openMachineClasses } from './machine-classes.ts'
-import { userAgent } from './version.ts'
+import { programVersion, userAgent } from './version.ts'
 import { openAdmission } from './webhook.ts'
 
 /** The companion, from its first request to its last one. */
@@ -55,6 +55,7 @@ export async function openController(
 ): Promise<Controller> {
   await using undo = new AsyncDisposableStack()
   const metrics = new CompanionMetrics()
+  metrics.addProcess(programVersion())
   const api = undo.use(connect(settings, metrics))
   const ground = { api, log, now: Date.now, random: Math.random }
   const resources = new Informer({

@@ -200,6 +200,20 @@ export class Jobs {
     await this.#db.deleteFrom('jobs').where('image_uid', '=', imageUid).execute()
   }
 
+  /** How many wait for a slot, and how many for the time of their next attempt. */
+  async waiting(): Promise<{ readonly due: number; readonly later: number }> {
+    const now = this.#now()
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select((is) => [
+        is.fn.countAll<number>().filterWhere('run_after', '<=', now).as('due'),
+        is.fn.countAll<number>().filterWhere('run_after', '>', now).as('later'),
+      ])
+      .where('owner', 'is', null)
+      .executeTakeFirst()
+    return { due: row?.due ?? 0, later: row?.later ?? 0 }
+  }
+
   /** When the next job may be taken; null when none waits. */
   async nextTurn({ kinds = jobKinds, except = [] }: Partial<Wish> = {}): Promise<number | null> {
     let waiting = this.#db

@@ -11,8 +11,11 @@ export type HeadLimits = {
   readonly headFields: number
 }
 
-/** Answers what is no request, below the routes: one short sentence, and the connection ends. */
-export function refuseHead(error: Error, socket: Duplex, limits: HeadLimits): void {
+/**
+ * Answers what is no request, below the routes: one short sentence, and the connection ends.
+ * @returns the status
+ */
+export function refuseHead(error: Error, socket: Duplex, limits: HeadLimits): number {
   const [status, text] = verdict(errno(error) ?? '', limits)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -21,6 +24,7 @@ export function refuseHead(error: Error, socket: Duplex, limits: HeadLimits): vo
     `Content-Length: ${text.length}`,
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy())
+  return status
 }
 
 /** Node drops the fields above its own limit without a word, and they may be the ones that matter. */

@@ -32,6 +32,10 @@ export class Connections {
     })
   }
 
+  get count(): number {
+    return this.#accepted.size
+  }
+
   /**
    * Counts a request in, and out again when its answer is.
    * @returns false when the connection was told that no request is taken any more (RFC 9112 section 9.6)
@@ -116,11 +120,17 @@ export async function close(server: Server, connections: Connections, { grace, s
 const sayEvery = 60_000
 
 /** Those beyond are closed unheard, and told in the log. */
-export function boundConnections(server: Server, connections: number, log: Log): void {
+export function boundConnections(
+  server: Server,
+  connections: number,
+  log: Log,
+  onDrop: () => void = () => {},
+): void {
   server.maxConnections = connections
   let said = Number.NEGATIVE_INFINITY
   let dropped = 0
   server.on('drop', () => {
+    onDrop()
     dropped += 1
     if (performance.now() - said < sayEvery) return
     said = performance.now()

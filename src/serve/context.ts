@@ -3,10 +3,14 @@ import type { Context, Hono } from 'hono'
 import type { Log } from '../log.ts'
 import type { Caller } from './auth/caller.ts'
 import type { Site } from './auth/site.ts'
+import type { Visit } from './traffic.ts'
 
 /** What every request carries. Uploads and blobs use the raw request and response under `Bindings`. */
 export type Env = {
-  readonly Bindings: HttpBindings
+  readonly Bindings: HttpBindings & {
+    /** Of the listener; null where a request came by another way. */
+    readonly visit?: Visit | null
+  }
   readonly Variables: {
     readonly requestId: string
     readonly log: Log

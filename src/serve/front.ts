@@ -108,6 +108,7 @@ function identify(log: Log) {
     c.set('requestId', requestId)
     c.set('log', log.child({ requestId }))
     c.env.outgoing.setHeader('x-request-id', requestId)
+    if (c.env.visit) c.env.visit.call = c
     await next()
     spreadChallenges(c)
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server'
 import { hostPort, type Listen } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -11,6 +11,7 @@ import type { Routes } from './context.ts'
 import { Renewal } from '../tls/renewal.ts'
 import type { KeyPair, TlsFiles } from '../tls/pair.ts'
 import { Running } from './running.ts'
+import type { Traffic } from './traffic.ts'
 
 /** What one client may ask of the listener; times in milliseconds. */
 export type Limits = HeadLimits & {
@@ -42,6 +43,8 @@ export type ListenOptions = {
   readonly tls: TlsFiles | null
   readonly log: Log
   readonly limits?: Partial<Limits>
+  /** Is told of all that comes and goes. */
+  readonly traffic?: Traffic | null
 }
 
 export type Listener = {
@@ -58,7 +61,7 @@ export type Listener = {
 export async function listen(
   routes: Routes,
   address: Listen,
-  { tls, log, limits: some = {} }: ListenOptions,
+  { tls, log, limits: some = {}, traffic = null }: ListenOptions,
 ): Promise<Listener> {
   const limits = { ...usual, ...some }
   using resources = new DisposableStack()
@@ -68,8 +71,9 @@ export async function listen(
   const server = open(limits, renewal, log)
   const connections = new Connections(server, tls !== null)
   const running = new Running(log)
-  answer(server, { routes, connections, limits, running })
-  boundConnections(server, limits.connections, log)
+  traffic?.follow(() => connections.count)
+  answer(server, { routes, connections, limits, running, traffic })
+  boundConnections(server, limits.connections, log, () => traffic?.dropped())
   await start(server, address)
   const held = resources.move()
   return {
@@ -114,16 +118,23 @@ type Answering = {
   readonly connections: Connections
   readonly limits: Limits
   readonly running: Running
+  readonly traffic: Traffic | null
 }
 
-function answer(server: Server, { routes, connections, limits, running }: Answering): void {
-  const handle = getRequestListener((request, bindings) => routes.fetch(request, { ...bindings }), {
+function answer(server: Server, answering: Answering): void {
+  const { routes, connections, limits, running, traffic } = answering
+  const visitOf = ({ outgoing }: { readonly outgoing: object }) =>
+    outgoing instanceof ServerResponse ? (traffic?.of(outgoing) ?? null) : null
+  const fetch = (request: Request, bindings: HttpBindings | Http2Bindings) =>
+    routes.fetch(request, { ...bindings, visit: visitOf(bindings) })
+  const handle = getRequestListener(fetch, {
     overrideGlobalObjects: false,
     // HTTP/1.0 knows no Host: load balancers look at /healthz so.
     hostname: 'localhost',
   })
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!connections.begin(outgoing)) return
+    traffic?.begin(incoming, outgoing)
     if (hasTooManyFields(outgoing, limits)) refuseFields(outgoing, limits)
     else running.add(handle(incoming, outgoing))
   }
@@ -131,8 +142,10 @@ function answer(server: Server, { routes, connections, limits, running }: Answer
   server.on('checkContinue', take)
   server.maxHeadersCount = limits.headFields + 1
   server.on('clientError', (error, socket) => {
-    if (connections.isFree(socket)) refuseHead(error, socket, limits)
-    else socket.destroy()
+    if (connections.isFree(socket)) {
+      const status = refuseHead(error, socket, limits)
+      traffic?.refused(status)
+    } else socket.destroy()
   })
 }
 

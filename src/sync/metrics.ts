@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { addProcess } from '../metrics/process.ts'
 
 /** What is read when somebody asks for the metrics. */
 export type Levels = {
@@ -53,6 +54,11 @@ export class CompanionMetrics {
   readonly #synced = this.#gauge('synced', 'Whether all resources were listed, 0 or 1')
 
   readonly contentType = this.#registry.contentType
+
+  /** Once for a process. */
+  addProcess(version: string): void {
+    addProcess(this.#registry, version)
+  }
 
   /** Levels are asked for when the metrics are. */
   levelsFrom(read: () => Levels): void {

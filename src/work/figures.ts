@@ -47,6 +47,11 @@ export class Figures {
     return await this.#latest.look()
   }
 
+  /** As `look`, for those who wait no longer than so many milliseconds; null when nothing was summed up yet. */
+  async soon(within: number): Promise<StorageFigures | null> {
+    return await this.#latest.soon(within)
+  }
+
   async #sum(): Promise<StorageFigures> {
     const { catalog, store, room, storageLimit } = this.#options
     const { count, bytes, logicalBytes } = await this.#blobs()

@@ -1,3 +1,5 @@
+import { endOf } from '../unless.ts'
+
 /** How long an answer serves at least, in milliseconds. */
 const freshFor = 5000
 /** It serves so many times as long as it took: with a million blobs sums take seconds. */
@@ -7,6 +9,7 @@ const timesTaken = 20
 export class Lasting<Answer> {
   readonly #make: () => Promise<Answer>
   readonly #now: () => number
+  #made: Answer | null = null
   #latest: { until: number; readonly answer: Promise<Answer> } | null = null
 
   constructor(make: () => Promise<Answer>, now: () => number) {
@@ -17,6 +20,16 @@ export class Lasting<Answer> {
   async look(): Promise<Answer> {
     if (this.#latest && this.#now() < this.#latest.until) return await this.#latest.answer
     return await this.#lookAnew()
+  }
+
+  /**
+   * For those who must not wait: what is made within so many milliseconds, else what was made last, while a new one is being
+   * made; null when there was none yet. A failure is told in the place of an answer.
+   */
+  async soon(within: number): Promise<Answer | null> {
+    const made = this.look().then((answer) => void (this.#made = answer))
+    await endOf(made, within)
+    return this.#made
   }
 
   async #lookAnew(): Promise<Answer> {

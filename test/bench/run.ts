@@ -24,6 +24,7 @@ import { deleteMany } from './studies/delete-many.ts'
 import { eventStreams } from './studies/event-streams.ts'
 import { gcMillion } from './studies/gc-million.ts'
 import { inspect as inspectStudy } from './studies/inspect.ts'
+import { metricsScrape } from './studies/metrics-scrape.ts'
 import { nodeChurn } from './studies/node-churn.ts'
 import { rebuildStudy } from './studies/rebuild.ts'
 import { statusPolls } from './studies/status-polls.ts'
@@ -59,6 +60,7 @@ const studies: readonly Study[] = [
   applyToReady,
   nodeChurn,
   webFirstPaint,
+  metricsScrape,
   webList,
 ]
 

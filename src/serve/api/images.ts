@@ -41,6 +41,7 @@ export function imageRoutes(options: ApiOptions): Routes {
       demandSource(c, dataSource, names())
       const wanted = { name, dataSource, ownerUid: owner?.uid ?? null }
       const { image, created } = await intake.create(wanted, mayPull(c))
+      if (created) tell(c, image, 'image created')
       c.header('location', `/api/v1/images/${name}`)
       return shown(c, await presenter.show(image), created ? 201 : 200)
     })
@@ -50,12 +51,14 @@ export function imageRoutes(options: ApiOptions): Routes {
       demandImage(c, 'delete', c.req.param('name'))
       const { uid = null } = query(c, deleteQuery)
       await intake.remove(c.req.param('name'), uid)
+      tell(c, { name: c.req.param('name'), uid }, 'image deleted')
       return c.body(null, 202)
     })
     .post('/:name/retry', async (c) => {
       demandImage(c, 'push', c.req.param('name'))
       demandSource(c, (await find(options, c.req.param('name'))).dataSource, names())
       const image = await intake.retry(c.req.param('name'))
+      tell(c, image, 'image started again')
       return shown(c, await presenter.show(image), 202)
     })
     .get('/:name/disk', async (c) => {
@@ -68,6 +71,11 @@ export function imageRoutes(options: ApiOptions): Routes {
     .all('/:name/retry', only('POST'))
     .all('/:name/disk', only('GET', 'HEAD'))
     .all('/:name/events', only('GET', 'HEAD'))
+}
+
+/** The log knows who has done what. */
+function tell(c: Call, { name, uid }: { name: string; uid: string | null }, what: string): void {
+  c.get('log').info({ image: name, uid, caller: c.get('caller').name }, what)
 }
 
 async function find({ catalog }: ApiOptions, name: string): Promise<Image> {

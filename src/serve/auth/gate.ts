@@ -17,6 +17,8 @@ export type GateOptions = CallersOptions & {
   readonly trustedProxies: readonly string[]
   /** The key that issued tokens are signed with. */
   readonly issuingKey: Uint8Array
+  /** Is told of every attempt that was refused. */
+  readonly refused?: () => void
 }
 
 /** Lays the right challenge among the headers of the answer to come. */
@@ -186,6 +188,7 @@ export class Gate {
   }
 
   #tell(c: Call, name: string | null, why: string): void {
+    this.#options.refused?.()
     const caller = name === null ? null : printable(name)
     c.get('log').warn({ caller, address: this.addressOf(c), why }, 'an attempt was refused')
   }

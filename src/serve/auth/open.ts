@@ -11,6 +11,8 @@ export type Opening = {
   readonly log: Log
   /** How this program calls itself where it asks others. */
   readonly userAgent: string
+  /** Is told of every attempt that was refused. */
+  readonly refused?: () => void
 }
 
 /**
@@ -20,12 +22,13 @@ export type Opening = {
 export async function openGate(settings: Settings, opening: Opening): Promise<Gate | null> {
   const { auth, tokensFile, htpasswdFile, trustedProxies } = settings
   if (tokensFile === null && htpasswdFile === null && auth !== 'kubernetes') return null
-  const { key, log } = opening
+  const { key, log, refused } = opening
   return await Gate.open({
     ...settings,
     trustedProxies: trustedProxies ?? [],
     issuingKey: key.issuingKey,
     log,
+    ...(refused && { refused }),
     cluster: auth === 'kubernetes' ? await clusterCallers(settings, opening) : null,
   })
 }

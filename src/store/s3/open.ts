@@ -4,8 +4,10 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import type { Settings } from '../../env.ts'
 import { Bug } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { S3Metrics } from '../../metrics/s3.ts'
 import { Bucket } from './bucket.ts'
 import { connect } from './connection.ts'
+import { count } from './counted.ts'
 import { S3Store } from './store.ts'
 
 type S3Settings = Pick<
@@ -23,13 +25,19 @@ type S3Settings = Pick<
 >
 
 /** @throws Outage STORAGE_UNAVAILABLE when the bucket is not there or not for us */
-export async function openS3Store(settings: S3Settings, log: Log): Promise<S3Store> {
+export async function openS3Store(
+  settings: S3Settings,
+  log: Log,
+  metrics: S3Metrics | null = null,
+): Promise<S3Store> {
   const { s3Bucket: bucket, s3Endpoint: endpoint, s3Region: region } = settings
   if (bucket === null) throw new Bug('the settings name no bucket')
   const prefix = settings.s3Prefix === null ? '' : `${settings.s3Prefix.replace(/\/$/, '')}/`
   const at = { bucket, endpoint: endpoint ?? `AWS in ${region}` }
+  const client = clientFor(settings, endpoint)
+  if (metrics) count(client, metrics)
   return await S3Store.open({
-    bucket: new Bucket(clientFor(settings, endpoint), at, prefix),
+    bucket: new Bucket(client, at, prefix),
     scratch: settings.scratchDir ?? join(settings.dataDir, 'scratch'),
     buffer: settings.s3Buffer,
     sign: signer(settings, bucket, prefix),

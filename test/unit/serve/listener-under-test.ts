@@ -25,10 +25,14 @@ export type Listening = AsyncDisposable & {
 /** A real listener on loopback, for routes of a test. */
 export async function serve(
   routes: Routes,
-  { tls = null, limits = {} }: Partial<Omit<ListenOptions, 'log'>> = {},
+  { tls = null, limits = {}, traffic = null }: Partial<Omit<ListenOptions, 'log'>> = {},
 ): Promise<Listening> {
   const { log, lines } = listening()
-  const listener = await listen(routes, { host: '127.0.0.1', port: 0 }, { tls, log, limits })
+  const listener = await listen(
+    routes,
+    { host: '127.0.0.1', port: 0 },
+    { tls, log, limits, traffic },
+  )
   const { port } = listener.address
   const closed = { is: false }
   return {
