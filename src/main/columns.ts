@@ -62,5 +62,11 @@ export class Columns {
 
 /** Characters of a line of standard output; null where it is no terminal. */
 export function screenWidth(): number | null {
-  return process.stdout.isTTY ? process.stdout.columns : null
+  return process.stdout.isTTY ? terminalSize().columns : null
+}
+
+/** Lines and characters of the terminal; one that does not tell counts as the usual one. */
+export function terminalSize(): { readonly rows: number; readonly columns: number } {
+  const { rows, columns } = process.stdout
+  return { rows: rows || 24, columns: columns || 80 }
 }

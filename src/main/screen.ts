@@ -31,10 +31,10 @@ export class Screen implements Disposable {
     this.#timer ??= setTimeout(() => this.#draw(), drawEvery)
   }
 
-  /** What is true at last stays. */
+  /** What is true at last stays. Nothing is drawn where nothing was to be. */
   [Symbol.dispose](): void {
     this.#terminal.off('resize', this.#resized)
-    this.#draw()
+    if (this.#timer || this.#height > 0) this.#draw()
   }
 
   #draw(): void {

@@ -1,5 +1,5 @@
 import type { Change } from '../../client/changes.ts'
-import { Columns, screenWidth } from '../columns.ts'
+import { Columns, screenWidth, terminalSize } from '../columns.ts'
 import { complain, written, type Form } from '../command.ts'
 import { plain } from '../plain.ts'
 import { Screen } from '../screen.ts'
@@ -17,19 +17,20 @@ export function viewIn(form: Form): View {
 class DrawnView implements View {
   readonly #watched = new Watched()
   readonly #screen = new Screen(process.stdout, () =>
-    this.#watched.lines(Date.now(), process.stdout),
+    this.#watched.lines(Date.now(), terminalSize()),
   )
   /** Ages grow while nothing happens. */
-  readonly #aging = setInterval(() => this.#screen.draw(), 1000)
+  #aging: NodeJS.Timeout | null = null
 
   take(change: Change): Promise<void> {
     this.#watched.take(change)
+    this.#aging ??= setInterval(() => this.#screen.draw(), 1000)
     this.#screen.draw()
     return Promise.resolve()
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#aging)
+    if (this.#aging) clearInterval(this.#aging)
     this.#screen[Symbol.dispose]()
   }
 }
