@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
 import { openMaintenance } from './app/maintenance.ts'
+import { openNotifier, openSubscribers } from './app/notifier.ts'
 import { Rounds } from './app/rounds.ts'
 import { importBandwidth, sourceOptions } from './app/source-options.ts'
 import { programVersion, userAgent } from './app/version.ts'
@@ -72,6 +73,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const gate = await openGate(settings, { key, log, userAgent: userAgent() })
   const path = join(dataDir, 'catalog.sqlite')
   const catalog = resources.use(await Catalog.open({ path, now }))
+  const subscribers = await openSubscribers(settings, { catalog, log })
   const store = resources.use(await openStore(settings, log))
   await becomeOriginal(store)
   const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
@@ -95,6 +97,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
   const { scrubRate: rate, scrubSchedule: every } = settings
   const upkeep = new Upkeep({ ...ground, checkup, maintenance, rate, every })
   const presenter = new Presenter({ catalog, progress, key, names })
+  const notifier = openNotifier(settings, { ...ground, presenter, subscribers })
   const feed = new Feed({ catalog, progress, presenter, log, ticking: everySecond })
   const routes = front({
     catalog,
@@ -110,6 +113,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     pushes,
     repositories,
     maintenance,
+    notifier,
     figures,
     shares,
     metrics,
@@ -142,6 +146,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
     }),
   )
   upkeep.start()
+  notifier?.start()
   soundness.begin()
   const held = resources.move()
   return {
@@ -154,7 +159,7 @@ export async function openService(settings: Settings, log: Log): Promise<Service
       const transfers = writers.stopAll('shutdown').then(() => active.stopAll('shutdown'))
       const upkept = upkeep.stop().then(() => maintenance.stop())
       await Promise.all([deadlines.stop(), transfers, queue.stop(), upkept, checkup.stop()])
-      await Promise.all([closed, rounds.stop()])
+      await Promise.all([closed, rounds.stop(), notifier?.stop()])
       await pushes.close()
       await collector.idle()
       await held.disposeAsync()

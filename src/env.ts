@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { accessSettings } from './env/access.ts'
 import { companionSettings } from './env/companion.ts'
 import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
+import { noticeSettings } from './env/notices.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
 import {
@@ -184,6 +185,7 @@ const settings = {
   ),
   ...proxySettings,
   ...accessSettings,
+  ...noticeSettings,
   ...companionSettings,
   logLevel: required(
     'SLIPWAY_LOG_LEVEL',

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import { NoticeMetrics } from './metrics/notices.ts'
 
 /** What is read when somebody asks for the metrics. Bytes; null where they are not known. */
 export type Levels = {
@@ -46,6 +47,8 @@ export class Metrics {
     registers: [this.#registry],
   })
 
+  readonly notices = new NoticeMetrics(this.#registry)
+
   readonly contentType = this.#registry.contentType
 
   /** What a removal of blobs came to. */
@@ -63,6 +66,7 @@ export class Metrics {
   /** The text of all metrics as Prometheus reads it. */
   async text(): Promise<string> {
     for (const read of this.#levels) this.#set(await read())
+    await this.notices.refresh()
     return await this.#registry.metrics()
   }
 

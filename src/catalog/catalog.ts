@@ -14,7 +14,7 @@ import { Leases } from './leases.ts'
 import { MaintenanceRuns } from './maintenance-runs.ts'
 import { reserveLog } from './log-reserve.ts'
 import { migrate } from './migrations.ts'
-import { Notepad } from './notepad.ts'
+import { Notepad, type Requester } from './notepad.ts'
 import { Notices, type Wanting, type Written } from './notices.ts'
 import { OwnDialect } from './own-dialect.ts'
 import { PushSessions } from './push-sessions.ts'
@@ -122,9 +122,13 @@ export class Catalog implements AsyncDisposable {
     }
   }
 
-  async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
+  /** @param by who has asked for it, null for nobody */
+  async transaction<Result>(
+    work: (tables: Tables) => Promise<Result>,
+    by: Requester | null = null,
+  ): Promise<Result> {
     const wanting = this.#wanting
-    const changes = new Changes(wanting && new Notepad())
+    const changes = new Changes(wanting && new Notepad(by))
     const result = await this.#db.transaction().execute(async (db) => {
       const tables = tablesOver(db, this.#now, changes)
       const result = await work(tables)

@@ -36,6 +36,15 @@ const image: z.ZodType<Image> = z.object({
 
 const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
 
+const requester = z.object({
+  id: z.string(),
+  addr: z.string(),
+  host: z.string(),
+  method: z.string(),
+  userAgent: z.string(),
+  name: z.string(),
+})
+
 /** A note as the queue keeps it. */
 export const noteText: z.ZodType<Note, string> = z
   .string()
@@ -50,6 +59,7 @@ export const noteText: z.ZodType<Note, string> = z
         tag: z.string().nullable(),
         mediaType: z.string().nullable(),
         size: z.number().nullable(),
+        by: requester.nullable(),
       }),
     ]),
   )

@@ -20,6 +20,18 @@ export type ImageNote = {
   readonly image: Image
 }
 
+/** Who has asked for it, as the registry was asked. */
+export type Requester = {
+  readonly id: string
+  /** The address of the client, with its port where that is the connection's own. */
+  readonly addr: string
+  readonly host: string
+  readonly method: string
+  readonly userAgent: string
+  /** Empty for somebody without credentials. */
+  readonly name: string
+}
+
 /** What there is to tell of a repository. `size` is bytes. */
 export type ManifestNote = {
   readonly type: (typeof manifestNotes)[number]
@@ -31,6 +43,8 @@ export type ManifestNote = {
   /** Null for what is gone. */
   readonly mediaType: string | null
   readonly size: number | null
+  /** Null for what this service does by itself. */
+  readonly by: Requester | null
 }
 
 export type Note = ImageNote | ManifestNote
@@ -38,6 +52,11 @@ export type Note = ImageNote | ManifestNote
 /** What one transaction does that others want to be told, in order. */
 export class Notepad {
   #notes: Note[] = []
+  readonly #by: Requester | null
+
+  constructor(by: Requester | null) {
+    this.#by = by
+  }
 
   get notes(): readonly Note[] {
     return this.#notes
@@ -58,14 +77,22 @@ export class Notepad {
   pushed(repository: string, { digest, mediaType, size }: Manifest, tag: string | null): void {
     // What is put in the place of itself was never gone, and a push that has got a tag is told with it.
     this.#notes = this.#notes.filter((note) => !(isOf(note, repository, digest) && !note.tag))
-    this.#notes.push({ type: 'manifest.pushed', subject: repository, digest, tag, mediaType, size })
+    this.#notes.push({
+      type: 'manifest.pushed',
+      subject: repository,
+      digest,
+      tag,
+      mediaType,
+      size,
+      by: this.#by,
+    })
   }
 
   deleted(
     repository: string,
     what: { readonly digest: Digest | null; readonly tag: string | null },
   ) {
-    const gone = { mediaType: null, size: null }
+    const gone = { mediaType: null, size: null, by: this.#by }
     this.#notes.push({ type: 'manifest.deleted', subject: repository, ...what, ...gone })
   }
 }

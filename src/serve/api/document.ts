@@ -14,6 +14,7 @@ import {
   probeSchema,
 } from './schema.ts'
 import { storagePaths } from './storage-paths.ts'
+import { subscriberPaths } from './subscriber-paths.ts'
 import { machineClassPaths } from './machine-class-paths.ts'
 import { uploadPaths } from './upload-paths.ts'
 
@@ -181,6 +182,7 @@ export function openApiDocument(version: string) {
       ...events,
       ...probes,
       ...storagePaths,
+      ...subscriberPaths,
       ...machineClassPaths,
       ...callerPaths,
       ...uploadPaths,

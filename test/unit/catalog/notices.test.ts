@@ -95,9 +95,10 @@ describe('what others are to be told', () => {
       await manifests.put('team/a', manifest, [])
     })
     await catalog.transaction(({ manifests }) => manifests.untag('team/a', 'none'))
-    await catalog.transaction(({ manifests }) => manifests.remove('team/a', manifest.digest))
-    const pushed = { type: 'manifest.pushed', subject: 'team/a', ...manifest }
-    const gone = { type: 'manifest.deleted', subject: 'team/a', mediaType: null, size: null }
+    const by = { id: '1', addr: 'a:1', host: 'h', method: 'DELETE', userAgent: 'u', name: 'n' }
+    await catalog.transaction(({ manifests }) => manifests.remove('team/a', manifest.digest), by)
+    const pushed = { type: 'manifest.pushed', subject: 'team/a', ...manifest, by: null }
+    const gone = { type: 'manifest.deleted', subject: 'team/a', mediaType: null, size: null, by }
     const found: Note[] = []
     for (let notice = await catalog.read.notices.due('all', []); notice;) {
       found.push(notice.note)
