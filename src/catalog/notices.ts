@@ -196,18 +196,25 @@ export class Notices {
   }
 
   async backlog(subscriber: string): Promise<Backlog> {
-    const rows = await this.#db
+    const counts = await this.#db
       .selectFrom('notices')
-      .select((is) => ['state', is.fn.countAll<number>().as('count'), is.fn.min('at').as('oldest')])
+      .select((is) => ['state', is.fn.countAll<number>().as('count')])
       .where('subscriber', '=', subscriber)
       .groupBy('state')
       .execute()
-    const waiting = rows.find(({ state }) => state === 'waiting')
-    const undelivered = rows.find(({ state }) => state === 'undelivered')
+    const count = (wanted: string) => counts.find(({ state }) => state === wanted)?.count ?? 0
+    const oldest = await this.#db
+      .selectFrom('notices')
+      .select('at')
+      .where('subscriber', '=', subscriber)
+      .where('state', '=', 'waiting')
+      .orderBy('seq')
+      .limit(1)
+      .executeTakeFirst()
     return {
-      waiting: waiting?.count ?? 0,
-      undelivered: undelivered?.count ?? 0,
-      oldest: waiting?.oldest ?? null,
+      waiting: count('waiting'),
+      undelivered: count('undelivered'),
+      oldest: oldest?.at ?? null,
     }
   }
 }
