@@ -66,7 +66,10 @@ export class Receiver implements AsyncDisposable {
   private constructor(server: Server, scheme: string) {
     this.#server = server
     this.#scheme = scheme
-    server.on('request', (request, response) => void this.#take(request, response))
+    server.on('request', (request, response) => {
+      // Whoever breaks off in the middle of a body has sent nothing.
+      this.#take(request, response).catch(() => request.destroy())
+    })
   }
 
   static async start({ tls, port = 0 }: ReceiverOptions = {}): Promise<Receiver> {

@@ -58,6 +58,7 @@ export class Notifier {
 
   /** By name. */
   async list(): Promise<readonly Standing[]> {
+    await this.#looking
     const lanes = [...this.#lanes.values()].toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
     return await Promise.all(
       lanes.map(async (lane) => ({
@@ -70,7 +71,7 @@ export class Notifier {
 
   /** @throws Refusal NOT_FOUND */
   async undelivered(name: string, after: number, limit: number): Promise<readonly Notice[]> {
-    const { subscriber } = this.#lane(name)
+    const { subscriber } = await this.#lane(name)
     return await this.#options.catalog.read.notices.undelivered(subscriber.name, after, limit)
   }
 
@@ -81,7 +82,7 @@ export class Notifier {
    * @throws Refusal NOT_FOUND
    */
   async tryAgain(name: string, id: string | null): Promise<number> {
-    const lane = this.#lane(name)
+    const lane = await this.#lane(name)
     const count = await this.#options.catalog.transaction(({ notices }) =>
       notices.tryAgain(name, id),
     )
@@ -94,10 +95,11 @@ export class Notifier {
 
   /** @throws Refusal NOT_FOUND */
   async ping(name: string, signal: AbortSignal): Promise<Verdict> {
-    return await this.#lane(name).ping(signal)
+    return await (await this.#lane(name)).ping(signal)
   }
 
-  #lane(name: string): Lane {
+  async #lane(name: string): Promise<Lane> {
+    await this.#looking
     const lane = this.#lanes.get(name)
     if (lane) return lane
     throw new Refusal('NOT_FOUND', `there is no subscriber "${name}" in the file of subscribers`)
