@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { accessSettings } from './env/access.ts'
 import { clientNames, companionNames, companionSettings } from './env/companion.ts'
 import { contradictions, onToken, onWebhook } from './env/contradictions.ts'
+import { noticeSettings } from './env/notices.ts'
 import { proxySettings } from './env/proxies.ts'
 import { s3Settings } from './env/s3.ts'
 import { sourceSettings } from './env/sources.ts'
@@ -167,6 +168,7 @@ const settings = {
   ...sourceSettings,
   ...proxySettings,
   ...accessSettings,
+  ...noticeSettings,
   ...companionSettings,
   ...traceSettings,
   logLevel: required(

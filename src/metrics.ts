@@ -2,6 +2,7 @@ import { Counter, Registry } from 'prom-client'
 import { HttpMetrics } from './metrics/http.ts'
 import { ImportMetrics } from './metrics/imports.ts'
 import { LevelGauges, type Levels } from './metrics/levels.ts'
+import { NoticeMetrics } from './metrics/notices.ts'
 import { addProcess } from './metrics/process.ts'
 import { S3Metrics } from './metrics/s3.ts'
 
@@ -39,6 +40,8 @@ export class Metrics {
     registers: [this.#registry],
   })
 
+  readonly notices = new NoticeMetrics(this.#registry)
+
   readonly contentType = this.#registry.contentType
 
   /** What a removal of blobs came to. */
@@ -61,6 +64,7 @@ export class Metrics {
   /** The text of all metrics as Prometheus reads it. */
   async text(): Promise<string> {
     for (const read of this.#readers) this.#levels.set(await read())
+    await this.notices.refresh()
     return await this.#registry.metrics()
   }
 

@@ -26,6 +26,6 @@ function addressRules({ sourceDeny, sourceAllow }: Settings) {
   return compileRules({ deny: sourceDeny ?? [], allow: sourceAllow ?? [] })
 }
 
-function proxies({ httpProxy: http, httpsProxy: https, noProxy }: Settings) {
+export function proxies({ httpProxy: http, httpsProxy: https, noProxy }: Settings) {
   return compileProxies({ http, https, except: noProxy ?? [] })
 }

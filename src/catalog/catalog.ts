@@ -14,6 +14,8 @@ import { Leases } from './leases.ts'
 import { MaintenanceRuns } from './maintenance-runs.ts'
 import { reserveLog } from './log-reserve.ts'
 import { migrate } from './migrations.ts'
+import { Notepad, type Requester } from './notepad.ts'
+import { Notices, type Wanting, type Written } from './notices.ts'
 import { OwnDialect } from './own-dialect.ts'
 import { PushSessions } from './push-sessions.ts'
 import { RecordDebts } from './record-debts.ts'
@@ -44,6 +46,7 @@ export type Tables = {
   readonly recordDebts: RecordDebts
   readonly totals: Totals
   readonly restoration: Restoration
+  readonly notices: Notices
 }
 
 export type CatalogOptions = {
@@ -67,6 +70,8 @@ export class Catalog implements AsyncDisposable {
   readonly #now: () => number
   readonly #changes = new EventEmitter().setMaxListeners(0)
   #newestEvent = 0
+  /** Null where nobody wants to be told anything. */
+  #wanting: Wanting | null = null
   /** For reading; everything that writes does so in a transaction. */
   readonly read: Tables
 
@@ -79,7 +84,7 @@ export class Catalog implements AsyncDisposable {
     this.#wal = wal
     this.#traces = traces
     this.#now = now
-    this.read = tablesOver(db, now, new Changes())
+    this.read = tablesOver(db, now, new Changes(null))
   }
 
   /** @throws Refusal when the catalog is damaged, or a newer program has written it */
@@ -117,11 +122,20 @@ export class Catalog implements AsyncDisposable {
     }
   }
 
-  async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
-    const changes = new Changes()
-    const result = await this.#db
-      .transaction()
-      .execute((db) => work(tablesOver(db, this.#now, changes)))
+  /** @param by who has asked for it, null for nobody */
+  async transaction<Result>(
+    work: (tables: Tables) => Promise<Result>,
+    by: Requester | null = null,
+  ): Promise<Result> {
+    const wanting = this.#wanting
+    const changes = new Changes(wanting && new Notepad(by))
+    const result = await this.#db.transaction().execute(async (db) => {
+      const tables = tablesOver(db, this.#now, changes)
+      const result = await work(tables)
+      const { notes } = changes.notepad ?? { notes: [] }
+      if (wanting && notes.length > 0) changes.written = await tables.notices.write(notes, wanting)
+      return result
+    })
     try {
       await this.#wal?.sync()
       if (changes.erased) await this.#traces.clear()
@@ -138,6 +152,7 @@ export class Catalog implements AsyncDisposable {
     for (const name of new Set(events.map(({ name }) => name))) this.#changes.emit(topic(name))
     for (const name of changes.repositories) this.#changes.emit(repositories, name)
     for (const digest of changes.mended) this.#changes.emit(mended, digest)
+    if (changes.written) this.#changes.emit(written, changes.written)
   }
 
   /** Calls back after each committed change of the image of that name, until the returned function is called. */
@@ -160,6 +175,16 @@ export class Catalog implements AsyncDisposable {
   /** Calls back with the name of a repository after each committed change of its manifests or tags. */
   watchRepositories(changed: (repository: string) => void): void {
     this.#changes.on(repositories, changed)
+  }
+
+  /** From now on what others want to be told is written down with what makes it happen. */
+  noteFor(wanting: Wanting): void {
+    this.#wanting = wanting
+  }
+
+  /** Calls back with what each committed transaction has written down for others. */
+  watchNotices(changed: (written: Written) => void): void {
+    this.#changes.on(written, changed)
   }
 
   /** Calls back with the digest of each damaged blob whose bytes have come in again, once that is committed. */
@@ -201,20 +226,29 @@ class Changes {
   readonly events: Happening[] = []
   readonly repositories = new Set<string>()
   readonly mended = new Set<Digest>()
+  readonly notepad: Notepad | null
+  written: Written | null = null
   erased = false
+
+  constructor(notepad: Notepad | null) {
+    this.notepad = notepad
+  }
 }
 
 function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Tables {
   const events = new Events(db, now, changes.events)
   return {
-    images: new Images(db, events, now, () => {
-      changes.erased = true
+    images: new Images(db, events, now, {
+      erased: () => {
+        changes.erased = true
+      },
+      notepad: changes.notepad,
     }),
     blobs: new Blobs(db, now),
     damages: new Damages(db, changes),
     leases: new Leases(db, now),
     holdings: new Holdings(db, now),
-    manifests: new Manifests(db, now, changes.repositories),
+    manifests: new Manifests(db, now, changes),
     referrers: new Referrers(db),
     pushSessions: new PushSessions(db, now),
     uploads: new Uploads(db),
@@ -225,12 +259,14 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     recordDebts: new RecordDebts(db),
     totals: new Totals(db),
     restoration: new Restoration(db, now),
+    notices: new Notices(db, now),
   }
 }
 
 const repositories = 'repositories'
 const happenings = 'happenings'
 const mended = 'mended'
+const written = 'written'
 
 /** An emitter treats an event called `error` in a way of its own, and an image may be called so. */
 function topic(name: string): string {

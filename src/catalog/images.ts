@@ -1,7 +1,6 @@
-import type { Kysely, Selectable } from 'kysely'
-import { z } from 'zod'
+import type { Kysely } from 'kysely'
 import { Bug } from '../errors.ts'
-import { dataSourceSchema, type DataSource } from '../image/data-source.ts'
+import type { DataSource } from '../image/data-source.ts'
 import type { Digest } from '../image/digest.ts'
 import type { Format } from '../image/format.ts'
 import {
@@ -10,9 +9,11 @@ import {
   type ReadyReason,
   type SourceReason,
 } from '../image/phase.ts'
-import { storedSchema, type Stored } from '../image/stored.ts'
+import type { Stored } from '../image/stored.ts'
 import type { Events } from './events.ts'
-import type { ImageTable, Schema } from './schema.ts'
+import { fromRow } from './image-row.ts'
+import type { Notepad } from './notepad.ts'
+import type { Schema } from './schema.ts'
 
 /** An image as the catalog knows it. Times are milliseconds since 1970. */
 export type Image = {
@@ -80,18 +81,24 @@ export type Filter = {
   readonly cdrom: boolean | null
 }
 
+/** Who hears of what is done to images. */
+export type ImagesTold = {
+  /** There were secrets that are not to be found anywhere once this is committed. */
+  readonly erased: () => void
+  readonly notepad: Notepad | null
+}
+
 export class Images {
   readonly #db: Kysely<Schema>
   readonly #events: Events
   readonly #now: () => number
-  readonly #erased: () => void
+  readonly #told: ImagesTold
 
-  /** @param erased told of secrets that are not to be found anywhere once this is committed */
-  constructor(db: Kysely<Schema>, events: Events, now: () => number, erased: () => void) {
+  constructor(db: Kysely<Schema>, events: Events, now: () => number, told: ImagesTold) {
     this.#db = db
     this.#events = events
     this.#now = now
-    this.#erased = erased
+    this.#told = told
   }
 
   async add(image: NewImage): Promise<Image> {
@@ -123,7 +130,9 @@ export class Images {
       })
       .execute()
     await this.#events.append('image', image)
-    return await this.#mustHave(image.uid)
+    const added = await this.#mustHave(image.uid)
+    this.#told.notepad?.image(null, added)
+    return added
   }
 
   async byName(name: string): Promise<Image | null> {
@@ -204,11 +213,16 @@ export class Images {
       .where('uid', '=', uid)
       .execute()
     await this.#events.append('image', before)
-    if (before.secrets && change.secrets === null) this.#erased()
-    return await this.#mustHave(uid)
+    if (before.secrets && change.secrets === null) this.#told.erased()
+    const after = await this.#mustHave(uid)
+    this.#told.notepad?.image(before, after)
+    return after
   }
 
   async remove(image: Pick<Image, 'uid' | 'name'>): Promise<void> {
+    const { notepad } = this.#told
+    const before = notepad && (await this.byUid(image.uid))
+    if (before) notepad?.image(before, null)
     await this.#db.deleteFrom('images').where('uid', '=', image.uid).execute()
     await this.#events.append('deleted', image)
   }
@@ -267,27 +281,3 @@ const storedColumns = (stored: Stored) => ({
   manifest_digest: stored.manifest.digest,
   source_sha256: stored.source.sha256,
 })
-
-const json = z.string().transform((text): unknown => JSON.parse(text))
-
-function fromRow(row: Selectable<ImageTable>): Image {
-  return {
-    uid: row.uid,
-    name: row.name,
-    generation: row.generation,
-    createdAt: row.created_at,
-    ownerUid: row.owner_uid,
-    dataSource: json.pipe(dataSourceSchema).parse(row.data_source),
-    secrets: row.secrets,
-    sealedQuery: row.sealed_query,
-    hadSecrets: row.had_secrets === 1,
-    urlKey: row.url_key,
-    attempt: row.attempt,
-    phase: row.phase,
-    ready: { reason: row.ready_reason, message: row.ready_message, since: row.ready_since },
-    source: { reason: row.source_reason, message: row.source_message, since: row.source_since },
-    retries: row.retries,
-    nextRetryAt: row.next_retry_at,
-    stored: row.stored === null ? null : json.pipe(storedSchema).parse(row.stored),
-  }
-}

@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { parseDigest, type Digest } from '../image/digest.ts'
 import { handfuls } from './handfuls.ts'
+import type { Notepad } from './notepad.ts'
 import type { Schema } from './schema.ts'
 
 /** A manifest as one repository has it. `size` is bytes. */
@@ -22,12 +23,18 @@ export class Manifests {
   readonly #db: Kysely<Schema>
   readonly #now: () => number
   readonly #changed: Set<string>
+  readonly #notepad: Notepad | null
 
-  /** @param changed collects the repositories to announce once the transaction is committed */
-  constructor(db: Kysely<Schema>, now: () => number, changed: Set<string>) {
+  /** @param repositories collects those to announce once the transaction is committed */
+  constructor(
+    db: Kysely<Schema>,
+    now: () => number,
+    { repositories, notepad }: { repositories: Set<string>; notepad: Notepad | null },
+  ) {
     this.#db = db
     this.#now = now
-    this.#changed = changed
+    this.#changed = repositories
+    this.#notepad = notepad
   }
 
   /** @param needs the blobs that the manifest names; its own bytes are kept as one more */
@@ -39,6 +46,7 @@ export class Manifests {
   ): Promise<void> {
     const { digest, mediaType, size } = manifest
     this.#changed.add(repository)
+    this.#notepad?.pushed(repository, manifest, null)
     await this.#db
       .insertInto('manifests')
       .values({
@@ -74,6 +82,7 @@ export class Manifests {
       .where('digest', '=', digest)
       .executeTakeFirst()
     if (numDeletedRows === 0n) return null
+    this.#notepad?.deleted(repository, { digest, tag: null })
     const tags = await this.#db
       .deleteFrom('tags')
       .where('repository', '=', repository)
@@ -100,6 +109,7 @@ export class Manifests {
       .where('repository', '=', repository)
       .where('name', '=', name)
       .executeTakeFirst()
+    if (numDeletedRows > 0n) this.#notepad?.deleted(repository, { digest: null, tag: name })
     return numDeletedRows > 0n
   }
 
@@ -153,6 +163,8 @@ export class Manifests {
       .values({ repository, name, digest, updated_at })
       .onConflict((is) => is.columns(['repository', 'name']).doUpdateSet({ digest, updated_at }))
       .execute()
+    const manifest = this.#notepad && (await this.byDigest(repository, digest))
+    if (manifest) this.#notepad?.pushed(repository, manifest, name)
   }
 
   async byDigest(repository: string, digest: Digest): Promise<Manifest | null> {
@@ -202,7 +214,14 @@ export class Manifests {
   async removeAll(repository: string): Promise<readonly Digest[]> {
     this.#changed.add(repository)
     await this.#db.deleteFrom('tags').where('repository', '=', repository).execute()
-    await this.#db.deleteFrom('manifests').where('repository', '=', repository).execute()
+    const gone = await this.#db
+      .deleteFrom('manifests')
+      .where('repository', '=', repository)
+      .returning('digest')
+      .execute()
+    for (const row of gone) {
+      this.#notepad?.deleted(repository, { digest: parseDigest(row.digest), tag: null })
+    }
     const rows = await this.#db
       .deleteFrom('blob_references')
       .where('repository', '=', repository)

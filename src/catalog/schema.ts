@@ -21,6 +21,7 @@ export interface Schema {
   maintenance_runs: MaintenanceTable
   facts: FactTable
   record_debts: RecordDebtTable
+  notices: NoticeTable
 }
 
 /** A column that is written once. */
@@ -166,6 +167,27 @@ export interface EventTable {
   image_name: Fixed<string>
   image_uid: Fixed<string>
   at: Fixed<number>
+}
+
+/** An event on its way to one subscriber. */
+export interface NoticeTable {
+  seq: Generated<number>
+  /** Of the event, the same for all its subscribers. */
+  id: Fixed<string>
+  subscriber: Fixed<string>
+  type: Fixed<string>
+  /** The image's name or the repository. */
+  subject: Fixed<string>
+  /** JSON of what there is to tell. */
+  note: Fixed<string>
+  at: Fixed<number>
+  state: 'waiting' | 'undelivered'
+  tries: number
+  next_at: number
+  /** A try that fails after this time is the last one. */
+  give_up_at: number
+  /** Why the last try failed, empty before the first one. */
+  problem: string
 }
 
 export const maintenanceKinds = ['gc', 'scrub'] as const

@@ -8,6 +8,7 @@ import { eventRoutes } from './api/events.ts'
 import { imageRoutes, type ApiOptions } from './api/images.ts'
 import { machineClassRoutes } from './api/machine-classes.ts'
 import { probeRoutes, type ProbeOptions } from './api/probe.ts'
+import { subscriberRoutes, type SubscriberOptions } from './api/subscribers.ts'
 import { storageRoutes, type StorageOptions } from './api/storage.ts'
 import { spreadChallenges } from './auth/challenge.ts'
 import { doors } from './auth/doors.ts'
@@ -32,6 +33,7 @@ export type FrontOptions = ApiOptions &
   HealthOptions &
   MetricsOptions &
   StorageOptions &
+  SubscriberOptions &
   RegistryOptions &
   UploadOptions & {
     readonly log: Log
@@ -73,6 +75,7 @@ export function front(options: FrontOptions): Routes {
     .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))
     .route('/api/v1/storage', storageRoutes(options))
+    .route('/api/v1/subscribers', subscriberRoutes(options))
     .route('/api/v1/caller', callerRoutes())
     .route('/api/v1/virtual-machine-classes', machineClassRoutes())
     .route('/upload', uploadRoutes(options))

@@ -18,6 +18,7 @@ const fixed = new Set([
   '/api/v1/events',
   '/api/v1/probe',
   '/api/v1/caller',
+  '/api/v1/subscribers',
   '/api/v1/storage',
   '/api/v1/storage/shares',
   '/api/v1/storage/gc',
@@ -33,6 +34,9 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/^\/api\/v1\/images\/[^/]+\/events$/, '/api/v1/images/{name}/events'],
   [/^\/api\/v1\/images\/[^/]+\/retry$/, '/api/v1/images/{name}/retry'],
   [/^\/api\/v1\/storage\/runs\/[^/]+$/, '/api/v1/storage/runs/{id}'],
+  [/^\/api\/v1\/subscribers\/[^/]+\/undelivered$/, '/api/v1/subscribers/{name}/undelivered'],
+  [/^\/api\/v1\/subscribers\/[^/]+\/redeliver$/, '/api/v1/subscribers/{name}/redeliver'],
+  [/^\/api\/v1\/subscribers\/[^/]+\/ping$/, '/api/v1/subscribers/{name}/ping'],
   [/^\/assets\/[^/]+\/.+$/, '/assets/{version}/{path}'],
 ]
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Catalog, Tables } from '../catalog/catalog.ts'
+import type { Requester } from '../catalog/notepad.ts'
 import { Refusal } from '../errors.ts'
 import type { Digest } from '../image/digest.ts'
 import type { ManifestDocument } from '../image/document.ts'
@@ -27,6 +28,7 @@ export type Pushed = {
   readonly bytes: Buffer
   readonly document: ManifestDocument
   readonly tags: readonly string[]
+  readonly by?: Requester
 }
 
 /** A blob that a client is known to count on is leased again when less than this is left, in milliseconds. */
@@ -67,7 +69,7 @@ export class Repositories {
         await catalog.transaction(async (tables) => {
           await link(repository, pushed, holder, tables)
           await this.#records.announce(tables, keys)
-        })
+        }, pushed.by)
         await this.#records.follow(keys)
       })
     } catch (error) {
@@ -81,7 +83,7 @@ export class Repositories {
    * @returns false when it is not there
    * @throws Refusal IN_USE while an index of the repository lists it
    */
-  async remove(repository: string, digest: Digest): Promise<boolean> {
+  async remove(repository: string, digest: Digest, by?: Requester): Promise<boolean> {
     const { catalog, collector } = this.#options
     const removed = await this.#inTurn.run(repository, async () => {
       const gone = await catalog.transaction(async (tables) => {
@@ -93,7 +95,7 @@ export class Repositories {
         const keys = keysOf(repository, { digest, tags: gone.tags })
         await this.#records.announce(tables, keys)
         return { needs: gone.needs, keys }
-      })
+      }, by)
       if (gone) await this.#records.follow(gone.keys)
       return gone
     })
@@ -112,7 +114,7 @@ export class Repositories {
   }
 
   /** Removes a tag; the manifest stays. */
-  async untag(repository: string, tag: string): Promise<boolean> {
+  async untag(repository: string, tag: string, by?: Requester): Promise<boolean> {
     const { catalog } = this.#options
     const keys = [pushedTagKey(repository, tag)]
     return await this.#inTurn.run(repository, async () => {
@@ -120,7 +122,7 @@ export class Repositories {
         const wasThere = await tables.manifests.untag(repository, tag)
         if (wasThere) await this.#records.announce(tables, keys)
         return wasThere
-      })
+      }, by)
       if (wasThere) await this.#records.follow(keys)
       return wasThere
     })

@@ -68,6 +68,8 @@ export type PeerOptions = {
   readonly htpasswd?: string
   /** Files of a certificate for 127.0.0.1. */
   readonly tls?: { readonly certificate: string; readonly key: string }
+  /** Whom it tells what happens. */
+  readonly notifies?: string
 }
 
 /** Another registry: CNCF distribution. */
@@ -82,13 +84,22 @@ export async function startPeer(home: Home, options: PeerOptions = {}): Promise<
   return { base, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() }
 }
 
+const impatient = { timeout: '5s', threshold: 3, backoff: '1s' }
+
 /** YAML takes JSON. */
-function peerConfig(rootdirectory: string, addr: string, { htpasswd, tls }: PeerOptions): object {
+function peerConfig(rootdirectory: string, addr: string, options: PeerOptions): object {
+  const { htpasswd, tls, notifies } = options
   return {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory }, delete: { enabled: true } },
     http: { addr, ...(tls && { tls }) },
+    ...(notifies !== undefined && {
+      notifications: {
+        events: { includereferences: true },
+        endpoints: [{ name: 'receiver', url: notifies, ...impatient }],
+      },
+    }),
     ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'peer', path: htpasswd } } }),
   }
 }

@@ -105,6 +105,7 @@ export class Proxy implements AsyncDisposable {
     const onward = ask(
       {
         agent: false,
+        method: request.method,
         host: '127.0.0.1',
         port: this.#port(`${url.hostname}:${url.port || 80}`),
         path: `${url.pathname}${url.search}`,
@@ -117,7 +118,7 @@ export class Proxy implements AsyncDisposable {
     )
     onward.on('socket', (socket) => this.#keep(socket)).on('error', () => response.destroy())
     response.on('close', () => onward.destroy())
-    onward.end()
+    request.pipe(onward)
   }
 
   #tunnel(request: IncomingMessage, socket: Socket): void {

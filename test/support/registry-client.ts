@@ -50,7 +50,8 @@ export class RegistryClient {
 
   async finish(session: string, digest: string, body?: Bytes): Promise<Response> {
     const init = body ? { body, headers: chunkType } : {}
-    return await this.ask('PUT', `${session}?digest=${digest}`, init)
+    const query = `${session.includes('?') ? '&' : '?'}digest=${digest}`
+    return await this.ask('PUT', session + query, init)
   }
 
   /** `last` is that of the Range header: 0 is told of an empty session, too. Null when there is no session. */

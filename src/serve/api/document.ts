@@ -6,6 +6,7 @@ import { machineClassPaths } from './machine-class-paths.ts'
 import { registryPaths } from './registry-paths.ts'
 import { servicePaths } from './service-paths.ts'
 import { storagePaths } from './storage-paths.ts'
+import { subscriberPaths } from './subscriber-paths.ts'
 import { tokenPaths } from './token-paths.ts'
 import { uploadPaths } from './upload-paths.ts'
 
@@ -31,6 +32,11 @@ const groups: readonly Group[] = [
     name: 'Storage',
     description: 'What takes how much room, the collection and the scrub.',
     paths: storagePaths,
+  },
+  {
+    name: 'Subscribers',
+    description: 'Who is told of events by webhooks, and what could not be delivered.',
+    paths: subscriberPaths,
   },
   {
     name: 'Machine classes',

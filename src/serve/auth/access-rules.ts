@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Action } from './caller.ts'
-import { unreadable, type Origin } from './file-lines.ts'
-import { compileGlob, type Glob } from './glob.ts'
+import { unreadable, type Origin } from '../../env/file-lines.ts'
+import { compileGlob, type Glob } from '../../image/glob.ts'
 import { nameProblem } from './name.ts'
 
 type Entries = ReadonlyMap<string, ReadonlySet<Action>>

@@ -7,7 +7,7 @@ import { noPasswords, parsePasswords, type Passwords } from './htpasswd-file.ts'
 import { PasswordCheck } from './password-check.ts'
 import { noTokens, parseTokens, type Tokens } from './tokens-file.ts'
 import type { Identity } from './visitor.ts'
-import { WatchedFile, type WatchedFileOptions } from './watched-file.ts'
+import { WatchedFile, type WatchedFileOptions } from '../../env/watched-file.ts'
 
 export type CallerFiles = {
   readonly tokensFile: string | null

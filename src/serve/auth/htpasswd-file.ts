@@ -1,4 +1,4 @@
-import { linesOf, unreadable, type Line, type Origin } from './file-lines.ts'
+import { linesOf, unreadable, type Line, type Origin } from '../../env/file-lines.ts'
 import { nameProblem } from './name.ts'
 import { stampOf } from './stamp.ts'
 import type { Identity } from './visitor.ts'

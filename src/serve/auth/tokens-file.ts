@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { linesOf, unreadable, type Line, type Origin } from './file-lines.ts'
+import { linesOf, unreadable, type Line, type Origin } from '../../env/file-lines.ts'
 import { nameProblem } from './name.ts'
 import { roles } from './role.ts'
 import { stampOf } from './stamp.ts'

@@ -10,6 +10,7 @@ import { gone, sendBytes } from '../bytes.ts'
 import type { Call } from '../context.ts'
 import { readSmallBody } from '../small-body.ts'
 import type { ManifestShelf } from './manifest-shelf.ts'
+import { requesterOf } from './requester.ts'
 import type { Named } from './target.ts'
 
 type Shelf = {
@@ -62,7 +63,11 @@ export async function putManifest(
   const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256')
   if (isDigest(reference) && reference !== digest) throw otherDigest(digest, reference)
   const document = readDocument(bytes, c.req.header('content-type') ?? '')
-  await repositories.put(repository, { digest, bytes, document, tags }, gone(outgoing))
+  await repositories.put(
+    repository,
+    { digest, bytes, document, tags, by: requesterOf(c) },
+    gone(outgoing),
+  )
   for (const warning of [...document.warnings, ...tags.flatMap(fallback)]) warn(c, warning)
   if (isDigest(reference)) for (const tag of tags) c.header('oci-tag', tag, { append: true })
   if (document.subject) c.header('oci-subject', document.subject)
@@ -77,9 +82,10 @@ export async function deleteManifest(
   { repository, reference }: Named,
   { catalog, repositories }: Shelf,
 ): Promise<Response> {
+  const by = requesterOf(c)
   const removed = isDigest(reference)
-    ? await repositories.remove(repository, reference)
-    : isTag(reference) && (await repositories.untag(repository, reference))
+    ? await repositories.remove(repository, reference, by)
+    : isTag(reference) && (await repositories.untag(repository, reference, by))
   if (!removed) throw await unknown(repository, reference, catalog)
   return c.body(null, 202)
 }

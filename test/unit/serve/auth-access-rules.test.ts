@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseAccess } from '../../../src/serve/auth/access-rules.ts'
-import { compileGlob } from '../../../src/serve/auth/glob.ts'
+import { compileGlob } from '../../../src/image/glob.ts'
 
 const origin = { variable: 'SLIPWAY_ACCESS_FILE', path: '/etc/access.json' }
 

@@ -1,4 +1,4 @@
-import { Refusal } from '../../errors.ts'
+import { Refusal } from '../errors.ts'
 
 /** The setting a file was named by, and where the file is: what a complaint about it begins with. */
 export type Origin = { readonly variable: string; readonly path: string }

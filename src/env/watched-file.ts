@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { errno } from '../../errors.ts'
-import type { Log } from '../../log.ts'
+import { errno } from '../errors.ts'
+import type { Log } from '../log.ts'
 import { unreadable, type Origin } from './file-lines.ts'
 
 /** A change is seen after this many milliseconds at the latest. */

@@ -1,0 +1,63 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import { subscribersSchema, undeliveredSchema } from '../../src/serve/api/subscriber-schema.ts'
+import { get } from './rest.ts'
+
+export const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+export type Entry = {
+  readonly name: string
+  readonly url: string
+  readonly form: 'cloudevents' | 'distribution'
+  readonly [field: string]: unknown
+}
+
+/** @returns the path of a file with these subscribers */
+export async function writeSubscribers(
+  folder: string,
+  subscribers: readonly Entry[],
+): Promise<string> {
+  const path = join(folder, 'subscribers.json')
+  await writeFile(path, JSON.stringify({ subscribers }))
+  return path
+}
+
+type Standing = z.output<typeof subscribersSchema>['items'][number]
+
+/** The subscribers of a service as an admin sees them. */
+export class Subscribers {
+  readonly #base: () => string
+
+  constructor(base: () => string) {
+    this.#base = base
+  }
+
+  async of(name: string): Promise<Standing> {
+    const { items } = subscribersSchema.parse(await (await get(this.#url())).json())
+    const found = items.find((item) => item.name === name)
+    if (found) return found
+    throw new Error(`there is no subscriber ${name}`)
+  }
+
+  async undelivered(name: string, query = ''): Promise<z.output<typeof undeliveredSchema>> {
+    const answer = await get(this.#url(`/${name}/undelivered${query}`))
+    return undeliveredSchema.parse(await answer.json())
+  }
+
+  async post(path: string, body?: object): Promise<unknown> {
+    const answer = await fetch(this.#url(path), {
+      method: 'POST',
+      ...(body && {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+      signal: AbortSignal.timeout(20_000),
+    })
+    return await answer.json()
+  }
+
+  #url(path = ''): string {
+    return `${this.#base()}/api/v1/subscribers${path}`
+  }
+}
