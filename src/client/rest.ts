@@ -63,19 +63,26 @@ export class Rest {
     silence: number,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>> {
+    const answer = await this.read(path, { ...headers, accept: type }, silence, signal)
+    if (answer.status === 200 && isOf(answer, type)) return answer.pieces
+    answer.drop()
+    throw stranger(this.#options.base)
+  }
+
+  /** Bytes, read as they come. @param silence milliseconds without one after which the connection counts as dead */
+  async read(path: string, headers: Headers, silence: number, signal: AbortSignal) {
     const asked = {
       method: 'GET',
-      headers: { ...(await this.#headers(null)), ...headers, accept: type },
-      signal,
+      headers: { ...(await this.#headers(null)), ...headers },
     } as const
-    const times = { headersTimeout: silence, bodyTimeout: silence }
+    const times = { headersTimeout: silence, bodyTimeout: silence, signal }
     const answer = await this.#send(path, { ...asked, ...times }, signal)
-    if (answer.statusCode !== 200) {
-      throw failure(await this.#text(answer, signal), answer.statusCode, this.#options.base)
+    const { statusCode: status, body } = answer
+    if (status !== 200 && status !== 206) {
+      throw failureOf(await this.#text(answer, signal), status, this.#options.base)
     }
-    if (isOf(answer, type)) return this.#pieces(answer, signal)
-    await answer.body.dump()
-    throw stranger(this.#options.base)
+    const drop = () => void body.on('error', () => undefined).destroy()
+    return { status, headers: answer.headers, pieces: this.#pieces(answer, signal), drop }
   }
 
   async #ask(
@@ -133,16 +140,21 @@ export class Rest {
   }
 
   #unreachable(cause: unknown, signal: AbortSignal): Outage {
-    signal.throwIfAborted()
-    const why = errno(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
-    return unreachable(`${this.#options.base} does not answer (${why})`, cause)
+    return unreachableBy(this.#options.base, cause, signal)
   }
+}
+
+/** What broke a connection to the service. @throws the reason of the signal where that was it */
+export function unreachableBy(base: string, cause: unknown, signal: AbortSignal): Outage {
+  signal.throwIfAborted()
+  const why = errno(cause) ?? (cause instanceof Error ? cause.message : 'unknown')
+  return unreachable(`${base} does not answer (${why})`, cause)
 }
 
 type Asked = NonNullable<Parameters<typeof request>[1]>
 type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
 
-function isOf({ headers }: Answer, type: string): boolean {
+function isOf({ headers }: Pick<Answer, 'headers'>, type: string): boolean {
   return String(headers['content-type'] ?? '').split(';')[0] === type
 }
 
@@ -155,10 +167,11 @@ function read(text: string, status: number, base: string): unknown {
   if (isFine && text === '') return null
   const value = parsed(text)
   if (isFine && value !== undefined) return value
-  throw failure(text, status, base)
+  throw failureOf(text, status, base)
 }
 
-function failure(text: string, status: number, base: string): Failure {
+/** What an answer that is no success says. */
+export function failureOf(text: string, status: number, base: string): Failure {
   const told = problem.safeParse(parsed(text)).data
   const known = told?.code === undefined ? null : toldFailure(told.code, told.detail)
   if (known && (known instanceof Outage || !isOutage(status))) return known
@@ -177,7 +190,8 @@ function unreachable(message: string, cause?: unknown): Outage {
   return new Outage('SERVICE_UNREACHABLE', message, { cause })
 }
 
-function parsed(text: string): unknown {
+/** Undefined for what is no JSON. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -12,6 +12,15 @@ export function nameProblem(name: string): string | null {
   return `"${name}" is no image name; use lower-case letters, digits and hyphens, beginning and ending with a letter or digit`
 }
 
+/** What an image of a file may be called: as the page calls it. */
+export function nameOfFile(file: string): string {
+  const stem = file
+    .toLowerCase()
+    .replace(/(?:\.(?:iso|img|raw|qcow2|vmdk|vdi|vhdx?|gz|xz|zst|bz2|tar))+$/, '')
+  const name = stem.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '')
+  return name.slice(0, 190).replace(/-+$/, '') || 'image'
+}
+
 /** The repository an image is handed out under. Ingestion alone writes there. */
 export function repositoryOf(name: string): string {
   return `cvi/${name}`

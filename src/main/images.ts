@@ -16,6 +16,18 @@ SLIPWAY_TOKEN_FILE. Exit codes are those of "slipway --help".
       'create an image from a URL, a container image or another one',
       () => import('./images/create.ts'),
     ),
+    row(
+      'upload',
+      'FILE [NAME]',
+      'send a file, and wait for its image',
+      () => import('./images/upload.ts'),
+    ),
+    row(
+      'download',
+      'NAME [FILE]',
+      'bring the disk of an image into a file',
+      () => import('./images/download.ts'),
+    ),
     row('delete', 'NAME...', 'delete images', () => import('./images/delete.ts')),
     row(
       'retry',

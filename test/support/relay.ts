@@ -5,10 +5,12 @@ import { within } from './deadline.ts'
 export type Relay = AsyncDisposable & {
   /** `http://address:port`, which stays while the service behind it comes and goes. */
   readonly base: string
-  /** Bytes that clients have sent through it, over all connections. */
+  /** Bytes that clients have sent through it, over all connections; or answers, where those are counted. */
   readonly sent: number
   /** Resolves when so many bytes have passed; not one more passes until `cut`. */
   holdAt(bytes: number): Promise<void>
+  /** What is held passes. */
+  release(): void
   /** Breaks every connection, and lets new ones pass. */
   cut(): void
 }
@@ -16,11 +18,16 @@ export type Relay = AsyncDisposable & {
 /**
  * A cable to the service that can be pulled out after a given number of bytes.
  * @param target the service's present address, as `http://address:port`
+ * @param of what is counted and held
  */
-export async function startRelay(target: () => string): Promise<Relay> {
+export async function startRelay(
+  target: () => string,
+  of: 'requests' | 'answers' = 'requests',
+): Promise<Relay> {
   const sockets = new Set<Socket>()
   let sent = 0
   let hold = { at: Infinity, reached: () => {} }
+  let resume: () => void = () => {}
   const keep = (socket: Socket) => {
     sockets.add(socket)
     socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))
@@ -32,17 +39,24 @@ export async function startRelay(target: () => string): Promise<Relay> {
     keep(service)
     client.once('close', () => service.destroy())
     service.once('close', () => client.destroy())
-    service.pipe(client, { end: false }).on('unpipe', () => client.end())
-    client.on('data', (bytes: Buffer) => {
+    const [counted, other] = of === 'requests' ? [client, service] : [service, client]
+    other.pipe(counted, { end: false }).on('unpipe', () => counted.end())
+    counted.on('data', (bytes: Buffer) => {
       const passing = bytes.subarray(0, Math.max(0, hold.at - sent))
       sent += passing.length
-      if (!service.write(passing)) client.pause()
+      if (!other.write(passing)) counted.pause()
       if (sent < hold.at) return
-      client.pause()
+      counted.pause()
+      // What came with the last byte that passes would be lost.
+      const held = bytes.subarray(passing.length)
+      resume = () => {
+        sent += held.length
+        if (other.write(held)) counted.resume()
+      }
       hold.reached()
     })
-    service.on('drain', () => sent < hold.at && client.resume())
-    client.on('end', () => service.end())
+    other.on('drain', () => sent < hold.at && counted.resume())
+    counted.on('end', () => other.end())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -61,6 +75,10 @@ export async function startRelay(target: () => string): Promise<Relay> {
       const { promise, resolve } = Promise.withResolvers<void>()
       hold = { at, reached: resolve }
       await within(60_000, `${at} bytes`, promise)
+    },
+    release() {
+      hold = { at: Infinity, reached: () => {} }
+      resume()
     },
     cut,
     async [Symbol.asyncDispose]() {

@@ -15,7 +15,7 @@ export type RunOptions = {
   readonly env?: NodeJS.ProcessEnv
   readonly limit?: number
   /** Its standard input, which is empty otherwise. */
-  readonly input?: string
+  readonly input?: string | Uint8Array
 }
 
 /** Runs a program to its end, however it ends. After `limit` milliseconds it is killed, and its code is null. */

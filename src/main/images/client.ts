@@ -7,6 +7,7 @@ import { trust } from '../command.ts'
 export type Client = {
   /** Without a slash at the end. */
   readonly base: string
+  readonly userAgent: string
   readonly rest: Rest
 }
 
@@ -21,7 +22,8 @@ export async function openClient(): Promise<Client> {
   const { settings, problems } = readClientSettings(process.env)
   if (!settings) throw new Refusal('UNSUPPORTED', problems.join('\n'))
   await trust(settings)
-  const { userAgent } = await import('../../app/version.ts')
+  const version = await import('../../app/version.ts')
+  const userAgent = version.userAgent()
   const base = settings.url ?? usually
-  return { base, rest: new Rest({ base, token: tokenSource(settings), userAgent: userAgent() }) }
+  return { base, userAgent, rest: new Rest({ base, token: tokenSource(settings), userAgent }) }
 }

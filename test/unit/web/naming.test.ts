@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nameProblem } from '../../../src/image/name.ts'
+import { nameOfFile, nameProblem } from '../../../src/image/name.ts'
 import { nameOf, suggested } from '../../../src/serve/web/browser/naming.js'
 
 test.each([
@@ -13,6 +13,7 @@ test.each([
   [`${'a'.repeat(189)}-b.img`, 'a'.repeat(189)],
 ])('a file %j may be called %j', (file, name) => {
   expect(nameOf(file)).toBe(name)
+  expect(nameOfFile(file)).toBe(name)
   expect(nameProblem(name)).toBe(null)
 })
 
