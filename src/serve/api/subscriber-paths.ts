@@ -44,7 +44,7 @@ export const subscriberPaths: ZodOpenApiPathsObject = {
       requestParams: { path },
       requestBody: {
         required: false,
-        content: { 'application/json': { schema: redeliverRequest } },
+        content: { 'application/json': { schema: redeliverRequest, example: {} } },
       },
       responses: {
         ...refused,
