@@ -40,13 +40,15 @@ describe.skipIf(!needs('tmux', 'apt-get install tmux'))('in a terminal', () => {
     }
     await terminal.shows(/^\[=+ +\] \d\d%/m)
     await terminal.press('C-c')
-    const stopped = await terminal.shows(/^stopped at \d\d%; the same command goes on from there$/m)
+    const stopped = await terminal.shows(
+      /^stopped at \d\d%; the same command goes on from there\n\$$/m,
+    )
     expect(bars(stopped)).toEqual([])
     await terminal.type('echo "code $?"')
     await terminal.shows(/^code 130$/m)
     relay.cut()
     await terminal.type('slipway images upload disk.img')
-    const sent = await terminal.shows(/^disk is Ready: raw, 32Mi/m)
+    const sent = await terminal.shows(/^disk is Ready: raw, 32Mi.*\n\$$/m)
     expect(sent).toMatch(/^going on at \d\d%$/m)
     await terminal.type('echo "code $?"')
     await terminal.shows(/^code 0$/m)
@@ -83,6 +85,7 @@ describe.skipIf(!needs('tmux', 'apt-get install tmux'))('in a terminal', () => {
     await send(url, bytes)
     await expect.poll(() => terminal.pane()).toMatch(/^NAME [^\n]*\nfirst +Ready[^\n]*$/)
     await terminal.press('C-c')
+    await terminal.shows(/\n\$$/)
     await terminal.type('echo "code $?"')
     await terminal.shows(/^code (?:0|130)$/m)
   })
