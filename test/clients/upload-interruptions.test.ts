@@ -81,13 +81,14 @@ describe('slipway images upload', () => {
     await using service = await startService()
     await using relay = await startRelay(() => service.base)
     const path = join(folder, 'changing.img')
-    await writeFile(path, bytes)
-    // What the buffers of both ends hold is read already.
-    const begun = relay.holdAt(size / 8)
+    // What the sockets may hold, half of it, is read already.
+    const large = 4 * size
+    await writeFile(path, disk(large))
+    const begun = relay.holdAt(mebibyte)
     const sending = images(relay.base, ['upload', path])
     await begun
     await using writer = await open(path, 'r+')
-    await writer.write(Buffer.from('another byte'), 0, 12, size - 12)
+    await writer.write(Buffer.from('another byte'), 0, 12, large - 12)
     relay.release()
     expect(await sending).toMatchObject({
       code: 2,
