@@ -77,7 +77,7 @@ function isMisuse(error: unknown): error is Error {
 
 /** A folder or a file that was named wrongly, or is not for this user. */
 function isMisnamed(error: unknown): error is Error {
-  const codes = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM']
+  const codes = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'ENAMETOOLONG', 'ELOOP']
   return error instanceof Error && 'path' in error && codes.includes(errno(error) ?? '')
 }
 

@@ -43,7 +43,7 @@ export async function findImage(
   name: string,
   signal: AbortSignal,
 ): Promise<Image | null> {
-  return await unlessGone(rest.get(pathOf(name), imageSchema, signal))
+  return await unlessGone(() => rest.get(pathOf(name), imageSchema, signal))
 }
 
 /**
@@ -108,7 +108,7 @@ export async function imageByName(
   name: string,
   signal: AbortSignal,
 ): Promise<OwnedImage | null> {
-  return await unlessGone(rest.get(pathOf(name), ownedImageSchema, signal))
+  return await unlessGone(() => rest.get(pathOf(name), ownedImageSchema, signal))
 }
 
 /**
@@ -122,12 +122,12 @@ export async function deleteImage(
   uid: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await unlessGone(rest.delete(`${pathOf(name)}?uid=${encodeURIComponent(uid)}`, signal))
+  await unlessGone(() => rest.delete(`${pathOf(name)}?uid=${encodeURIComponent(uid)}`, signal))
 }
 
-async function unlessGone<Value>(asked: Promise<Value>): Promise<Value | null> {
+async function unlessGone<Value>(ask: () => Promise<Value>): Promise<Value | null> {
   try {
-    return await asked
+    return await ask()
   } catch (error) {
     if (isGone(error)) return null
     throw error

@@ -3,6 +3,7 @@ import { formatSize } from '../image/size.ts'
 import type { CopyCounts, CopyProgress } from '../work/copy-store.ts'
 import {
   complain,
+  interrupted,
   none,
   outputOf,
   print,
@@ -19,7 +20,7 @@ Copies all images from one storage to another, each blob verified on its way. WH
 s3://BUCKET/PREFIX, where the settings say how the server is reached. The source may be served meanwhile. Run again, it goes
 on where it was stopped, brings what came since, and removes from the target the records of what was deleted in the source.
 The target must be empty or a copy of the same source that was not served yet, and must not be in use. Exit code 1 when a blob
-is damaged in the source (it is left out, the others are copied) or when the copy was interrupted.
+is damaged in the source (it is left out, the others are copied), 130 when the copy was interrupted.
 
   --verify    read again what the target has already, and copy it anew where it is damaged
   --replace   the target may hold an older state of the same storage; what the source does not have goes from it
@@ -72,7 +73,7 @@ async function copy(from: string, to: string, choice: Choice, output: Output): P
     if (!(error instanceof Interrupted)) throw error
     bar[Symbol.dispose]()
     complain(`stopped by ${error.signal}; run the command again to go on`)
-    return 1
+    return interrupted
   }
 }
 

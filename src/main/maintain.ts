@@ -5,7 +5,7 @@ import { Rest } from '../client/rest.ts'
 import { tokenSource } from '../client/token.ts'
 import type { Settings } from '../env.ts'
 import { Failure, Outage } from '../errors.ts'
-import { complain, signalled, type Output } from './command.ts'
+import { complain, interrupted, interruption, type Output } from './command.ts'
 import { RunView } from './run-view.ts'
 
 /** What is to be done: `options` as the task takes them, `asked` as REST does. */
@@ -34,16 +34,12 @@ const anyAddress = new Map([
 /** Begins a collection or a scrub, in the service or on its folder, and follows it to its end. @returns the exit code */
 export async function maintain(errand: Errand, output: Output, settings: Settings) {
   await using watched = await begin(errand, settings)
-  const stop = new AbortController()
-  void signalled().then(() => stop.abort())
-  const view = new RunView(watched.begun)
-  const run = await follow(watched, view, stop.signal)
-  if (run === null) {
-    view.end()
-    complain(await watched.leave())
-    return 1
-  }
-  return view.tell(run, output)
+  using view = new RunView(watched.begun)
+  const run = await follow(watched, view, interruption())
+  if (run !== null) return view.tell(run, output)
+  view[Symbol.dispose]()
+  complain(await watched.leave())
+  return interrupted
 }
 
 /** Null when whoever watches does not want to any more. */

@@ -33,9 +33,13 @@ export class ProgressBar implements Disposable {
   /** @param share of the work that is done, from 0 to 1; null while nobody knows how much there is */
   show(share: number | null, text: string): void {
     const isTerminal = this.#screen.isTTY === true
-    if (this.#now() - this.#shownAt < (isTerminal ? barEvery : lineEvery)) return
+    if (this.#now() - this.#shownAt >= (isTerminal ? barEvery : lineEvery)) this.mark(share, text)
+  }
+
+  /** As `show`, at once. */
+  mark(share: number | null, text: string): void {
     this.#shownAt = this.#now()
-    if (!isTerminal) return void this.#screen.write(`${plain(share, text)}\n`)
+    if (this.#screen.isTTY !== true) return void this.#screen.write(`${plain(share, text)}\n`)
     if (this.#shown === null) this.#screen.on?.('resize', this.#resized)
     this.#shown = { share, text }
     this.#draw()

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import type { Settings } from '../env.ts'
-import { Refusal } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { Findings } from '../work/rebuild.ts'
 import {
   complain,
+  interrupted,
+  interruption,
   none,
   outputOf,
   print,
-  signalled,
   withSettings,
   type Command,
 } from './command.ts'
@@ -26,19 +26,20 @@ cannot be read.
   async run(operands, values) {
     none(operands, 'rebuild')
     const output = outputOf(values)
-    const findings = await rebuildCatalog(await withSettings())
+    const stop = interruption()
+    const findings = await unlessStopped(rebuildCatalog(await withSettings(), stop), stop)
+    if (findings === null) return interrupted
     if (output === 'json') print(`${JSON.stringify(findings)}\n`)
     else tell(findings)
     return findings.unreadable > 0 ? 1 : 0
   },
 }
 
-async function rebuildCatalog(settings: Settings): Promise<Findings> {
+async function rebuildCatalog(settings: Settings, stop: AbortSignal): Promise<Findings> {
   const { mkdir } = await import('node:fs/promises')
   const { lockFolder } = await import('../catalog/lock.ts')
   const { rebuildPair } = await import('../work/rebuild-pair.ts')
   const { ProgressBar } = await import('./progress-bar.ts')
-  const stopping = stoppedBySignal()
   await mkdir(settings.dataDir, { recursive: true })
   await using resources = new AsyncDisposableStack()
   resources.use(lockFolder(settings.dataDir))
@@ -47,17 +48,18 @@ async function rebuildCatalog(settings: Settings): Promise<Findings> {
   resources.use(pair.catalog)
   const line = resources.use(new ProgressBar())
   const report = (findings: Findings) => line.show(null, summary(findings))
-  return await rebuildPair(pair, { now: Date.now, report }, stopping)
+  return await rebuildPair(pair, { now: Date.now, report }, stop)
 }
 
-function stoppedBySignal(): AbortSignal {
-  const controller = new AbortController()
-  const stop = async () => {
-    await signalled()
-    controller.abort(new Refusal('UNSUPPORTED', 'stopped; run it again to finish it'))
+/** Null when whoever asked for it does not want to wait any more. */
+async function unlessStopped<Value>(work: Promise<Value>, stop: AbortSignal) {
+  try {
+    return await work
+  } catch (error) {
+    if (!stop.aborted) throw error
+    complain('stopped; run it again to finish it')
+    return null
   }
-  void stop()
-  return controller.signal
 }
 
 async function openSettled(settings: Settings) {

@@ -1,52 +1,40 @@
 import type { StorageRun } from '../client/storage-runs.ts'
 import { formatSize } from '../image/size.ts'
 import { complain, print, type Output } from './command.ts'
+import { plain } from './plain.ts'
+import { ProgressBar } from './progress-bar.ts'
 
-const width = 24
-/** Where nobody sees a bar move, every so many looks are told beside each new phase. */
-const seldom = 30
-
-/** Shows a run while it goes on, on standard error: a bar on a terminal, lines elsewhere; and what it came to. */
-export class RunView {
+/** Shows a run while it goes on, on standard error, each phase at once; and what it came to. */
+export class RunView implements Disposable {
   readonly #kind: StorageRun['kind']
-  readonly #isTerminal = process.stderr.isTTY
+  readonly #bar: ProgressBar
   #phase: unknown = null
-  #looks = 0
-  #drawn = false
 
-  constructor({ kind }: Pick<StorageRun, 'kind'>) {
+  constructor({ kind }: Pick<StorageRun, 'kind'>, bar = new ProgressBar()) {
     this.#kind = kind
+    this.#bar = bar
   }
 
   show(run: StorageRun): void {
-    if (this.#isTerminal) return this.#draw(run)
     const isNew = run.progress['phase'] !== this.#phase
     this.#phase = run.progress['phase']
-    this.#looks += 1
-    if (isNew || this.#looks % seldom === 0) complain(`${this.#kind}: ${told(run)}`)
+    const text = `${this.#kind}: ${told(run)}`
+    if (isNew) this.#bar.mark(shareOf(run), text)
+    else this.#bar.show(shareOf(run), text)
   }
 
-  /** The line of the bar is over. */
-  end(): void {
-    if (this.#drawn) process.stderr.write('\n')
-    this.#drawn = false
+  [Symbol.dispose](): void {
+    this.#bar[Symbol.dispose]()
   }
 
   /** @returns the exit code: 1 when it did not come to its end, or has found damage or what it could not read */
   tell(run: StorageRun, output: Output): number {
-    this.end()
+    this[Symbol.dispose]()
     if (output === 'json') print(`${JSON.stringify(run)}\n`)
     else print(tableOf(run))
     if (run.state !== 'done')
       complain(`${this.#kind} ${run.state}${run.message && `: ${run.message}`}`)
     return run.state === 'done' && !hasDamage(run) ? 0 : 1
-  }
-
-  #draw(run: StorageRun): void {
-    const share = shareOf(run)
-    const bar = share === null ? '' : `[${'#'.repeat(Math.round(share * width)).padEnd(width)}] `
-    process.stderr.write(`\r\u001B[K${this.#kind}: ${bar}${told(run)}`)
-    this.#drawn = true
   }
 }
 
@@ -59,7 +47,8 @@ function shareOf({ progress }: StorageRun): number | null {
 
 function told({ progress }: StorageRun): string {
   const facts = Object.entries(progress).filter(([, value]) => value !== '' && value !== 0)
-  return facts.map(([name, value]) => `${wordsOf(name)} ${shown(name, value)}`).join(', ')
+  const words = facts.map(([name, value]) => `${wordsOf(name)} ${inShort(name, value)}`)
+  return plain(words.join(', '))
 }
 
 function tableOf({ state, progress }: StorageRun): string {
@@ -78,8 +67,15 @@ function wordsOf(name: string): string {
 }
 
 function shown(name: string, value: unknown): string {
-  if (!/bytes(?:InAll)?$|^reading$/i.test(name)) return String(value)
-  return `${formatSize(Number(value))} (${String(value)} bytes)`
+  return isBytes(name) ? `${inShort(name, value)} (${String(value)} bytes)` : String(value)
+}
+
+function inShort(name: string, value: unknown): string {
+  return isBytes(name) ? formatSize(Number(value)) : String(value)
+}
+
+function isBytes(name: string): boolean {
+  return /bytes(?:InAll)?$|^reading$/i.test(name)
 }
 
 function hasDamage({ kind, progress }: StorageRun): boolean {

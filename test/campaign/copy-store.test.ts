@@ -98,7 +98,7 @@ describe('slipway copy-store', () => {
     const [ended, said] = [once(child, 'close'), text(child.stderr)]
     await within(20_000, 'the first blob', begun)
     child.kill('SIGINT')
-    expect(await within(60_000, 'the end', ended)).toEqual([1, null])
+    expect(await within(60_000, 'the end', ended)).toEqual([130, null])
     expect(await said).toMatch(/^stopped by SIGINT; run the command again to go on\n$/m)
     expect(await readdir(join(to, 'staging'))).toHaveLength(1)
   })

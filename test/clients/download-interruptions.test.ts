@@ -1,10 +1,11 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startRelay } from '../support/relay.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
+import { run } from '../support/shell.ts'
 import { needsSmallDisk, SmallDisk } from '../support/small-disk.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 import { beginImages, endBy, images } from '../support/transfers.ts'
@@ -28,12 +29,12 @@ async function partsIn(path: string): Promise<readonly string[]> {
 }
 
 /** Half of it has come, and lies in the part. */
-async function halfIsHere(half: Promise<void>): Promise<string> {
+async function halfIsHere(half: Promise<void>, at = folder): Promise<string> {
   await half
   let path = ''
   await expect
     .poll(async () => {
-      path = join(folder, (await partsIn(folder))[0] ?? 'none')
+      path = join(at, (await partsIn(at))[0] ?? 'none')
       return (await stat(path).catch(() => null))?.size ?? 0
     })
     .toBeGreaterThan(size / 4)
@@ -61,6 +62,10 @@ describe('slipway images download', () => {
     const half = relay.holdAt(size / 2)
     await using coming = beginImages(relay.base, ['download', 'image', path])
     await halfIsHere(half)
+    expect(await images(service.base, ['download', 'image', path, '--force'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('another process brings'),
+    })
     const ended = await endBy(coming, signal)
     if (signal === 'SIGINT') {
       expect(ended).toMatchObject({
@@ -76,7 +81,7 @@ describe('slipway images download', () => {
     })
     expect((await readFile(path)).equals(bytes)).toBe(true)
     expect(relay.sent - before).toBeLessThan(size)
-    expect(await partsIn(folder)).toEqual([])
+    expect((await readdir(folder)).filter((name) => /part|lock/.test(name))).toEqual([])
   })
 
   test('keeps no part that has other bytes than the image', async () => {
@@ -103,5 +108,26 @@ describe('slipway images download', () => {
     const refused = await images(service.base, ['download', 'image', join(small.path, 'disk')])
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/has room for .*16Mi/) })
     expect(await readdir(small.path)).toEqual([])
+  })
+
+  test.skipIf(!canMount)('goes on where the disk was full', async () => {
+    await using small = await SmallDisk.mount(24 * mebibyte)
+    await using relay = await startRelay(() => service.base, 'answers')
+    const path = join(small.path, 'disk')
+    const half = relay.holdAt(size / 2)
+    const coming = images(relay.base, ['download', 'image', path])
+    await halfIsHere(half, small.path)
+    await run('sh', ['-c', `! cat /dev/zero > "$0/other" 2>/dev/null`, small.path])
+    relay.cut()
+    expect(await coming).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/part cannot be written \(ENOSPC\); .* goes on from there\n$/),
+    })
+    await rm(join(small.path, 'other'))
+    expect(await images(relay.base, ['download', 'image', path])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/going on at \d+%/),
+    })
+    expect((await readFile(path)).equals(bytes)).toBe(true)
   })
 })

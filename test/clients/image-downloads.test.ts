@@ -48,6 +48,25 @@ describe('slipway images download', () => {
     expect((await readFile(path)).equals(bytes)).toBe(true)
   })
 
+  test('replaces nothing that is no file, and names a path that is none', async () => {
+    const pipe = join(folder, 'pipe')
+    await run('mkfifo', [pipe])
+    for (const [path, words] of [
+      [pipe, 'is no file'],
+      [join(folder, 'none', 'file'), 'no such file'],
+      [join(folder, 'n'.repeat(250)), 'name too long'],
+    ] as const) {
+      const refused = await images(service.base, ['download', 'sparse', path, '--force'])
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(words) })
+    }
+    expect((await stat(pipe)).isFIFO()).toBe(true)
+  })
+
+  test.each(['', '.', '..'])('asks nothing for an image called "%s"', async (name) => {
+    const none = { code: 1, stderr: `there is no image "${name}"\n` }
+    expect(await images(service.base, ['download', name, 'q'], { cwd: folder })).toMatchObject(none)
+  })
+
   test('gives the bytes to a program, and leaves nothing where there is no such image', async () => {
     const pipe = `"${process.execPath}" "${program}" images download sparse - | cmp - "$0"`
     const whole = join(folder, 'whole')

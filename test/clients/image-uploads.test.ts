@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startService, type Service } from '../support/service.ts'
+import { run } from '../support/shell.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 import { images } from '../support/transfers.ts'
 
@@ -73,10 +74,13 @@ describe('slipway images upload', () => {
   test('refuses what is no file with bytes in it, and an image of other origin', async () => {
     const empty = join(folder, 'empty.img')
     await writeFile(empty, '')
+    const pipe = join(folder, 'pipe')
+    await run('mkfifo', [pipe])
     await shared.rest.createFrom('elsewhere', 'http://127.0.0.1:1/image')
     for (const [args, words] of [
       [[empty], 'is empty'],
       [[folder], 'is no file'],
+      [[pipe], 'is no file'],
       [[join(folder, 'none')], 'no such file'],
       [[file, 'elsewhere'], 'made from HTTP'],
       [[file, 'Not.A.Name'], 'dot'],

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { diskOf, openDisk, type DiskFile } from '../../client/disks.ts'
@@ -134,14 +135,20 @@ function pipe(digest: Digest): Piped {
 async function pathOf({ fileName }: DiskFile, { file, name }: Errand): Promise<string> {
   const usual = /^[\w-][\w.-]*$/.test(fileName) ? fileName : name
   if (file === null) return usual
-  return (await isFolder(file)) ? join(file, usual) : file
+  const found = await foundAt(file)
+  if (found?.isDirectory() === true) return join(file, usual)
+  if (found === null || found.isFile()) return file
+  throw new Refusal(
+    'UNSUPPORTED',
+    `${file} is no file, and would be replaced by one; to write into it: slipway images download ${name} - > ${file}`,
+  )
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function foundAt(path: string): Promise<Stats | null> {
   try {
-    return (await stat(path)).isDirectory()
+    return await stat(path)
   } catch (error) {
-    if (errno(error) === 'ENOENT') return false
+    if (errno(error) === 'ENOENT') return null
     throw error
   }
 }

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
+import { rmSync, writeSync } from 'node:fs'
 import { constants, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errno, Refusal } from '../../errors.ts'
 import { hexOf, type Digest } from '../../image/digest.ts'
 import { syncFolder } from '../../store/folders.ts'
 import { wrongBytes, type Target } from './target.ts'
 
-/** Bytes that are written at a time, and those of which a file has a hole where all are zero. */
-const bufferSize = 1024 * 1024
+/** Bytes that are written at a time, so few that the processor's cache still has them, and those of which a file has a hole
+ * where all are zero. */
+const bufferSize = 256 * 1024
 const block = 64 * 1024
 const zeros = Buffer.alloc(block)
 
@@ -24,22 +27,33 @@ export class PartFile implements Target {
   readonly #part: string
   readonly #digest: Digest
   readonly #file: FileHandle
+  readonly #held: Disposable
   readonly #hash = createHash('sha256')
   readonly #buffer = Buffer.allocUnsafe(bufferSize)
   #filled = 0
   /** Where the buffer belongs. */
   #written = 0
 
-  private constructor(target: string, digest: Digest, file: FileHandle) {
+  private constructor(target: string, digest: Digest, file: FileHandle, held: Disposable) {
     this.#target = target
     this.#part = partOf(target, digest)
     this.#digest = digest
     this.#file = file
+    this.#held = held
   }
 
+  /** @throws Refusal UNSUPPORTED while another process has it; the system's error for a path */
   static async open(target: string, digest: Digest): Promise<PartFile> {
-    const flags = constants.O_RDWR | constants.O_CREAT
-    return new PartFile(target, digest, await open(partOf(target, digest), flags))
+    const part = partOf(target, digest)
+    // The system says better than a lock what is wrong with a path.
+    await (await openPart(part)).close()
+    const held = await holdPart(part)
+    try {
+      return new PartFile(target, digest, await openPart(part), held)
+    } catch (error) {
+      held[Symbol.dispose]()
+      throw error
+    }
   }
 
   get position(): number {
@@ -62,13 +76,13 @@ export class PartFile implements Target {
     }
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + bufferSize - this.#filled)
       this.#buffer.set(part, this.#filled)
       this.#filled += part.length
       at += part.length
-      if (this.#filled === bufferSize) await this.#flush()
+      if (this.#filled === bufferSize) this.#flush()
     }
   }
 
@@ -86,7 +100,7 @@ export class PartFile implements Target {
 
   /** A hole at the end is part of what is there. */
   async keep(): Promise<void> {
-    await this.#flush()
+    this.#flush()
     await this.#file.truncate(this.#written)
   }
 
@@ -94,26 +108,50 @@ export class PartFile implements Target {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
     if (this.#written === 0) await rm(this.#part, { force: true })
+    this.#held[Symbol.dispose]()
   }
 
-  async #flush(): Promise<void> {
+  #flush(): void {
     const bytes = this.#buffer.subarray(0, this.#filled)
-    for (const { start, end } of runsIn(bytes)) await this.#place(start, end)
+    for (const { start, end } of runsIn(bytes)) this.#place(start, end)
     this.#hash.update(bytes)
     this.#written += bytes.length
     this.#filled = 0
   }
 
-  async #place(start: number, end: number): Promise<void> {
-    for (let at = start; at < end;) {
-      const { bytesWritten } = await this.#file.write(
-        this.#buffer,
-        at,
-        end - at,
-        this.#written + at,
-      )
-      at += bytesWritten
+  /** In this thread: nothing else is to be done meanwhile, and another one has the bytes in no cache. */
+  #place(start: number, end: number): void {
+    try {
+      for (let at = start; at < end;) {
+        at += writeSync(this.#file.fd, this.#buffer, at, end - at, this.#written + at)
+      }
+    } catch (cause) {
+      const why = errno(cause) ?? 'unknown'
+      const next = 'what is there stays, and the same command goes on from there'
+      throw new Refusal('UNSUPPORTED', `${this.#part} cannot be written (${why}); ${next}`, {
+        cause,
+      })
     }
+  }
+}
+
+async function openPart(part: string): Promise<FileHandle> {
+  return await open(part, constants.O_RDWR | constants.O_CREAT)
+}
+
+/** Two processes that write to one part would go on with it when one of them has made it the disk. */
+async function holdPart(part: string): Promise<Disposable> {
+  const { lockFile } = await import('../../catalog/lock.ts')
+  const path = part.replace(/part$/, 'lock')
+  const next = 'wait for it, or choose another FILE'
+  const held = lockFile(path, (cause) => {
+    return new Refusal('UNSUPPORTED', `another process brings ${part}; ${next}`, { cause })
+  })
+  return {
+    [Symbol.dispose]() {
+      rmSync(path, { force: true })
+      held[Symbol.dispose]()
+    },
   }
 }
 

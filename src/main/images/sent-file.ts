@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open, type FileHandle } from 'node:fs/promises'
+import { constants, open, type FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { errno, Refusal } from '../../errors.ts'
 
@@ -27,7 +27,8 @@ export class SentFile implements AsyncDisposable {
 
   /** @throws Refusal UNSUPPORTED when it is no file with bytes in it */
   static async open(path: string): Promise<SentFile> {
-    const file = await open(path, 'r')
+    // A pipe is opened, too, whether anybody writes to it or not.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       const stat = await file.stat({ bigint: true })
       if (!stat.isFile()) throw unfit(path, 'is no file; "-" sends what comes by standard input')

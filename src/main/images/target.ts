@@ -7,7 +7,7 @@ import { hexOf, type Digest } from '../../image/digest.ts'
 export type Target = AsyncDisposable & {
   /** Bytes that are there. */
   readonly position: number
-  readonly write: (bytes: Uint8Array, signal: AbortSignal) => Promise<void>
+  readonly write: (bytes: Uint8Array, signal: AbortSignal) => Promise<void> | void
   /** No more come for now. */
   readonly keep: () => Promise<void>
   /** @returns where they are @throws Flaw CHECKSUM_MISMATCH */

@@ -1,33 +1,7 @@
-import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
 import { ProgressBar } from '../../../src/main/progress-bar.ts'
 import { Speed } from '../../../src/main/speed.ts'
-
-/** A screen whose width changes, and a clock that is turned by hand. */
-class Screen extends EventEmitter {
-  readonly isTTY: boolean
-  columns: number
-  written = ''
-  time = 0
-
-  constructor(isTTY: boolean, columns: number) {
-    super()
-    this.isTTY = isTTY
-    this.columns = columns
-  }
-
-  write(text: string): boolean {
-    this.written += text
-    return true
-  }
-
-  resize(columns: number): string {
-    this.written = ''
-    this.columns = columns
-    this.emit('resize')
-    return this.written
-  }
-}
+import { Screen } from '../../support/screen.ts'
 
 /** A bar on it, which is drawn again whenever it is told to. */
 function barOn(screen: Screen): ProgressBar {
