@@ -26,9 +26,12 @@ function levelOf({ incoming: { method = '' }, route, status }: Visit): 'warn' | 
   return status < 400 || usual.has(status) ? 'debug' : 'info'
 }
 
-/** Paths without their query, which may be a credential; times in milliseconds, bytes as they crossed the wire. */
+/**
+ * Paths without their query, which may be a credential, and as they were understood: what stands escaped in them may be one,
+ * too. Times in milliseconds, bytes as they crossed the wire.
+ */
 function facts({ incoming, route, status, milliseconds, received, sent, peer, call }: Visit) {
-  const [path = ''] = (incoming.url ?? '').split('?')
+  const [path = ''] = call ? [call.req.path] : (incoming.url ?? '').split('?')
   return {
     ...(call && { requestId: call.get('requestId') }),
     method: incoming.method,

@@ -46,7 +46,7 @@ export class Connections {
     if (connection.ending) return false
     connection.used = true
     connection.answers.add(outgoing)
-    outgoing.once('close', () => {
+    outgoing.on('close', () => {
       connection.answers.delete(outgoing)
       if (this.#draining && connection.answers.size === 0) connection.socket.destroySoon()
     })

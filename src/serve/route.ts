@@ -63,7 +63,7 @@ function registryRoute(path: string): string {
   const last = path.lastIndexOf('/')
   const before = path.lastIndexOf('/', last - 1)
   const parent = path.slice(before + 1, last)
-  if (parent === 'uploads' && path.slice(0, before).endsWith('/blobs')) return `${uploads}{id}`
+  if (parent === 'uploads' && path.slice(0, before).endsWith('/blobs')) return `${uploads}{session}`
   return named[parent] ?? unknownRoute
 }
 

@@ -69,7 +69,7 @@ export class Traffic {
       status: 0,
       milliseconds: 0,
     })
-    outgoing.once('close', () => this.#end(socket, wire, outgoing))
+    outgoing.on('close', () => this.#end(socket, wire, outgoing))
   }
 
   of(outgoing: ServerResponse): Visit | null {

@@ -6,6 +6,7 @@ import { readSettings } from '../../src/env.ts'
 import { openLog } from '../../src/log.ts'
 import { openApiDocument } from '../../src/serve/api/document.ts'
 import { curlOf } from '../../src/serve/web/docs/curl.ts'
+import { routeOf } from '../../src/serve/route.ts'
 import { describe as read } from '../../src/serve/web/docs/document.ts'
 import { writeCallers } from '../support/callers.ts'
 import { startService } from '../support/service.ts'
@@ -40,6 +41,14 @@ describe('the document', () => {
     expect([...all].filter((call) => !isRegistry(call) && !documented.includes(call))).toEqual([])
     const known = documented.filter((call) => !isRegistry(call) && !call.startsWith('HEAD '))
     expect(known.filter((call) => !all.has(call))).toEqual([])
+  })
+
+  test('has the names by which metrics, logs and traces tell of each call', async () => {
+    const all = [...(await served()), ...documented].map((call) => call.split(' ').at(-1) ?? '')
+    const templates = [...new Set(all)].filter((path) => path !== '/v2/{path}')
+    expect(templates.length).toBeGreaterThan(30)
+    const named = templates.map((path) => routeOf(path.replaceAll(/\{\w+\}/g, 'x')))
+    expect(named).toEqual(templates)
   })
 
   test('has the methods that the registry takes', async () => {

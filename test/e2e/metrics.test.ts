@@ -162,3 +162,17 @@ test('the log tells of the life of an image, and never the token of its upload',
   expect(token).toHaveLength(32)
   expect(JSON.stringify(service.logs.lines)).not.toContain(token)
 })
+
+test('a token that is escaped in the path of a request is not told either', async () => {
+  const from = service.logs.lines.length
+  const url = new URL(await service.rest.createUpload('four'))
+  const token = url.pathname.split('/').at(-1) ?? ''
+  const answer = await fetch(`${service.base}/%75pload/${token}`, {
+    method: 'PUT',
+    body: bytes,
+    signal: AbortSignal.timeout(10_000),
+  })
+  expect(answer.status).toBe(201)
+  await service.logs.line(({ path }) => path === '/upload/…', from)
+  expect(JSON.stringify(service.logs.lines.slice(from))).not.toContain(token)
+})

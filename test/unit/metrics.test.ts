@@ -20,3 +20,10 @@ test('levels are read when they are asked for, and phases that have no image any
   expect(text).toMatch(/^slipway_image_phase\{phase="Ready"\} 1$/m)
   expect(text).not.toContain('Pending')
 })
+
+test('a scrape behind another one has numbers, too', async () => {
+  const metrics = new Metrics()
+  metrics.addProcess('1.2.3')
+  await metrics.text()
+  expect(await metrics.text()).not.toMatch(/ (?:NaN|undefined)$/im)
+})

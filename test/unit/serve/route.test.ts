@@ -9,7 +9,7 @@ test.each([
   ['/v2/manifests/blobs/referrers/sha256:1', '/v2/{repository}/referrers/{digest}'],
   ['/v2/a/blobs/uploads/', '/v2/{repository}/blobs/uploads/'],
   ['/v2/a/blobs/uploads?digest=x', '/v2/{repository}/blobs/uploads/'],
-  ['/v2/a/blobs/uploads/1', '/v2/{repository}/blobs/uploads/{id}'],
+  ['/v2/a/blobs/uploads/1', '/v2/{repository}/blobs/uploads/{session}'],
   ['/v2/a/tags/list', '/v2/{repository}/tags/list'],
   ['/api/v1/images?limit=1', '/api/v1/images'],
   ['/api/v1/images/a.b', '/api/v1/images/{name}'],
