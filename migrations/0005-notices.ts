@@ -13,7 +13,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('at', 'bigint', (column) => column.notNull())
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('tries', 'integer', (column) => column.notNull())
-    .addColumn('next_at', 'bigint', (column) => column.notNull())
+    .addColumn('next_at', 'bigint')
     .addColumn('give_up_at', 'bigint', (column) => column.notNull())
     .addColumn('problem', 'text', (column) => column.notNull())
     .execute()
@@ -21,6 +21,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .createIndex('notices_by_subscriber')
     .on('notices')
     .columns(['subscriber', 'state', 'seq'])
+    .execute()
+  await db.schema
+    .createIndex('notices_by_turn')
+    .on('notices')
+    .columns(['subscriber', 'state', 'next_at'])
     .execute()
   await db.schema
     .createIndex('notices_by_subject')

@@ -72,6 +72,7 @@ export class Catalog implements AsyncDisposable {
   #newestEvent = 0
   /** Null where nobody wants to be told anything. */
   #wanting: Wanting | null = null
+  readonly #unseen = new Map<string, number>()
   /** For reading; everything that writes does so in a transaction. */
   readonly read: Tables
 
@@ -84,7 +85,7 @@ export class Catalog implements AsyncDisposable {
     this.#wal = wal
     this.#traces = traces
     this.#now = now
-    this.read = tablesOver(db, now, new Changes(null))
+    this.read = tablesOver(db, now, new Changes(null, this.#unseen))
   }
 
   /** @throws Refusal when the catalog is damaged, or a newer program has written it */
@@ -128,7 +129,7 @@ export class Catalog implements AsyncDisposable {
     by: Requester | null = null,
   ): Promise<Result> {
     const wanting = this.#wanting
-    const changes = new Changes(wanting && new Notepad(by))
+    const changes = new Changes(wanting && new Notepad(by), this.#unseen)
     const result = await this.#db.transaction().execute(async (db) => {
       const tables = tablesOver(db, this.#now, changes)
       const result = await work(tables)
@@ -227,11 +228,14 @@ class Changes {
   readonly repositories = new Set<string>()
   readonly mended = new Set<Digest>()
   readonly notepad: Notepad | null
+  /** As in `Notices`. */
+  readonly unseen: Map<string, number>
   written: Written | null = null
   erased = false
 
-  constructor(notepad: Notepad | null) {
+  constructor(notepad: Notepad | null, unseen: Map<string, number>) {
     this.notepad = notepad
+    this.unseen = unseen
   }
 }
 
@@ -259,7 +263,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     recordDebts: new RecordDebts(db),
     totals: new Totals(db),
     restoration: new Restoration(db, now),
-    notices: new Notices(db, now),
+    notices: new Notices(db, now, changes.unseen),
   }
 }
 

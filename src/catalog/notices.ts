@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { ExpressionBuilder, Kysely, Selectable } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import { noteText } from './noted.ts'
 import type { Note } from './notepad.ts'
 import type { NoticeTable, Schema } from './schema.ts'
 
-/** As many are kept for one subscriber; beyond that the oldest go. Some 30 MB when all of them are of images. */
+/** About as many are kept for one subscriber; beyond that the oldest go. Some 30 MB when all of them are of images. */
 const mostKept = 10_000
+/** So many may come on top before somebody looks: to count what waits for dead subscribers holds up whoever writes. */
+const lookEvery = 100
 /** How long a notice is tried, in milliseconds. */
 const triedFor = 3 * 86_400_000
 
@@ -44,10 +46,13 @@ export type Written = {
 export class Notices {
   readonly #db: Kysely<Schema>
   readonly #now: () => number
+  readonly #unseen: Map<string, number>
 
-  constructor(db: Kysely<Schema>, now: () => number) {
+  /** @param unseen how many were written for each subscriber since somebody looked; nobody has where it is missing */
+  constructor(db: Kysely<Schema>, now: () => number, unseen: Map<string, number>) {
     this.#db = db
     this.#now = now
+    this.#unseen = unseen
   }
 
   /** Writes down what a transaction has to tell; to be called at its end. */
@@ -58,10 +63,13 @@ export class Notices {
       for (const subscriber of wanting(note)) {
         await this.#add(subscriber, id, note)
         subscribers.add(subscriber)
+        this.#unseen.set(subscriber, (this.#unseen.get(subscriber) ?? lookEvery) + 1)
       }
     }
     const dropped = new Map<string, number>()
     for (const subscriber of subscribers) {
+      if ((this.#unseen.get(subscriber) ?? 0) < lookEvery) continue
+      this.#unseen.set(subscriber, 0)
       const count = await this.#dropOldest(subscriber)
       if (count > 0) dropped.set(subscriber, count)
     }
@@ -71,6 +79,7 @@ export class Notices {
   async #add(subscriber: string, id: string, note: Note): Promise<void> {
     const at = this.#now()
     const { type, subject } = note
+    const isBehind = (await this.#head(subscriber, subject)) !== null
     await this.#db
       .insertInto('notices')
       .values({
@@ -82,7 +91,7 @@ export class Notices {
         at,
         state: 'waiting',
         tries: 0,
-        next_at: at,
+        next_at: isBehind ? null : at,
         give_up_at: at + triedFor,
         problem: '',
       })
@@ -90,7 +99,7 @@ export class Notices {
   }
 
   async #dropOldest(subscriber: string): Promise<number> {
-    const { numDeletedRows } = await this.#db
+    const rows = await this.#db
       .deleteFrom('notices')
       .where('seq', 'in', (from) =>
         from
@@ -103,19 +112,24 @@ export class Notices {
           .limit(mostKept)
           .offset(mostKept),
       )
-      .executeTakeFirst()
-    return Number(numDeletedRows)
+      .returning('subject')
+      .execute()
+    for (const subject of new Set(rows.map((row) => row.subject))) {
+      await this.#advance(subscriber, subject)
+    }
+    return rows.length
   }
 
   /**
-   * The oldest whose turn has come: nothing older of the same subject waits, so that each image and each repository is told
-   * of in order.
+   * The one whose turn came first. Only the oldest of a subject has one, so that each image and each repository is told of
+   * in order.
    * @param flying those that are under way
    */
   async due(subscriber: string, flying: readonly number[]): Promise<Notice | null> {
-    const row = await this.#heads(subscriber, flying)
+    const row = await this.#turns(subscriber, flying)
       .selectAll()
       .where('next_at', '<=', this.#now())
+      .orderBy('next_at')
       .orderBy('seq')
       .limit(1)
       .executeTakeFirst()
@@ -124,36 +138,63 @@ export class Notices {
 
   /** When `due` has something next, null without anything. */
   async nextTurn(subscriber: string, flying: readonly number[]): Promise<number | null> {
-    const row = await this.#heads(subscriber, flying)
-      .select((is) => is.fn.min<number | null>('next_at').as('next'))
+    const row = await this.#turns(subscriber, flying)
+      .select('next_at')
+      .orderBy('next_at')
+      .limit(1)
       .executeTakeFirst()
-    return row?.next ?? null
+    return row?.next_at ?? null
   }
 
-  #heads(subscriber: string, flying: readonly number[]) {
+  #turns(subscriber: string, flying: readonly number[]) {
     return this.#db
       .selectFrom('notices')
       .where('subscriber', '=', subscriber)
       .where('state', '=', 'waiting')
+      .where('next_at', 'is not', null)
       .where('seq', 'not in', [0, ...flying])
-      .where((is) => is.not(hasOlder(is)))
   }
 
-  async delivered(seq: number): Promise<void> {
+  /** The oldest of a subject that waits. */
+  async #head(subscriber: string, subject: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('notices')
+      .select('seq')
+      .where('subscriber', '=', subscriber)
+      .where('state', '=', 'waiting')
+      .where('subject', '=', subject)
+      .orderBy('seq')
+      .limit(1)
+      .executeTakeFirst()
+    return row?.seq ?? null
+  }
+
+  /** The one that was before the next of a subject may be gone. */
+  async #advance(subscriber: string, subject: string): Promise<void> {
+    const head = await this.#head(subscriber, subject)
+    if (head === null) return
+    await this.#db
+      .updateTable('notices')
+      .set({ next_at: this.#now() })
+      .where('seq', '=', head)
+      .where('next_at', 'is', null)
+      .execute()
+  }
+
+  async delivered({ seq, subscriber, note }: Notice): Promise<void> {
     await this.#db.deleteFrom('notices').where('seq', '=', seq).execute()
+    await this.#advance(subscriber, note.subject)
   }
 
   /** @param nextAt when it is tried again, null when it is not */
-  async failed({ seq, tries }: Notice, problem: string, nextAt: number | null): Promise<void> {
-    await this.#db
-      .updateTable('notices')
-      .set({
-        problem,
-        tries: tries + 1,
-        ...(nextAt === null ? { state: 'undelivered' } : { next_at: nextAt }),
-      })
-      .where('seq', '=', seq)
-      .execute()
+  async failed(notice: Notice, problem: string, nextAt: number | null): Promise<void> {
+    const { seq, tries, subscriber, note } = notice
+    const row = this.#db.updateTable('notices').where('seq', '=', seq)
+    const state = nextAt === null ? 'undelivered' : 'waiting'
+    await row.set({ problem, tries: tries + 1, state }).execute()
+    // Meanwhile an older one may have been put before it.
+    await row.set({ next_at: nextAt }).where('next_at', 'is not', null).execute()
+    await this.#advance(subscriber, note.subject)
   }
 
   /** Those that were given up, behind `after`, the oldest first. */
@@ -172,18 +213,39 @@ export class Notices {
 
   /**
    * Lets those that were given up, and those that wait for their next try, be tried at once.
-   * @param id of one of them, null for all
+   * @param id of one of them, which those before it of its subject hold up no longer; null for all
    * @returns how many there are
    */
   async tryAgain(subscriber: string, id: string | null): Promise<number> {
-    const now = this.#now()
-    let query = this.#db
+    let those = this.#db.updateTable('notices').where('subscriber', '=', subscriber)
+    if (id !== null) those = those.where('id', '=', id)
+    const rows = await those
+      .set({ state: 'waiting', tries: 0, give_up_at: this.#now() + triedFor })
+      .returning('subject')
+      .execute()
+    await this.#lineUp(subscriber, id === null ? null : rows.map(({ subject }) => subject))
+    return rows.length
+  }
+
+  /** @param subjects null for all */
+  async #lineUp(subscriber: string, subjects: readonly string[] | null): Promise<void> {
+    let waiting = this.#db
       .updateTable('notices')
-      .set({ state: 'waiting', tries: 0, next_at: now, give_up_at: now + triedFor })
       .where('subscriber', '=', subscriber)
-    if (id !== null) query = query.where('id', '=', id)
-    const { numUpdatedRows } = await query.executeTakeFirst()
-    return Number(numUpdatedRows)
+      .where('state', '=', 'waiting')
+    if (subjects) waiting = waiting.where('subject', 'in', ['', ...subjects])
+    await waiting.set({ next_at: null }).execute()
+    await waiting
+      .set({ next_at: this.#now() })
+      .where('seq', 'in', (from) =>
+        from
+          .selectFrom('notices')
+          .select((is) => is.fn.min('seq').as('seq'))
+          .where('subscriber', '=', subscriber)
+          .where('state', '=', 'waiting')
+          .groupBy('subject'),
+      )
+      .execute()
   }
 
   /** Forgets what is for nobody any more; returns how many. */
@@ -217,18 +279,6 @@ export class Notices {
       oldest: oldest?.at ?? null,
     }
   }
-}
-
-/** Whether something older of the row's subject waits. */
-function hasOlder(is: ExpressionBuilder<Schema, 'notices'>) {
-  const older = is
-    .selectFrom('notices as older')
-    .select('older.seq')
-    .whereRef('older.subscriber', '=', 'notices.subscriber')
-    .whereRef('older.subject', '=', 'notices.subject')
-    .whereRef('older.seq', '<', 'notices.seq')
-    .where('older.state', '=', 'waiting')
-  return is.exists(older)
 }
 
 function fromRow(row: Selectable<NoticeTable>): Notice {

@@ -183,7 +183,8 @@ export interface NoticeTable {
   at: Fixed<number>
   state: 'waiting' | 'undelivered'
   tries: number
-  next_at: number
+  /** Null for what is not tried: it was given up, or something older of its subject waits. */
+  next_at: number | null
   /** A try that fails after this time is the last one. */
   give_up_at: number
   /** Why the last try failed, empty before the first one. */

@@ -4,6 +4,7 @@ import type { Image } from '../../catalog/images.ts'
 import type { Log } from '../../log.ts'
 import { Entry, lastOfEach, type Look } from './entry.ts'
 import { Moves, type MovesOptions } from './moves.ts'
+import { Pieces } from './pieces.ts'
 import { Telling } from './telling.ts'
 
 export type FeedOptions = MovesOptions & {
@@ -21,6 +22,7 @@ const beatEvery = 15
 export class Feed {
   readonly catalog: Catalog
   readonly moves: Moves
+  readonly pieces = new Pieces()
   readonly #options: FeedOptions
   readonly #watchers = new Set<() => void>()
   #latest: { readonly after: number; readonly entries: Promise<readonly Entry[] | null> } | null =
@@ -121,6 +123,7 @@ export class Feed {
     this.#rest()
     this.#latest = null
     this.moves.clear()
+    this.pieces.clear()
   }
 
   #happened(happenings: readonly Happening[]): void {

@@ -4,6 +4,7 @@ import { callerReaches } from '../auth/access.ts'
 import type { Caller } from '../auth/caller.ts'
 import { Visitor } from '../auth/visitor.ts'
 import { Bell } from './bell.ts'
+import type { Entry } from './entry.ts'
 import type { Feed } from './feed.ts'
 import { frame, silence } from './sse.ts'
 
@@ -18,6 +19,8 @@ export type Audience = {
 
 /** Progress that goes out in one piece, in bytes: a reader who is slow gets what is true when it has read that. */
 const pieceSize = 64 * 1024
+/** Changes that go out in one piece, in bytes: each piece costs as much as a frame. */
+const changesSize = 16 * 1024
 /** Images of one look at the whole state: each may have a CA bundle of 256 KiB, and wait for a slow reader. */
 const pageSize = 4
 const everything = { limit: pageSize, phase: null, format: null, cdrom: null }
@@ -115,16 +118,29 @@ export class Stream {
     if (!entries) this.#at = null
     // What was told is let go: a slow reader holds no more than what is still to come.
     const queue = [...(entries ?? [])]
-    for (let entry = queue.shift(); entry; entry = queue.shift()) {
-      if (!(await this.#isAsBefore())) return
+    while (queue.length > 0) {
+      const frames = await this.#take(queue)
+      if (!frames) return
+      if (frames.length > 0) yield this.#feed.pieces.join(frames)
+    }
+  }
+
+  /** Frames of the next changes, as many as go out together; null when somebody else is to be told than before. */
+  async #take(queue: Entry[]): Promise<readonly Buffer[] | null> {
+    const frames: Buffer[] = []
+    let size = 0
+    for (let entry = queue.shift(); entry; entry = size < changesSize ? queue.shift() : undefined) {
+      if (!(await this.#isAsBefore())) return null
       const { seq, name } = entry.happening
       const told = this.#hears(name) ? await entry.frame(this.#mayWrite, this.#seen) : null
       this.#seen = Math.max(this.#seen, entry.stamp)
       this.#at = seq
       if (!told) continue
       this.#told = seq
-      yield told
+      frames.push(told)
+      size += told.length
     }
+    return frames
   }
 
   *#moves(): Generator<Buffer> {

@@ -144,7 +144,7 @@ export class Lane {
     if (verdict.kind === 'delivered') {
       this.#heard()
       count(name, 'delivered')
-      return await catalog.transaction(({ notices }) => notices.delivered(notice.seq))
+      return await catalog.transaction(({ notices }) => notices.delivered(notice))
     }
     const nextAt = verdict.kind === 'failed' ? this.#later(verdict, notice) : this.#never(verdict)
     count(name, nextAt === null ? 'undelivered' : 'failed')

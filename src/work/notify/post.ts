@@ -48,7 +48,8 @@ export async function post(letter: Letter, proxies: Proxies, signal: AbortSignal
       signal: limited,
     })
     const [asked = null] = [answer.headers['retry-after'] ?? []].flat()
-    await answer.body.dump({ limit: mostRead, signal: limited })
+    // It has answered: what comes of the rest, or does not come, makes that no other answer.
+    await answer.body.dump({ limit: mostRead, signal: limited }).catch(() => null)
     return { status: answer.statusCode, retryAfter: retryAfter(asked, Date.now()) }
   } finally {
     await client.destroy()

@@ -39,13 +39,19 @@ async function told({ read }: Catalog, subscriber = 'all'): Promise<readonly Not
   }
 }
 
+async function mustBeDue({ read }: Catalog) {
+  const notice = await read.notices.due('all', [])
+  if (!notice) throw new Error('nothing is due')
+  return notice
+}
+
 async function types(catalog: Catalog): Promise<readonly string[]> {
   const found: string[] = []
   for (;;) {
     const notice = await catalog.read.notices.due('all', [])
     if (!notice) return found
     found.push(notice.note.type)
-    await catalog.transaction(({ notices }) => notices.delivered(notice.seq))
+    await catalog.transaction(({ notices }) => notices.delivered(notice))
   }
 }
 
@@ -100,11 +106,11 @@ describe('what others are to be told', () => {
     const pushed = { type: 'manifest.pushed', subject: 'team/a', ...manifest, by: null }
     const gone = { type: 'manifest.deleted', subject: 'team/a', mediaType: null, size: null, by }
     const found: Note[] = []
-    for (let notice = await catalog.read.notices.due('all', []); notice;) {
+    for (;;) {
+      const notice = await catalog.read.notices.due('all', [])
+      if (!notice) break
       found.push(notice.note)
-      const { seq } = notice
-      await catalog.transaction(({ notices }) => notices.delivered(seq))
-      notice = await catalog.read.notices.due('all', [])
+      await catalog.transaction(({ notices }) => notices.delivered(notice))
     }
     expect(found).toEqual([
       { ...pushed, tag: '1' },
@@ -169,8 +175,7 @@ describe('notices', () => {
     const { catalog, clock } = opened
     const { notices } = catalog.read
     await catalog.transaction(({ images }) => images.add(newImage('one')))
-    const notice = await notices.due('all', [])
-    if (!notice) throw new Error('nothing is due')
+    const notice = await mustBeDue(catalog)
     await catalog.transaction((tables) => tables.notices.failed(notice, 'it answered 410', null))
     expect(await notices.due('all', [])).toBeNull()
     expect(await notices.backlog('all')).toEqual({ waiting: 0, undelivered: 1, oldest: null })
@@ -182,6 +187,28 @@ describe('notices', () => {
     const again = await notices.due('all', [])
     expect(again).toMatchObject({ id: notice.id, tries: 0 })
     expect(again?.giveUpAt).toBeGreaterThan(clock.now())
+  })
+
+  test('that somebody wants tried again take what is before them along, and keep their order', async () => {
+    await using opened = await openTold()
+    const { catalog, clock } = opened
+    const { notices } = catalog.read
+    await catalog.transaction(({ images }) => images.add(newImage('one')))
+    const first = await mustBeDue(catalog)
+    const later = clock.now() + 1000
+    await catalog.transaction((tables) => tables.notices.failed(first, 'it was away', null))
+    await apply(catalog, running)
+    await apply(catalog, ready)
+    const second = await mustBeDue(catalog)
+    await apply(catalog, { phase: 'Terminating', ready: ready.ready })
+    await catalog.transaction(({ images }) => images.remove({ uid: 'uid-one', name: 'one' }))
+    await catalog.transaction((tables) => tables.notices.failed(second, 'it was away', later))
+    expect(await notices.due('all', [])).toBeNull()
+    expect(await catalog.transaction((tables) => tables.notices.tryAgain('all', first.id))).toBe(1)
+    // The one that is on its way fails after an older one has been put before it.
+    await catalog.transaction((tables) => tables.notices.failed(second, 'it was away', later))
+    expect(await notices.nextTurn('all', [first.seq])).toBeNull()
+    expect(await types(catalog)).toEqual(['image.created', 'image.ready', 'image.deleted'])
   })
 
   test('are forgotten with their subscriber', async () => {
@@ -213,20 +240,17 @@ describe('notices', () => {
       )
       return written.dropped.get('all') ?? 0
     }
-    const head = async () => {
-      const notice = await catalog.read.notices.due('all', [])
-      if (!notice) throw new Error('nothing is due')
-      return notice
-    }
+    const head = () => mustBeDue(catalog)
     expect(await dropped(10_000)).toBe(0)
     const first = await head()
-    expect(await dropped(1)).toBe(1)
+    expect(await dropped(100)).toBe(100)
     const second = await head()
-    expect(second.seq).toBe(first.seq + 1)
+    expect(second.seq).toBe(first.seq + 100)
     const last = { ...second, seq: second.seq + 9_999 }
     await catalog.transaction(({ notices }) => notices.failed(last, 'no', null))
-    expect(await dropped(1)).toBe(1)
-    expect((await head()).seq).toBe(second.seq)
+    expect(await dropped(99)).toBe(0)
+    expect(await dropped(1)).toBe(100)
+    expect((await head()).seq).toBe(second.seq + 99)
     expect((await catalog.read.notices.backlog('all')).undelivered).toBe(0)
   })
 })

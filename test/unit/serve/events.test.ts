@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Listener, openFeed, provisioning, ready, terminating } from '../../support/feed.ts'
+import { everyone } from '../../../src/serve/auth/caller.ts'
 
 describe('a stream of events', () => {
   test('begins with the whole state, whose last image bears the id', async () => {
@@ -63,6 +64,29 @@ describe('a stream of events', () => {
     expect(await late.all()).toEqual(['reset', 'a Provisioning'])
     await using inTime = new Listener(opened.feed, '12')
     expect(new Set(await inTime.all())).toEqual(new Set(['b deleted']))
+  })
+
+  test('tells many changes in one piece of a bounded size, which those who see the same share', async () => {
+    await using feed = await openFeed()
+    await using one = new Listener(feed.feed)
+    await using other = new Listener(feed.feed)
+    await using viewer = new Listener(feed.feed)
+    viewer.caller = { ...everyone, may: (_action, repository) => !repository.endsWith('img-7') }
+    const all = [one, other, viewer]
+    for (const { frames } of all) await frames.next()
+    const names = Array.from({ length: 60 }, (_, index) => `img-${index}`)
+    for (const name of names) await feed.add(name)
+    const pieces = await Promise.all(all.map(({ frames }) => frames.next()))
+    const [first, second, third] = pieces.map(({ value }) => value)
+    expect(second).toBe(first)
+    expect(third).not.toBe(first)
+    expect(first?.length).toBeGreaterThan(16 * 1024)
+    expect(first?.length).toBeLessThan(20 * 1024)
+    const told = [first, third].map((piece) => piece?.toString() ?? '')
+    expect(told.map((text) => text.includes('"img-7"'))).toEqual([true, false])
+    const rest = (await one.all()).length
+    expect(rest).toBeGreaterThan(0)
+    expect(rest + (told[0]?.split('\n\n').length ?? 0) - 1).toBe(60)
   })
 
   test('of one image tells nothing of others, yet keeps the id up', async () => {

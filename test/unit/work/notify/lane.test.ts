@@ -175,6 +175,13 @@ describe('a lane', () => {
     })
   })
 
+  test('has delivered what was answered, though the body of the answer never comes', async () => {
+    await lane.stop()
+    receiver.answer = () => ({ status: 200, headers: { 'content-length': '1000' } })
+    lane = open({ timeout: 500 })
+    expect(await lane.ping(AbortSignal.timeout(5000))).toEqual({ kind: 'delivered' })
+  })
+
   test('says why nobody answers, and shows no secret of the URL', async () => {
     await lane.stop()
     const url = new URL(receiver.url('/hook?key=of-the-query'))
