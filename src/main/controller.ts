@@ -7,9 +7,10 @@ export const command: Command = {
   help: `slipway controller
 
 Keeps the ClusterVirtualImages of a Kubernetes cluster in step with the service at SLIPWAY_URL (without it,
-http://127.0.0.1:8080), and its VirtualMachineClasses with its nodes, until SIGTERM or SIGINT. It finds the API server by KUBECONFIG, by the pod's service account, or in
-~/.kube/config. Of several, one leads. Health and metrics are at SLIPWAY_CONTROLLER_LISTEN. At SLIPWAY_WEBHOOK_LISTEN,
-each answers the API server's questions (admission) about machines and classes.
+http://127.0.0.1:8080), and its VirtualMachineClasses with its nodes, until SIGTERM or SIGINT. It finds the API server by
+KUBECONFIG, by the pod's service account, or in ~/.kube/config. Of several, one leads. Health and metrics are at
+SLIPWAY_CONTROLLER_LISTEN. At SLIPWAY_WEBHOOK_LISTEN, each answers the API server's questions (admission) about machines and
+classes.
 `,
   options: {},
   async run(operands) {

@@ -9,8 +9,9 @@ slipway inspect docker://HOST/NAME:TAG [--platform linux/amd64] [--authfile FILE
 
 Tells format, virtual size and details of an image, and whether it would be taken. Of a file that is not compressed only
 the places that tell are read, and its tables are followed to their ends; what is compressed or at a URL is read through, and
-its tables are not followed, which an import does. Of a container image manifest and layers are told, and the disk is judged by its first 2 MiB;
-FILE is one that skopeo login or docker login has written. Registries on loopback take SLIPWAY_SOURCE_ALLOW=127.0.0.0/8. Prints a table on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
+its tables are not followed, which an import does. Of a container image manifest and layers are told, and the disk is judged by
+its first 2 MiB; the FILE of --authfile is one that skopeo login or docker login has written. Registries on loopback take
+SLIPWAY_SOURCE_ALLOW=127.0.0.0/8. Prints a table on a terminal, JSON elsewhere. Exit code 1 when the image would be refused.
 `,
   options: { platform: { type: 'string' }, authfile: { type: 'string' } },
   async run(operands, values) {

@@ -6,8 +6,9 @@ export const command: Command = {
 
 Reads all blobs again and finds those that are damaged or missing; --rate limits the bytes a second. It never removes anything.
 
-Asks the service at SLIPWAY_URL, with the token in SLIPWAY_TOKEN or SLIPWAY_TOKEN_FILE. Without SLIPWAY_URL it works on SLIPWAY_DATA_DIR itself when no
-service runs on it, and else asks the one at SLIPWAY_LISTEN. Exit code 1 when damage was found, or it has not come to its end.
+Asks the service at SLIPWAY_URL, with the token in SLIPWAY_TOKEN or SLIPWAY_TOKEN_FILE. Without SLIPWAY_URL it works on
+SLIPWAY_DATA_DIR itself when no service runs on it, and else asks the one at SLIPWAY_LISTEN.
+Exit code 1 when damage was found, or it has not come to its end.
 `,
   options: { rate: { type: 'string' } },
   async run(operands, values) {

@@ -47,7 +47,7 @@ describe.skipIf(!able)('what the README says is typed, in order', () => {
     if (!cwd || !home || !scratch) throw new Error('no folders')
     for (const path of [cwd, home, scratch]) await mkdir(path)
     await copyProject(cwd)
-    const dvcr = await Dvcr.prepare(join(folder.path, 'dvcr'))
+    const dvcr = await Dvcr.prepare(join(folder.path, 'dvcr'), cwd)
     const env = { PATH: process.env['PATH'], HOME: home, XDG_RUNTIME_DIR: home, TMPDIR: scratch }
     // The registry to move from is on this machine, where imports go only when they may.
     const settings = { SLIPWAY_SOURCE_ALLOW: '127.0.0.1', ...dvcr.variables }

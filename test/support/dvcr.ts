@@ -1,12 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hash } from 'bcrypt'
+import { certify } from '../unit/source/certificates.ts'
 import { Layout } from './clients-layout.ts'
 import { disk, mebibyte } from './disks.ts'
 
 /** Of the network in which it runs alone. */
 const address = '127.0.0.1:5000'
 const login = { name: 'admin', password: 'secret:of-dvcr' }
+const auth = Buffer.from(`${login.name}:${login.password}`).toString('base64')
 
 /** Images as DVCR keeps them: Docker manifests, one gzipped layer with `disk/<file>`, tagged with the uid of their resource. */
 const images = [
@@ -29,31 +31,34 @@ export const dvcrNames = ['ubuntu', 'team-a-debian'] as const
 export class Dvcr {
   /** Shell commands that start it and fill it. */
   readonly start: string
-  /** What that somebody knows. */
-  readonly variables = {
-    DVCR: `http://${address}`,
-    DVCR_LOGIN: `${login.name}:${login.password}`,
-  }
+  /** What that somebody knows beside the files. */
+  readonly variables = { DVCR: address }
 
   private constructor(start: string) {
     this.start = start
   }
 
-  static async prepare(folder: string): Promise<Dvcr> {
+  /** @param reader the folder with what the cluster's Secrets have: `dvcr.json` and `dvcr.pem` */
+  static async prepare(folder: string, reader: string): Promise<Dvcr> {
     await mkdir(folder)
+    const { ca, cert, key } = await certify('IP:127.0.0.1')
+    await writeFile(join(folder, 'tls.crt'), cert)
+    await writeFile(join(folder, 'tls.key'), key)
+    await writeFile(join(reader, 'dvcr.pem'), ca)
+    await writeFile(join(reader, 'dvcr.json'), JSON.stringify({ auths: { [address]: { auth } } }))
     const htpasswd = join(folder, 'htpasswd')
     await writeFile(htpasswd, `${login.name}:${await hash(login.password, 4)}\n`)
     const config = join(folder, 'config.yml')
-    await writeFile(config, JSON.stringify(configOf(join(folder, 'registry'), htpasswd)))
+    await writeFile(config, JSON.stringify(configOf(folder, htpasswd)))
     const layout = await layoutOf(join(folder, 'layout'))
     const copies = images.map(
       ({ repository, tag }) =>
-        `skopeo copy -q --format v2s2 --dest-tls-verify=false --dest-creds '${login.name}:${login.password}' oci:${layout}:${tag} docker://${address}/${repository}:${tag}`,
+        `skopeo copy -q --format v2s2 --dest-tls-verify=false --dest-authfile ${reader}/dvcr.json oci:${layout}:${tag} docker://${address}/${repository}:${tag}`,
     )
     return new Dvcr(
       [
         `OTEL_TRACES_EXPORTER=none docker-registry serve ${config} >${folder}/log 2>&1 &`,
-        `curl -s -o /dev/null --retry 20 --retry-connrefused http://${address}/v2/`,
+        `curl -s -o /dev/null --retry 20 --retry-connrefused --insecure https://${address}/v2/`,
         ...copies,
       ].join('\n'),
     )
@@ -72,12 +77,15 @@ async function layoutOf(path: string): Promise<string> {
 }
 
 /** YAML takes JSON. */
-function configOf(rootdirectory: string, htpasswd: string): object {
+function configOf(folder: string, htpasswd: string): object {
   return {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory } },
-    http: { addr: address },
+    storage: { filesystem: { rootdirectory: join(folder, 'registry') } },
+    http: {
+      addr: address,
+      tls: { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') },
+    },
     auth: { htpasswd: { realm: 'dvcr', path: htpasswd } },
   }
 }

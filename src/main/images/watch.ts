@@ -20,7 +20,8 @@ export const command: Command = {
 
 Shows images, or one of them, as they change, until Ctrl-C: a table that is drawn anew on a terminal, and elsewhere what
 happens, a line each: {"event": "image", "image": {...}}, {"event": "deleted", "name": ..., "uid": ...}, and
-{"event": "reset"} where all that there is is told from the beginning. It outlives restarts of the service of up to five minutes without a gap.
+{"event": "reset"} where all that there is is told from the beginning. It outlives restarts of the service of up to five
+minutes without a gap.
 
 With --until it ends when the image has that phase: exit code 0, or 1 when it failed instead. Exit code 1 when NAME does not
 exist or was deleted, 3 when the service is lost, 130 after Ctrl-C.

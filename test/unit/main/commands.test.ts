@@ -17,7 +17,7 @@ async function all(path: string, entries: readonly Entry[]): Promise<readonly Fo
 const commands = await all('slipway', entries)
 
 test.each(commands)(
-  'the help of $path begins with it, and names all its options',
+  'the help of $path begins with it, names all its options and is no wider than others',
   ({ path, command }) => {
     expect(command.help.startsWith(path)).toBe(true)
     expect(command.help.endsWith('\n')).toBe(true)
@@ -28,6 +28,7 @@ test.each(commands)(
       ([name, { short }]) => !named(name, short),
     )
     expect(missing.map(([name]) => name)).toEqual([])
+    expect(command.help.split('\n').filter((line) => line.length > 128)).toEqual([])
   },
 )
 
