@@ -33,7 +33,8 @@ test('each section that readers are sent to is there', () => {
 })
 
 test('each file that it leads to is there', () => {
-  const paths = [...prose.matchAll(/\]\(((?!#|https?:)[^)]+)\)/g)].map(([, path = '']) => path)
+  const links = [...prose.matchAll(/\]\(((?!#|https?:)[^)]+)\)/g)].map(([, path = '']) => path)
+  const paths = [...links, ...(readme.match(/\btest\/[\w/-]+(?:\.test\.ts)?/g) ?? [])]
   expect(paths.length).toBeGreaterThan(10)
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
