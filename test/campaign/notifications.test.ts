@@ -4,7 +4,7 @@ import { disk, mebibyte } from '../support/disks.ts'
 import { Receiver } from '../support/receiver.ts'
 import { get, send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
-import { secret, Subscribers, writeSubscribers, type Entry } from '../support/subscribers.ts'
+import { allAndBroken, secret, Subscribers, writeSubscribers } from '../support/subscribers.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
 describe('subscribers', () => {
@@ -14,17 +14,7 @@ describe('subscribers', () => {
   let broken: Receiver
   let service: Service
   let subscribers: Subscribers
-  const entries = (): readonly Entry[] => [
-    { name: 'all', url: receiver.url('/all?key=of-the-query'), form: 'cloudevents', secret },
-    {
-      name: 'broken',
-      url: broken.url(),
-      form: 'cloudevents',
-      events: ['image.ready'],
-      images: ['held-*'],
-      timeout: '60s',
-    },
-  ]
+  const entries = () => allAndBroken(receiver, broken)
 
   beforeAll(async () => {
     folder = resources.use(await temporaryFolder()).path

@@ -5,7 +5,13 @@ import { disk, mebibyte } from '../support/disks.ts'
 import { Receiver, type Received } from '../support/receiver.ts'
 import { send } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
-import { secret, Subscribers, writeSubscribers, type Entry } from '../support/subscribers.ts'
+import {
+  allAndBroken,
+  secret,
+  Subscribers,
+  writeSubscribers,
+  type Entry,
+} from '../support/subscribers.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
 /** @throws Error when it is not signed with this secret, now */
@@ -23,16 +29,8 @@ describe('others', () => {
   let service: Service
   let subscribers: Subscribers
   const entries = (): readonly Entry[] => [
-    { name: 'all', url: receiver.url('/all?key=of-the-query'), form: 'cloudevents', secret },
+    ...allAndBroken(receiver, broken),
     { name: 'registry', url: registry.url(), form: 'distribution' },
-    {
-      name: 'broken',
-      url: broken.url(),
-      form: 'cloudevents',
-      events: ['image.ready'],
-      images: ['held-*'],
-      timeout: '60s',
-    },
   ]
 
   beforeAll(async () => {

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { subscribersSchema, undeliveredSchema } from '../../src/serve/api/subscriber-schema.ts'
+import type { Receiver } from './receiver.ts'
 import { get } from './rest.ts'
 
 export const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -60,4 +61,19 @@ export class Subscribers {
   #url(path = ''): string {
     return `${this.#base()}/api/v1/subscribers${path}`
   }
+}
+
+/** One who hears everything, signed, and one who waits for a few images; whose URL has a query that is nobody's business. */
+export function allAndBroken(all: Receiver, broken: Receiver): readonly Entry[] {
+  return [
+    { name: 'all', url: all.url('/all?key=of-the-query'), form: 'cloudevents', secret },
+    {
+      name: 'broken',
+      url: broken.url(),
+      form: 'cloudevents',
+      events: ['image.ready'],
+      images: ['held-*'],
+      timeout: '60s',
+    },
+  ]
 }
