@@ -90,6 +90,8 @@ function untold(error: Error): void {
 }
 
 process.stdout.on('error', untold)
+// What is said beside the work may be heard by nobody: the work goes on, and its exit code tells how it ended.
+process.stderr.on('error', () => undefined)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

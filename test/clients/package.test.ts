@@ -72,6 +72,11 @@ describe.skipIf(!able)('what npm pack makes', () => {
     await writeFile(home.at('empty/some.img'), disk(mebibyte))
     const { code, stdout } = await slipway('inspect', 'some.img')
     expect({ code, told: JSON.parse(stdout) }).toMatchObject({ code: 0, told: { format: 'raw' } })
+    // Every command is loaded for it.
+    const completion = await slipway('completion', 'bash')
+    expect(completion).toMatchObject({ code: 0, stderr: '' })
+    await run('bash', ['-c', `${completion.stdout}\ncomplete -p slipway`])
+    expect(completion.stdout).toContain("'images download'")
   })
 
   test(

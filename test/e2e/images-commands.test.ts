@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { load } from 'js-yaml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listSchema } from '../../src/serve/api/schema.ts'
 import { imageSchema } from '../../src/image/status.ts'
 import { disk, mebibyte } from '../support/disks.ts'
 import { startNeighbour } from '../support/http-neighbour.ts'
-import { slipway } from '../support/program.ts'
+import { program, slipway } from '../support/program.ts'
 import { startService, type Service } from '../support/service.ts'
 
 const resources = new AsyncDisposableStack()
@@ -72,4 +74,14 @@ test('where nobody answers, and where nothing is', async () => {
   expect(missing).toEqual({ code: 1, stdout: '', stderr: 'there is no image "nobody"\n' })
   expect(misused).toMatchObject({ code: 2, stdout: '' })
   expect(misused.stderr).toMatch(/^--phase is "Redy"; allowed: Pending, .* or ImageLost\n$/)
+})
+
+test('the exit code is the same where nobody hears what is said', async () => {
+  const env = { PATH: process.env['PATH'], SLIPWAY_URL: service.base }
+  const deaf = spawn(process.execPath, [program, 'images', 'ls', '--phase', 'Redy'], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  deaf.stderr.destroy()
+  expect(await once(deaf, 'exit')).toEqual([2, null])
 })

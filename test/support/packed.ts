@@ -9,8 +9,8 @@ import { temporaryFolder } from './temporary.ts'
 
 /**
  * Starts the compiled program named by the first argument, takes uploads through it, plain and in wrappings whose decoders
- * have threads of their own, pulls one, loads its page, and stops it. Then the same with its companion, whose cluster is away, and a look at the definitions
- * and the presets that go along: exit code 0 when all of that works.
+ * have threads of their own, pulls one, lists them, loads its page, and stops it. Then the same with its companion, whose
+ * cluster is away, and a look at the definitions and the presets that go along: exit code 0 when all of that works.
  */
 const ready = z.object({ listen: z.string() })
 const begun = z.object({ health: z.string() })
@@ -106,7 +106,9 @@ const base = `http://${listen}`
 await takeOne(base, 'plain', disk())
 for (const name of ['xz', 'bzip2', 'zstd']) await takeOne(base, name, packedBy(name))
 await pull(base, 'plain')
-
+const asked = { encoding: 'utf8', env: { SLIPWAY_URL: base } } as const
+const names = execFileSync(process.execPath, [main, 'images', 'ls', '-o', 'name'], asked)
+if (names !== 'bzip2\nplain\nxz\nzstd\n') throw new Error(`slipway images ls says ${names}`)
 await visit(base)
 
 const KUBECONFIG = join(folder.path, 'kubeconfig')
