@@ -8,11 +8,12 @@ import { Figures, type FigureOptions } from '../work/figures.ts'
 /** Who gathers metrics does not wait for the sums over a million blobs, in milliseconds; it gets the last ones. */
 const summedWithin = 5
 
+type Told = Pick<Settings, 'storageLimit' | 'importConcurrency' | 'scrubSchedule'>
 type Ground = Omit<FigureOptions, 'storageLimit'> & { readonly metrics: Metrics }
 
 /** The figures of the storage, which the metrics tell, too. */
 export function openFigures(
-  { storageLimit, importConcurrency }: Pick<Settings, 'storageLimit' | 'importConcurrency'>,
+  { storageLimit, importConcurrency, scrubSchedule }: Told,
   ground: Ground,
 ): Figures {
   const { catalog, room, metrics } = ground
@@ -23,6 +24,7 @@ export function openFigures(
     stagedBytes: room.staged,
     limitBytes: storageLimit,
     jobSlots: importConcurrency,
+    scrubInterval: scrubSchedule === null ? null : scrubSchedule / 1000,
   }))
   return figures
 }

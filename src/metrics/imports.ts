@@ -1,9 +1,11 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { sections } from '../image/data-source.ts'
 
 /** Seconds: from a file of this network to a disk of terabytes. */
 const buckets = [0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200]
 
-type Outcome = 'ready' | 'failed' | 'retried' | 'stopped'
+const ends = ['ready', 'failed', 'stopped'] as const
+type Outcome = (typeof ends)[number] | 'retried'
 
 /** Images on their way in, by the type of their source. */
 export class ImportMetrics {
@@ -53,6 +55,7 @@ export class ImportMetrics {
       labelNames: ['source'],
       registers,
     })
+    this.#beginAtNothing()
   }
 
   began(source: string): void {
@@ -76,6 +79,14 @@ export class ImportMetrics {
     if (outcome !== 'ready') return
     for (const [stage, seconds] of Object.entries(stages)) {
       this.#seconds.observe({ source, stage }, seconds)
+    }
+  }
+
+  /** What is not there cannot be compared: no image of a source may ever become ready. */
+  #beginAtNothing(): void {
+    for (const source of Object.keys(sections)) {
+      this.#running.set({ source }, 0)
+      for (const outcome of ends) this.#ended.inc({ source, outcome }, 0)
     }
   }
 }

@@ -17,6 +17,8 @@ export type Levels = {
   readonly jobsLater: number | null
   readonly jobSlots: number | null
   readonly eventStreams: number | null
+  /** Seconds. */
+  readonly scrubInterval: number | null
   readonly images: { readonly [phase: string]: number } | null
   /** When the last whole run of a kind ended. */
   readonly maintained: { readonly [kind: string]: number }
@@ -49,6 +51,10 @@ const plain: { readonly [level in Plain]: readonly [name: string, help: string] 
   ],
   jobSlots: ['slipway_import_slots', 'Imports that may run at the same time'],
   eventStreams: ['slipway_event_streams', 'Open streams of events'],
+  scrubInterval: [
+    'slipway_scrub_interval_seconds',
+    'Time from a scrub to the next one, if it begins by itself',
+  ],
 }
 
 /** Gauges of what is looked at when somebody asks. What is not known is left out. */
@@ -116,4 +122,5 @@ const keys: readonly Plain[] = [
   'jobsLater',
   'jobSlots',
   'eventStreams',
+  'scrubInterval',
 ]

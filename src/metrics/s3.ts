@@ -12,7 +12,7 @@ export class S3Metrics {
     const registers = [registry]
     this.#requests = new Counter({
       name: 'slipway_s3_requests_total',
-      help: 'Requests to the object store, by operation and by status; none where it did not answer',
+      help: 'Requests to the object store, by operation and by status; none where it did not answer, aborted where nobody waited for it any longer',
       labelNames: ['operation', 'outcome'],
       registers,
     })
@@ -25,7 +25,7 @@ export class S3Metrics {
     })
   }
 
-  /** @param outcome the status, `none` without one */
+  /** @param outcome the status, `none` or `aborted` without one */
   asked(operation: string, outcome: string, seconds: number): void {
     this.#requests.inc({ operation, outcome })
     this.#seconds.observe({ operation }, seconds)

@@ -24,7 +24,8 @@ export class Lasting<Answer> {
 
   /**
    * For those who must not wait: what is made within so many milliseconds, else what was made last, while a new one is being
-   * made; null when there was none yet. A failure is told in the place of an answer.
+   * made; null when there was none yet. A failure leaves it at that: those who
+   * `look` are told of it.
    */
   async soon(within: number): Promise<Answer | null> {
     const made = this.look().then((answer) => void (this.#made = answer))

@@ -60,7 +60,11 @@ test('an attempt that breaks off is a retry, and one that fails for good a failu
   expect(fails('slipway_imports_total{source="HTTP",outcome="failed"}')).toBe(1)
   expect(fails('slipway_import_failures_total{source="HTTP",code="SOURCE_REFUSED"}')).toBe(1)
   expect(fails('slipway_import_retries_total{source="HTTP",code="SOURCE_UNAVAILABLE"}')).toBe(0)
-  const away = neighbour.serve('/away.img', { bytes, status: 503 })
+  const away = neighbour.serve('/away.img', {
+    bytes,
+    status: 503,
+    headers: { 'retry-after': '1' },
+  })
   const retried = await added(async () => {
     await service.rest.createFrom('away', away)
     await service.rest.until('away', ({ status }) => (status.retries ?? 0) > 0)
@@ -68,7 +72,8 @@ test('an attempt that breaks off is a retry, and one that fails for good a failu
   expect(
     retried('slipway_import_retries_total{source="HTTP",code="SOURCE_UNAVAILABLE"}'),
   ).toBeGreaterThan(0)
-  expect((await samples()).value('slipway_import_backoff_depth')).toBe(1)
+  const waiting = async () => (await samples()).value('slipway_import_backoff_depth')
+  await expect.poll(waiting, { interval: 10 }).toBe(1)
   await service.rest.delete('away')
 })
 

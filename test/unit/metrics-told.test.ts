@@ -96,8 +96,8 @@ describe('what is made of metrics', () => {
     const names = (fires: boolean) =>
       cases.filter(({ exp_alerts: all }) => all.length > 0 === fires).map((each) => each.alertname)
     const all = alerts.map(({ alert }) => alert)
-    expect(names(true).toSorted()).toEqual(all.toSorted())
-    expect(names(false).toSorted()).toEqual(all.toSorted())
+    expect(new Set(names(true))).toEqual(new Set(all))
+    expect(new Set(names(false))).toEqual(new Set(all))
   })
 })
 

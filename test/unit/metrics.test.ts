@@ -27,3 +27,9 @@ test('a scrape behind another one has numbers, too', async () => {
   await metrics.text()
   expect(await metrics.text()).not.toMatch(/ (?:NaN|undefined)$/im)
 })
+
+test('each source has counters before anything has come from it', async () => {
+  const text = await new Metrics().text()
+  expect(text).toMatch(/^slipway_imports_total\{source="HTTP",outcome="ready"\} 0$/m)
+  expect(text).toMatch(/^slipway_imports_running\{source="Upload"\} 0$/m)
+})

@@ -15,13 +15,19 @@ export function count(client: S3Client, metrics: S3Metrics): void {
           told(String(statusOf(answer.response) ?? 200))
           return answer
         } catch (error) {
-          told(String(statusOfError(error) ?? 'none'))
+          told(outcomeOf(error))
           throw error
         }
       },
     // Within the retries, which are a step of their own.
     { step: 'deserialize', priority: 'high', name: 'count' },
   )
+}
+
+/** What the client of this service does not wait for any longer is nobody's failure. */
+function outcomeOf(error: unknown): string {
+  const isGivenUp = error instanceof Error && error.name === 'AbortError'
+  return String(statusOfError(error) ?? (isGivenUp ? 'aborted' : 'none'))
 }
 
 function statusOf(response: unknown): number | null {
