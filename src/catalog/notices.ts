@@ -8,6 +8,8 @@ import type { NoticeTable, Schema } from './schema.ts'
 const mostKept = 10_000
 /** So many may come on top before somebody looks: to count what waits for dead subscribers holds up whoever writes. */
 const lookEvery = 100
+/** No turn is further ahead, in milliseconds, unless the clock was wrong when it was set: then it has come. */
+export const furthest = 2 * 3_600_000
 /** How long a notice is tried, in milliseconds. */
 const triedFor = 3 * 86_400_000
 
@@ -126,9 +128,10 @@ export class Notices {
    * @param flying those that are under way
    */
   async due(subscriber: string, flying: readonly number[]): Promise<Notice | null> {
+    const now = this.#now()
     const row = await this.#turns(subscriber, flying)
       .selectAll()
-      .where('next_at', '<=', this.#now())
+      .where((is) => is.or([is('next_at', '<=', now), is('next_at', '>', now + furthest)]))
       .orderBy('next_at')
       .orderBy('seq')
       .limit(1)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Catalog } from '../../catalog/catalog.ts'
-import type { Notice } from '../../catalog/notices.ts'
+import { furthest, type Notice } from '../../catalog/notices.ts'
 import { asFailure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { Alarm } from '../alarm.ts'
@@ -64,8 +64,8 @@ export class Lane {
 
   get seen(): Seen {
     const { restUntil } = this.#seen
-    const rests = restUntil !== null && restUntil > this.#options.now()
-    return { ...this.#seen, restUntil: rests ? restUntil : null }
+    const ahead = (restUntil ?? 0) - this.#options.now()
+    return { ...this.#seen, restUntil: ahead > 0 && ahead <= furthest ? restUntil : null }
   }
 
   /** From now on it is reached in another way. */

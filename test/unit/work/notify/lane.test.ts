@@ -137,6 +137,25 @@ describe('a lane', () => {
     expect(await backlog()).toEqual({ waiting: 0, undelivered: 1, oldest: null })
   })
 
+  test('tries again when the clock was years ahead as it failed', async () => {
+    const { clock } = opened
+    const right = clock.now()
+    clock.advance(10 * 365 * 86_400_000)
+    await add('a')
+    receiver.answer = () => ({ status: 500 })
+    lane.look()
+    await expect.poll(() => outcomes).toEqual(['ci failed'])
+    await expect.poll(() => lane.seen.restUntil).toBe(clock.now() + 5000)
+    clock.time = right
+    receiver.answer = () => ({ status: 204 })
+    await expect
+      .poll(() => {
+        lane.look()
+        return outcomes
+      })
+      .toEqual(['ci failed', 'ci delivered'])
+  })
+
   test('signs with all secrets of a file as it is now, and shows its headers', async () => {
     await lane.stop()
     opened.clock.time = Date.now()
