@@ -32,6 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** Goes down the tables of commands as far as words name them. @param path the words so far */
 async function runOf(path: string, group: Group, argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv
+  if (name === 'help' && args.length > 0) return await runOf(path, group, [...args, '--help'])
   if (name === undefined || name === 'help' || /^(?:--help|-h)$/.test(name)) {
     print(
       `${group.about}\n${linesOf(path, group.entries)}\n  ${path} COMMAND --help  more about a command\n\n${group.notes}`,

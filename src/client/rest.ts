@@ -158,7 +158,8 @@ function isOf({ headers }: Pick<Answer, 'headers'>, type: string): boolean {
   return String(headers['content-type'] ?? '').split(';')[0] === type
 }
 
-function stranger(base: string, cause?: unknown): Refusal {
+/** What answers is no Slipway, or one of another time. */
+export function stranger(base: string, cause?: unknown): Refusal {
   return new Refusal('UNSUPPORTED', `${base} answers as no Slipway of this version does`, { cause })
 }
 

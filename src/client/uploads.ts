@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { Failure } from '../errors.ts'
 import { imageSchema } from '../image/status.ts'
 import type { Image } from './images.ts'
-import { failureOf, parsed, unreachableBy } from './rest.ts'
+import { failureOf, parsed, stranger, unreachableBy } from './rest.ts'
 
 const standingSchema = z.object({
   phase: z.string(),
@@ -45,7 +45,10 @@ export class UploadAddress {
 
   async look(signal: AbortSignal): Promise<Standing> {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(patience)])
-    return standingSchema.parse(await this.#ask({ method: 'GET', signal: bounded }, signal))
+    const answer = await this.#ask({ method: 'GET', signal: bounded }, signal)
+    const { data, error } = standingSchema.safeParse(answer)
+    if (data) return data
+    throw stranger(new URL(this.#url).origin, error)
   }
 
   /** Resolves with the image once it is Ready; null when more has to come. */

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/main/command.ts'
 import { entries, isGroup, type Entry } from '../../../src/main/commands.ts'
+import { program } from '../../support/program.ts'
+import { attempt } from '../../support/shell.ts'
 
 type Found = { readonly path: string; readonly summary: string; readonly command: Command }
 
@@ -39,4 +41,15 @@ test('the README lists the commands as help does', () => {
   expect(rows.map(([, path, summary]) => [path, summary])).toEqual(
     commands.map(({ path, summary }) => [path, summary]),
   )
+})
+
+test('help of a command is found in either order of words', async () => {
+  const [asked, told] = await Promise.all(
+    [
+      ['help', 'images', 'ls'],
+      ['images', 'ls', '--help'],
+    ].map((args) => attempt(process.execPath, [program, ...args])),
+  )
+  expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('slipway images ls') })
+  expect(asked).toEqual(told)
 })
