@@ -17,6 +17,8 @@ export type FeedOptions = MovesOptions & {
 const mostAtOnce = 64
 /** Ticks between two signs of life. */
 const beatEvery = 15
+/** Watchers that are woken together: what these take is garbage before the next ones begin. */
+const handful = 64
 
 /** What all streams of events have in common: for each change one look at the catalog, however many watch. */
 export class Feed {
@@ -25,6 +27,8 @@ export class Feed {
   readonly pieces = new Pieces()
   readonly #options: FeedOptions
   readonly #watchers = new Set<() => void>()
+  /** Those who are still to be woken, in order. */
+  readonly #asleep = new Set<() => void>()
   #latest: { readonly after: number; readonly entries: Promise<readonly Entry[] | null> } | null =
     null
   #rest: () => void = () => {}
@@ -62,6 +66,7 @@ export class Feed {
     if (this.#watchers.size === 0) this.#begin()
     this.#watchers.add(wake)
     return () => {
+      this.#asleep.delete(wake)
       if (this.#watchers.delete(wake) && this.#watchers.size === 0) this.#end()
     }
   }
@@ -159,7 +164,21 @@ export class Feed {
     }
   }
 
+  /** In between the rest of the service has its turn. */
   #wakeAll(): void {
-    for (const wake of this.#watchers) wake()
+    const isWaking = this.#asleep.size > 0
+    for (const wake of this.#watchers) this.#asleep.add(wake)
+    if (!isWaking) this.#wakeSome()
+  }
+
+  #wakeSome(): void {
+    let woken = 0
+    for (const wake of this.#asleep) {
+      this.#asleep.delete(wake)
+      wake()
+      woken += 1
+      if (woken === handful) break
+    }
+    if (this.#asleep.size > 0) setImmediate(() => this.#wakeSome())
   }
 }
