@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { Listener, openFeed, provisioning, ready, terminating } from '../../support/feed.ts'
 import { everyone } from '../../../src/serve/auth/caller.ts'
@@ -136,7 +137,11 @@ describe('progress', () => {
     await opened.change('uid-a', provisioning)
     await using listeners = new AsyncDisposableStack()
     const all = Array.from({ length: 200 }, () => listeners.use(new Listener(opened.feed, '2')))
-    const heard = async () => new Set((await Promise.all(all.map((one) => one.all()))).map(String))
+    const heard = async () => {
+      // They are woken a few at a time.
+      for (let turn = 0; turn < 4; turn += 1) await setImmediate()
+      return new Set((await Promise.all(all.map((one) => one.all()))).map(String))
+    }
     await opened.second()
     await heard()
     const looks = vi.spyOn(opened.catalog.read.images, 'byUid')
