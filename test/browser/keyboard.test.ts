@@ -62,7 +62,7 @@ describe.skipIf(!needsBrowser())('who has no mouse', () => {
       'select Phase',
       'a alpha',
       'a omega',
-      'a The API, as OpenAPI',
+      'a The API',
     ]
     expect(all.filter((stop) => wanted.includes(stop))).toEqual(wanted)
   })

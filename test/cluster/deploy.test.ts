@@ -150,8 +150,9 @@ describe.skipIf(!able)('deploy', () => {
     return ['--values', path]
   }
 
-  test('has objects alone in its files, which a server takes', async () => {
-    const other = /kustomization\.yaml$|^chart\/|^example\/values\.yaml$/
+  test('has objects of the cluster, which a server takes', async () => {
+    const other =
+      /kustomization\.yaml$|^(?:chart|nodes|prometheus)\/|^example\/values\.yaml$|^compose/
     const files = readdirSync(deploy, { recursive: true, encoding: 'utf8' }).filter(
       (path) => path.endsWith('.yaml') && !other.test(path),
     )
