@@ -94,6 +94,21 @@ describe.skipIf(!needsBrowser())('what takes how much of the storage', () => {
     await picture(page, 'storage-03-care')
   })
 
+  test('tells whoever wants to collect that a count is running', async () => {
+    const page = await visit.page(`${service.base}/#/storage`)
+    const count = await fetch(`${service.base}/api/v1/storage/gc`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"dryRun": true}',
+      signal: AbortSignal.timeout(20_000),
+    })
+    // As the service answers while that one runs.
+    const answer = { status: 202, contentType: 'application/json', body: await count.text() }
+    await page.route('**/api/v1/storage/gc', (route) => route.fulfill(answer), { times: 1 })
+    await page.getByRole('button', { name: 'Collect now' }).click()
+    await page.getByText('A count is running: collect once it has ended').waitFor()
+  })
+
   test('says that something else answered, and shows what comes after', async () => {
     const page = await visit.page(service.base)
     const login = { status: 200, contentType: 'text/html', body: '<p>Log in to this network</p>' }

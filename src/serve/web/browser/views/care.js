@@ -40,13 +40,28 @@ export function care(app, { gc, scrub }, begun) {
 /** @param {App} app @param {RunBody['kind']} kind @param {object} body @param {() => void} begun */
 async function started(app, kind, body, begun) {
   try {
-    await app.api.change('POST', `api/v1/storage/${kind}`, { body })
-    app.say(kind === 'gc' ? 'The collection has begun' : 'The scrub has begun')
+    /** @type {RunBody} */
+    const run = await app.api.change('POST', `api/v1/storage/${kind}`, { body })
+    app.say(whatRuns(run, body))
     begun()
   } catch (error) {
     if (!(error instanceof Problem)) throw error
     app.say(error.sentence)
   }
+}
+
+/**
+ * One of a kind runs at a time: whoever asks for another one is answered with that.
+ * @param {RunBody} run @param {{ dryRun?: boolean }} asked
+ */
+function whatRuns({ kind, options }, asked) {
+  if (kind === 'scrub') return 'The scrub has begun'
+  const counts = options['dryRun'] === true
+  if (counts === (asked.dryRun === true))
+    return counts ? 'The count has begun' : 'The collection has begun'
+  return counts
+    ? 'A count is running: collect once it has ended'
+    : 'A collection is running, and tells what it removes'
 }
 
 /** @param {RunBody} run */
