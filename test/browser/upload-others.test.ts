@@ -36,7 +36,9 @@ describe.skipIf(!needsBrowser())('a file that somebody else sends, too', () => {
   async function sendOther(url: string, bytes: number): Promise<void> {
     const version = { 'tus-resumable': '1.0.0' }
     const begun = { ...version, 'upload-length': String(size) }
-    expect((await fetch(url, { method: 'POST', headers: begun })).status).toBe(201)
+    // The service may not know yet that the page's connection is gone, and answers 423 until then.
+    const begin = async () => (await fetch(url, { method: 'POST', headers: begun })).status
+    await expect.poll(begin).toBe(201)
     const part = { 'content-type': 'application/offset+octet-stream', 'upload-offset': '0' }
     const body = disk(size, 7).subarray(0, bytes)
     const sent = await fetch(url, { method: 'PATCH', headers: { ...version, ...part }, body })
