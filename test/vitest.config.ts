@@ -9,12 +9,14 @@ const patience = 10_000
 
 const program = 'test/conformance/oci-program.test.ts'
 
+const alone = ['test/faults/load*.test.ts']
+
 type Options = {
   readonly include?: string[]
   readonly exclude?: string[]
   readonly globalSetup?: string[]
   readonly isolate?: boolean
-  readonly sequence?: { readonly concurrent: boolean }
+  readonly sequence?: { readonly concurrent?: boolean; readonly groupOrder?: number }
 }
 
 const project = (name: string, testTimeout: number, options: Options = {}) => ({
@@ -54,10 +56,14 @@ export default defineConfig({
       }),
       // The specification's own program, which has to be built first: `npm run conformance`, and CI.
       project('oci', real, { include: [program] }),
-      // Long: `npm run campaign`; in CI with fewer rounds.
-      project('campaign', real),
-      // Minutes for one file, whose size is what it tests: `npm run campaign` only.
+      // Minutes: `npm run long`; in CI with fewer rounds.
+      project('long', real),
+      // Minutes for one file, whose size is what it tests: `npm run endurance` only.
       project('endurance', real),
+      // Faults, again and again: `npm run faults` a few times with a fixed seed, `npm run campaign` for hours.
+      project('faults', real, { exclude: alone }),
+      // What wants the machine for itself, after all others.
+      project('load', real, { include: alone, sequence: { groupOrder: 1 } }),
     ],
   },
 })

@@ -7,8 +7,8 @@ import { Scenario } from '../support/cluster/scenario.ts'
 import { openStage, type Stage } from '../support/cluster/stage.ts'
 import { Random } from '../support/random.ts'
 
-/** CAMPAIGN_SEED=7 npm run cluster -- kills takes other requests of the long scenario. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_270)
+/** LONG_SEED=7 npm run cluster -- kills takes other requests of the long scenario. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_270)
 /** Of the long scenario so many requests are tried. */
 const sample = 8
 /** Requests of a start: to list, to lead, to watch, to listen, and those for the image and the classes that wait. */

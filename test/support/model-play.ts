@@ -4,12 +4,12 @@ import { collectAll, failedRuns } from './model-upkeep.ts'
 import { age, contentsOf, expectExactly, type Opening } from './model-store.ts'
 import type { Service } from './service.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign does other things, CAMPAIGN_OPERATIONS=500 fewer. */
-export const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_267)
+/** LONG_SEED=7 npm run long does other things, LONG_OPERATIONS=500 fewer. */
+export const seed = Number(process.env['LONG_SEED'] ?? 20_267)
 export const deadline = 1_800_000
 
 export function operationsOr(usual: number): number {
-  return Number(process.env['CAMPAIGN_OPERATIONS'] ?? usual)
+  return Number(process.env['LONG_OPERATIONS'] ?? usual)
 }
 
 type Ground = {

@@ -4,7 +4,7 @@ import { startFaultyS3 } from './s3-faults.ts'
 
 /** Of 100 requests to the S3 server so many go wrong. */
 const share = 5
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_267)
+const seed = Number(process.env['LONG_SEED'] ?? 20_267)
 
 /** One S3 server for the files of a project, at the end of a bad road. */
 export default async function provideFaultyS3(project: TestProject): Promise<() => Promise<void>> {

@@ -18,7 +18,7 @@ type Scale = {
 }
 
 export const whole: Scale = { runs: 40, turns: 1400, sent: 160, kept: 64 }
-/** For a store whose whole run is a campaign. */
+/** For a store whose whole run is long. */
 export const short: Scale = { runs: 6, turns: 140, sent: 40, kept: 32 }
 
 /** A store of a kind, as the suite needs it. */

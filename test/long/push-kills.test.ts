@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { PushKills } from '../support/push-kills.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign kills at other moments. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_265)
+/** LONG_SEED=7 npm run long kills at other moments. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_265)
 const rounds = 60
 const deadline = 900_000
 

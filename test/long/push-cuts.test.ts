@@ -7,8 +7,8 @@ import { Random, seedOf } from '../support/random.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign cuts at other places. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_264)
+/** LONG_SEED=7 npm run long cuts at other places. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_264)
 const cutsInAll = 1000
 const lanes = ['a', 'b', 'c', 'd'] as const
 const deadline = 600_000

@@ -5,9 +5,9 @@ import type { Member } from '../fixtures/corpus/member.ts'
 import { makeable, Workbench } from '../support/corpus.ts'
 import { flip, together, told, type FlipReport } from '../support/flips.ts'
 
-/** A hundred runs for every file, or more of them from another seed: CAMPAIGN_RUNS=1000 CAMPAIGN_SEED=7 npm run campaign. */
-const runs = Number(process.env['CAMPAIGN_RUNS'] ?? 100)
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_261)
+/** A hundred runs for every file, or more of them from another seed: LONG_RUNS=1000 LONG_SEED=7 npm run long. */
+const runs = Number(process.env['LONG_RUNS'] ?? 100)
+const seed = Number(process.env['LONG_SEED'] ?? 20_261)
 const members = makeable(corpus)
 /** Milliseconds; a file must not keep a server busy by what was changed in it. */
 const longest = 1000

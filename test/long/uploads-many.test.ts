@@ -9,8 +9,8 @@ import { Random } from '../support/random.ts'
 import { sendResuming, type Cut } from '../support/resuming-upload.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign cuts elsewhere. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_269)
+/** LONG_SEED=7 npm run long cuts elsewhere. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_269)
 const uploads = 200
 const size = 64 * mebibyte
 const mostCuts = 3

@@ -16,8 +16,8 @@ import {
 import { startService } from '../support/service.ts'
 import { TinyChunks } from '../support/tiny-chunks.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign sends other bytes. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_269)
+/** LONG_SEED=7 npm run long sends other bytes. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_269)
 const repository = 'tiny/it'
 
 const clients = 64

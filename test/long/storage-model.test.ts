@@ -3,7 +3,7 @@ import { FilesystemStore } from '../../src/store/filesystem.ts'
 import { deadline, operationsOr, play, seed } from '../support/model-play.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_OPERATIONS=20000 does more, in some minutes. */
+/** LONG_OPERATIONS=20000 does more, in some minutes. */
 const operations = operationsOr(4000)
 
 describe(`${operations} operations of eight clients at random (seed ${seed})`, () => {

@@ -5,7 +5,7 @@ import { needsS3, startS3 } from '../support/s3.ts'
 import { openStoreOn } from '../support/s3-store.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_OPERATIONS=20000 does more; each takes nearly twice as long as in files. */
+/** LONG_OPERATIONS=20000 does more; each takes nearly twice as long as in files. */
 const operations = operationsOr(4000)
 
 describe.skipIf(!needsS3())(

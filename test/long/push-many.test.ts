@@ -6,8 +6,8 @@ import { Random } from '../support/random.ts'
 import { bytesOf, expectStatus, RegistryClient } from '../support/registry-client.ts'
 import { startService } from '../support/service.ts'
 
-/** CAMPAIGN_SEED=7 npm run campaign mixes them in another way. */
-const seed = Number(process.env['CAMPAIGN_SEED'] ?? 20_268)
+/** LONG_SEED=7 npm run long mixes them in another way. */
+const seed = Number(process.env['LONG_SEED'] ?? 20_268)
 /** More than the service keeps the files of open. */
 const sessions = 400
 const clients = 32

@@ -1,0 +1,31 @@
+/** One fault that is tried again and again. */
+export type TrialRow = {
+  /** As the campaign's table tells it: what happens to the service, and where. */
+  readonly fault: string
+  /** What is counted. */
+  readonly unit: string
+  /** How often without a campaign: what CI does, with a fixed seed. */
+  readonly rounds: number
+  /** Of a campaign's minutes, beside those of all others. */
+  readonly share: number
+}
+
+/** Every fault that is tried. A further one is a row here, and a test that plays it. */
+export const trials = {
+  // The process.
+  'kill-start': {
+    fault: 'kill -9 while the service starts',
+    unit: 'kills',
+    rounds: 10,
+    share: 1,
+  },
+  // Power.
+  // Disks.
+  // Connections.
+  // Time.
+  // Many at once.
+  // What comes in at the door.
+  // Several writers.
+} as const satisfies { readonly [name: string]: TrialRow }
+
+export type TrialName = keyof typeof trials
