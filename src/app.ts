@@ -26,6 +26,8 @@ import type { TlsFiles } from './tls/pair.ts'
 import { untraced } from './traces.ts'
 import { isLinker, type Store } from './store/store.ts'
 import { openStore, storeName } from './store/table.ts'
+import { Clock } from './work/clock.ts'
+import { ClockWatch } from './work/clock-watch.ts'
 import { becomeOriginal } from './work/copy-mark.ts'
 import { recover, tidy } from './work/recover.ts'
 import { ServerKey } from './work/server-key.ts'
@@ -59,7 +61,8 @@ export async function openService(
   await mkdir(dataDir, { recursive: true })
   await using resources = new AsyncDisposableStack()
   resources.use(lockFolder(dataDir))
-  const now = Date.now
+  const clock = new Clock()
+  const { now, steady } = clock
   const key = await ServerKey.load(join(dataDir, 'server.key'))
   const metrics = new Metrics()
   metrics.addProcess(programVersion())
@@ -73,12 +76,13 @@ export async function openService(
   const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
   await assertPair(pair)
   const soundness = resources.use(await UncleanStop.open({ catalog, path, log }))
+  resources.use(await ClockWatch.open({ catalog, clock, log }))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
 
   const closing = new AbortController()
   const address: { taken: Listen } = { taken: settings.listen }
   const names = () => publicNames(settings, address.taken)
-  const ground = { catalog, store, key, names, metrics, now, log }
+  const ground = { catalog, store, key, names, metrics, now, steady, log }
   const work = assemble(settings, ground)
   const { prober, intake, door, reception, queue, deadlines, active, collector, progress, room } =
     work
@@ -86,8 +90,8 @@ export async function openService(
   if (observer) work.journeys.observe(observer)
   const isTaking = (id: string) => pushes.isTaking(id)
   const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
-  const figures = openFigures(settings, { ...ground, room })
-  const shares = new Shares(ground)
+  const figures = openFigures(settings, { ...ground, now: steady, room })
+  const shares = new Shares({ catalog, now: steady })
   const { scrubRate: rate, scrubSchedule: every } = settings
   const upkeep = new Upkeep({ ...ground, checkup, maintenance, rate, every })
   const presenter = new Presenter({ catalog, progress, key, names })

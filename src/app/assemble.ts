@@ -39,22 +39,24 @@ export type Ground = {
   readonly names: () => PublicNames
   readonly metrics: Metrics
   readonly now: () => number
+  /** Milliseconds from any beginning, which nobody sets: for what passes in this process alone. */
+  readonly steady: () => number
   readonly log: Log
 }
 
 /** The journey of an image put together: what takes bytes in, works on them and keeps them. */
 export function assemble(settings: Settings, ground: Ground) {
-  const { catalog, store, names, metrics, now, log } = ground
+  const { catalog, store, names, metrics, now, steady, log } = ground
   const collector = new Collector(catalog, store, log, (freed) => metrics.freed(freed))
-  const active = new Active(now)
-  const writers = new Active(now)
+  const active = new Active(now, steady)
+  const writers = new Active(now, steady)
   const transfers = {
     stop: async (uid: string, why: Stopped['why']) => {
       await writers.stop(uid, why)
       await active.stop(uid, why)
     },
   }
-  const progress = new Progress(now)
+  const progress = new Progress(steady)
   const room = new Room(catalog, store, settings)
   const station = { store, room, limits: settings }
   const own = (reference: Reference) => {
@@ -115,7 +117,7 @@ export function assemble(settings: Settings, ground: Ground) {
     uploadTtl: settings.uploadTtl,
   })
   const prober = new Prober({ sources: from, station })
-  const pushes = new Pushes({ ...shared, room })
+  const pushes = new Pushes({ ...shared, room, now: steady })
   const repositories = new Repositories(shared)
   const checkup = new Checkup({ ...ground, onDamage: () => ground.metrics.scrubErrors.inc() })
   return {

@@ -19,17 +19,19 @@ export type MaintenanceGround = {
   readonly isTaking: (id: string) => boolean
   readonly checkup: Checkup
   readonly now: () => number
+  readonly steady: () => number
   readonly log: Log
 }
 
 /** What keeps the storage sound. To be called by whoever holds the data folder: what ran before runs no more. */
 export async function openMaintenance(ground: MaintenanceGround): Promise<Maintenance> {
-  const { catalog, metrics } = ground
+  const { catalog, metrics, steady } = ground
   await catalog.transaction(({ maintenance }) => maintenance.interruptAll())
   return new Maintenance({
     ...ground,
+    now: steady,
     tasks: {
-      gc: collection({ ...ground, unowned: new Unowned(ground) }),
+      gc: collection({ ...ground, unowned: new Unowned({ ...ground, now: steady }) }),
       scrub: counted(scrub(ground), metrics),
     },
     onEnd: (kind, outcome) => metrics.maintenanceRuns.inc({ kind, outcome }),

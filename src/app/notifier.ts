@@ -44,12 +44,13 @@ type Ground = {
   readonly metrics: Metrics
   readonly names: () => PublicNames
   readonly now: () => number
+  readonly steady: () => number
   readonly log: Log
 }
 
 /** Null where nobody wants to be told anything. */
 export function openNotifier(settings: Settings, ground: Ground): Notifier | null {
-  const { catalog, store, presenter, subscribers: file, metrics, names, now, log } = ground
+  const { catalog, store, presenter, subscribers: file, metrics, names, now, steady, log } = ground
   if (!file) return null
   const instance = randomUUID()
   const notifier = new Notifier({
@@ -62,6 +63,7 @@ export function openNotifier(settings: Settings, ground: Ground): Notifier | nul
     },
     road: { proxies: proxies(settings), userAgent: userAgent(), now },
     now,
+    steady,
     random: Math.random,
     log,
     count: (subscriber, outcome, times) => metrics.notices.count(subscriber, outcome, times),

@@ -5,6 +5,7 @@ import type { Digest } from '../image/digest.ts'
 import { Blobs } from './blobs.ts'
 import { CatalogFacts } from './catalog-facts.ts'
 import { Damages } from './damages.ts'
+import { DueTimes } from './due-times.ts'
 import { Events, type Happening } from './events.ts'
 import { Holdings } from './holdings.ts'
 import { Images } from './images.ts'
@@ -47,6 +48,7 @@ export type Tables = {
   readonly totals: Totals
   readonly restoration: Restoration
   readonly notices: Notices
+  readonly dueTimes: DueTimes
 }
 
 export type CatalogOptions = {
@@ -264,6 +266,7 @@ function tablesOver(db: Kysely<Schema>, now: () => number, changes: Changes): Ta
     totals: new Totals(db),
     restoration: new Restoration(db, now),
     notices: new Notices(db, now, changes.unseen),
+    dueTimes: new DueTimes(db),
   }
 }
 

@@ -175,6 +175,12 @@ export class Images {
     return rows.map(fromRow)
   }
 
+  /** Those that tell when their next attempt begins. */
+  async waitingToRetry(): Promise<readonly Image[]> {
+    const rows = this.#db.selectFrom('images').selectAll().where('next_retry_at', 'is not', null)
+    return (await rows.execute()).map(fromRow)
+  }
+
   /** Those that are Ready and came from a URL, the newest first. */
   async readyFrom(urlKey: string, limit: number): Promise<readonly Image[]> {
     return await this.#ready('url_key', urlKey, limit)

@@ -149,6 +149,16 @@ export class Jobs {
     return row?.size ?? null
   }
 
+  /** After which time no further attempt is begun, null while none has failed. */
+  async retryUntil(imageUid: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select('retry_until')
+      .where('image_uid', '=', imageUid)
+      .executeTakeFirst()
+    return row?.retry_until ?? null
+  }
+
   async all(): Promise<readonly string[]> {
     const rows = await this.#db.selectFrom('jobs').select('image_uid').execute()
     return rows.map((row) => row.image_uid)

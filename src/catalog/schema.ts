@@ -78,7 +78,7 @@ export interface LeaseTable {
   digest: Fixed<string>
   holder: Fixed<string>
   expires_at: number
-  granted_at: Fixed<number>
+  granted_at: number
   /** Where the blob may be read and used meanwhile; null for a blob that is still being published. */
   repository: string | null
 }
@@ -207,7 +207,7 @@ export interface MaintenanceTable {
   /** JSON: counters, and where it goes on. */
   progress: string
   message: string
-  started_at: Fixed<number>
+  started_at: number
   finished_at: number | null
 }
 

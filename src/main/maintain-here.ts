@@ -21,6 +21,7 @@ export async function beginHere({ kind, options }: Errand, settings: Settings) {
   resources.defer(() => checkup.stop())
   const maintenance = await openMaintenance({
     ...offline,
+    steady: () => performance.now(),
     metrics: new Metrics(),
     isTaking: () => false,
     checkup,

@@ -20,25 +20,33 @@ type Running = {
 /** The images whose bytes are on the move in this process: one transfer an image, each of which can be stopped. */
 export class Active {
   readonly #now: () => number
+  readonly #steady: () => number
   readonly #running = new Map<string, Running>()
   #closing = false
 
-  constructor(now: () => number) {
+  /** @param steady milliseconds that nobody sets: silence is measured by them */
+  constructor(now: () => number, steady = now) {
     this.#now = now
+    this.#steady = steady
   }
 
   get size(): number {
     return this.#running.size
   }
 
-  holder(imageUid: string): Readonly<Pick<Running, 'who' | 'since' | 'heardAt'>> | null {
+  holder(imageUid: string): Readonly<Pick<Running, 'who' | 'since'>> | null {
     return this.#running.get(imageUid) ?? null
   }
 
   /** Whoever holds it has shown a sign of life. */
   heard(imageUid: string): void {
     const running = this.#running.get(imageUid)
-    if (running) running.heardAt = this.#now()
+    if (running) running.heardAt = this.#steady()
+  }
+
+  /** Milliseconds since the last sign of life of whoever holds it. */
+  silence(imageUid: string): number {
+    return this.#steady() - (this.#running.get(imageUid)?.heardAt ?? -Infinity)
   }
 
   /**
@@ -55,7 +63,8 @@ export class Active {
     const controller = new AbortController()
     const { promise, resolve } = Promise.withResolvers<void>()
     const since = this.#now()
-    this.#running.set(imageUid, { controller, done: promise, since, who, heardAt: since })
+    const heardAt = this.#steady()
+    this.#running.set(imageUid, { controller, done: promise, since, who, heardAt })
     if (this.#closing) controller.abort(new Stopped('shutdown'))
     try {
       return { result: await transfer(controller.signal) }

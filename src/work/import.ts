@@ -44,6 +44,7 @@ export type ImporterOptions = {
   readonly key: ServerKey
   readonly retryFor: number
   readonly now: () => number
+  readonly steady: () => number
   readonly random: () => number
   readonly log: Log
   /** An image became Ready: others may have waited for it. */
@@ -209,7 +210,9 @@ export class Importer implements Worker {
     if (!current || current.phase === 'Terminating') return 'stopped'
     // Who gets on is not failing: patience is for standing still. It ends, because progress does not go back.
     const gotOn = this.progress(image.uid) > job.progress
-    const until = (gotOn ? null : job.retryUntil) ?? now() + retryFor
+    // It moves when the clock is set.
+    const stored = await catalog.read.jobs.retryUntil(image.uid)
+    const until = (gotOn ? null : (stored ?? job.retryUntil)) ?? now() + retryFor
     const failures = gotOn ? 1 : current.retries + 1
     const at = now() + backoff(failures, failure.retryAfter, this.#options.random)
     const again = failure.row.retry && at <= until

@@ -15,7 +15,7 @@ const afterFailure = 3_600_000
 /** How soon to look again after the catalog could not be read, in milliseconds. */
 const again = 60_000
 /** The fact that says since when scrubs are due: a new catalog has not missed any. */
-const begun = 'scrubs are due since'
+export const scrubsSince = 'scrubs are due since'
 
 /** What is looked after without being asked: the presence of everything after a start, and a scrub now and then. */
 export class Upkeep {
@@ -101,9 +101,9 @@ export class Upkeep {
 
   async #begun(): Promise<number> {
     const { catalog, now } = this.#options
-    const since = await catalog.read.facts.read(begun)
+    const since = await catalog.read.facts.read(scrubsSince)
     if (since !== null) return Number(since)
-    await catalog.transaction(({ facts }) => facts.write(begun, String(now())))
+    await catalog.transaction(({ facts }) => facts.write(scrubsSince, String(now())))
     return now()
   }
 }

@@ -172,7 +172,7 @@ export class Reception {
 
   /** @throws Refusal UPLOAD_BUSY */
   async #makeWay(image: Image): Promise<void> {
-    const { writers, assemblies, now } = this.#options
+    const { writers, assemblies } = this.#options
     if (assemblies.of(image)?.isComplete) throw busy(null)
     const holder = writers.holder(image.uid)
     if (!holder) return
@@ -180,7 +180,7 @@ export class Reception {
     const isBroken = body?.destroyed === true
     // Bytes that are here wait for the disk, not for the client.
     const isWaiting = body && (body.readableEnded || body.readableLength > 0)
-    const isSending = isWaiting || now() - holder.heardAt < silence
+    const isSending = isWaiting || writers.silence(image.uid) < silence
     if (isSending && !isBroken) throw busy(holder)
     await writers.stop(image.uid, 'taken over')
   }

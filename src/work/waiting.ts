@@ -8,6 +8,8 @@ export type WaitingOptions = {
   readonly catalog: Catalog
   readonly retryFor: number
   readonly now: () => number
+  /** Milliseconds that nobody sets. */
+  readonly steady: () => number
   readonly random: () => number
   readonly log: Log
   /** Stands in for the clock. */
@@ -37,21 +39,22 @@ export class Waiting {
 
   /** When the source that is away now is given up; null while none was. */
   get until(): number | null {
-    return this.#until
+    const { now, steady } = this.#options
+    return this.#until === null ? null : Math.round(now() + this.#until - steady())
   }
 
   readonly patience: Patience = async ({ failure, times, lost }, signal) => {
-    const { now, random, retryFor, log } = this.#options
-    const since = now()
+    const { now, steady, random, retryFor, log } = this.#options
+    const since = steady()
     if (times === 1 || this.#until === null) {
       this.#until = since + retryFor
       this.#heldUntil = since + Math.min(retryFor, longestHeld)
     }
-    const at = since + backoff(times, failure.retryAfter, random)
-    if (at > this.#heldUntil || (lost === 0 && times > mostTries)) throw failure
-    await this.#tell(failure.message, at)
+    const wait = backoff(times, failure.retryAfter, random)
+    if (since + wait > this.#heldUntil || (lost === 0 && times > mostTries)) throw failure
+    await this.#tell(failure.message, now() + wait)
     log.warn({ image: this.#name, err: failure }, 'the source broke off; the import waits for it')
-    await (this.#options.pause ?? pause)(at - now(), signal)
+    await (this.#options.pause ?? pause)(since + wait - steady(), signal)
     await this.#goOn()
   }
 

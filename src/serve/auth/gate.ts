@@ -39,7 +39,7 @@ export class Gate {
     this.#proxies = new Proxies(options.trustedProxies)
     this.#sites = new Sites(this.#proxies, options)
     this.#attempts = new Attempts(monotonic)
-    this.issued = new IssuedTokens(options.issuingKey, Date.now)
+    this.issued = new IssuedTokens(options.issuingKey, sinceStart, Date.now)
   }
 
   /** @throws Refusal with one line that names variable, file, line and the way out */
@@ -195,6 +195,7 @@ export class Gate {
 }
 
 export const monotonic = () => performance.now()
+const sinceStart = () => performance.timeOrigin + performance.now()
 
 /** Of a name that anybody may send: as much as helps, and nothing that a terminal would obey. */
 function printable(name: string): string {

@@ -22,11 +22,17 @@ export type Verdict = Claims | 'lapsed' | 'forged'
 export class IssuedTokens {
   readonly #key: KeyObject
   readonly #now: () => number
+  readonly #wall: () => number
 
-  /** @param now milliseconds since 1970 */
-  constructor(key: Uint8Array, now: () => number) {
+  /**
+   * @param now milliseconds since 1970 as they were when the process began, with those that have passed since: no token lives
+   * longer because somebody sets the clock
+   * @param wall milliseconds since 1970, by which clients are told
+   */
+  constructor(key: Uint8Array, now: () => number, wall = now) {
     this.#key = createSecretKey(key)
     this.#now = now
+    this.#wall = wall
   }
 
   /** @param service what the token is for (the `service` of the challenge) */
@@ -41,7 +47,10 @@ export class IssuedTokens {
       .setExpirationTime(seconds + lifetime)
       .setJti(randomUUID())
     if (holder) unsigned.setSubject(holder.name)
-    return { token: await unsigned.sign(this.#key), at: new Date(seconds * 1000) }
+    return {
+      token: await unsigned.sign(this.#key),
+      at: new Date(Math.floor(this.#wall() / 1000) * 1000),
+    }
   }
 
   /** What a token says, once everything about it has been found to be right. */

@@ -38,7 +38,11 @@ export function openRegistry(
   section: ContainerImageSection,
   options: RegistryOptions,
 ): Registry {
-  const { insecureRegistries: insecure, documentWithin = usualDocument, now = Date.now } = options
+  const {
+    insecureRegistries: insecure,
+    documentWithin = usualDocument,
+    now = () => performance.now(),
+  } = options
   const line = lineOf(options, trustOf(section, 'containerImage'))
   const wantsTls = section.caBundle !== undefined || section.insecureSkipTLSVerify === true
   const endpoint = new Endpoint(reference, { insecure, wantsTls, dial: line.dial })

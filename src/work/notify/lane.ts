@@ -16,6 +16,8 @@ export type LaneOptions = {
   readonly sight: Sight
   readonly road: Road
   readonly now: () => number
+  /** Milliseconds that nobody sets: patience is measured by them. */
+  readonly steady: () => number
   readonly random: () => number
   readonly log: Log
   readonly count: (subscriber: string, outcome: Outcome, times?: number) => void
@@ -50,6 +52,7 @@ export class Lane {
   #subscriber: Subscriber
   #looking: Promise<void> = Promise.resolve()
   #failures = 0
+  /** Its `restUntil` is by the steady clock. */
   #seen = unseen
 
   constructor(subscriber: Subscriber, options: LaneOptions) {
@@ -63,9 +66,10 @@ export class Lane {
   }
 
   get seen(): Seen {
-    const { restUntil } = this.#seen
-    const ahead = (restUntil ?? 0) - this.#options.now()
-    return { ...this.#seen, restUntil: ahead > 0 && ahead <= furthest ? restUntil : null }
+    const { now, steady } = this.#options
+    const ahead = (this.#seen.restUntil ?? -Infinity) - steady()
+    const rests = ahead > 0 && ahead <= furthest
+    return { ...this.#seen, restUntil: rests ? Math.ceil(now() + ahead) : null }
   }
 
   /** From now on it is reached in another way. */
@@ -172,12 +176,12 @@ export class Lane {
 
   /** @returns when the notice is tried again; null when it has been tried for long enough */
   #later({ problem, retryAfter }: Verdict & { kind: 'failed' }, { tries, giveUpAt }: Notice) {
-    const { now, random } = this.#options
+    const { now, steady, random } = this.#options
     const failedAt = now()
-    const rests = this.seen.restUntil
+    const rests = this.seen.restUntil === null ? null : this.#seen.restUntil
     // Those that were under way together fail together.
     if (rests === null) this.#failures += 1
-    const restUntil = rests ?? failedAt + patience(this.#failures, retryAfter, random)
+    const restUntil = rests ?? steady() + patience(this.#failures, retryAfter, random)
     this.#seen = { ...this.#seen, failedAt, problem, restUntil }
     return failedAt >= giveUpAt ? null : failedAt + patience(tries + 1, retryAfter, random)
   }
@@ -198,9 +202,9 @@ export class Lane {
   }
 
   #trouble(error: unknown, what: string): void {
-    const { log, now } = this.#options
+    const { log, now, steady } = this.#options
     log.error({ err: error, subscriber: this.#subscriber.name }, what)
-    this.#seen = { ...this.#seen, restUntil: now() + again }
+    this.#seen = { ...this.#seen, restUntil: steady() + again }
     this.#alarm.set(now() + again)
   }
 }

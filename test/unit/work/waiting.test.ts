@@ -30,7 +30,15 @@ async function importing() {
     clock.advance(milliseconds)
   }
   const log = pino({ level: 'silent' })
-  const options = { catalog, retryFor, now: clock.now, random: () => 1, log, pause }
+  const options = {
+    catalog,
+    retryFor,
+    now: clock.now,
+    steady: clock.now,
+    random: () => 1,
+    log,
+    pause,
+  }
   const waiting = new Waiting(await image(), options)
   const wait = (times: number, lost: number, how = failure) =>
     waiting.patience({ failure: how, times, lost }, AbortSignal.timeout(5000))

@@ -71,6 +71,7 @@ describe('a lane', () => {
       },
       road: { proxies: noProxies, userAgent: 'slipway/test', now: clock.now },
       now: clock.now,
+      steady: clock.now,
       random: () => 1,
       log: pino({ level: 'silent' }),
       count: (name, outcome) => outcomes.push(`${name} ${outcome}`),
