@@ -23,6 +23,13 @@ export const trials = {
   // Disks.
   // Connections.
   // Time.
+  'clock-jumps': {
+    fault:
+      'the clock jumps by up to a day, back and forward, while uploads, imports and pushes wait',
+    unit: 'jumps',
+    rounds: 4,
+    share: 1,
+  },
   // Many at once.
   // What comes in at the door.
   // Several writers.
