@@ -33,6 +33,20 @@ export const trials = {
   // Many at once.
   // What comes in at the door.
   // Several writers.
+  'two-services': {
+    fault:
+      'further services and commands on the data folder of one that works, starts or is killed',
+    unit: 'times',
+    rounds: 5,
+    share: 1,
+  },
+  'two-collectors': {
+    fault:
+      'collections and scrubs at once, by command and by request, beside pushes, uploads and deletions',
+    unit: 'runs',
+    rounds: 1,
+    share: 1,
+  },
 } as const satisfies { readonly [name: string]: TrialRow }
 
 export type TrialName = keyof typeof trials
