@@ -47,6 +47,12 @@ export const trials = {
     rounds: 1,
     share: 1,
   },
+  'two-controllers': {
+    fault: 'one of two controllers is frozen, killed, stopped or cut off, or their clock jumps',
+    unit: 'times',
+    rounds: 2,
+    share: 1,
+  },
 } as const satisfies { readonly [name: string]: TrialRow }
 
 export type TrialName = keyof typeof trials
