@@ -43,7 +43,7 @@ export class ClockWatch implements AsyncDisposable {
       await catalog.transaction((tables) => move(tables, back))
       log.warn(
         { by: back },
-        'the clock was set back while no service ran; what waits waits no longer',
+        'the clock was set back while no service ran; all that waits goes on as before',
       )
     }
     const watch = new ClockWatch(options)

@@ -29,6 +29,25 @@ describe('an issued token', () => {
     expect(await tokens.verify(token, 'host:80')).toBe('lapsed')
   })
 
+  test('lives no longer, and ends no earlier, when the clock is set', async () => {
+    const wall = { now: 1_800_000_000_000 }
+    const passing = { now: wall.now }
+    const tokens = new IssuedTokens(
+      key,
+      () => passing.now,
+      () => wall.now,
+    )
+    const { token } = await tokens.issue(claims, 'h')
+    for (const by of [-86_400_000, 86_400_000]) {
+      wall.now += by
+      expect(await tokens.verify(token, 'h')).toEqual(claims)
+    }
+    wall.now -= 86_400_000
+    expect((await tokens.issue(claims, 'h')).at.getTime()).toBe(wall.now)
+    passing.now += 300_000
+    expect(await tokens.verify(token, 'h')).toBe('lapsed')
+  })
+
   test('has claims of its own each time, for another key nobody', async () => {
     clock.now = 1_800_000_000_000
     const [one, two] = [await tokens.issue(claims, 'h'), await tokens.issue(claims, 'h')]
