@@ -25,7 +25,7 @@ const goesOnWithin = 60_000
 /** The service looks at the clock every second. */
 const noticed = /the clock .*was set/
 
-/** So many rounds are played with one process, and so many of their images stay. */
+/** Once in so many rounds the process is killed, and the images of four times as many stay. */
 const life = 12
 
 type Begun = {
@@ -58,7 +58,7 @@ describe.skipIf(!needsCompiler())('time', () => {
       trial.note('imports')
       trial.note('pushes')
       stage.jumps = 0
-      if (round.index % life === life - 1) trial.note('restarts', await stage.restart(round.random))
+      if (round.index % life === 2) trial.note('restarts', await stage.restart(round.random))
     }
     await stage.expectKept()
     expect(service.logs.toString()).toMatch(noticed)
