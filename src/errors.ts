@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /**
  * Every way to fail, in one table. An error is raised where it is understood and rendered in three places: as
  * problem+json, as the OCI envelope and as an image's condition. `message` is shown to the caller, so it names the thing
@@ -189,14 +191,22 @@ function isOf<Kind extends Row['kind']>(kind: Kind, code: string): code is CodeO
 /** Any thrown value as a Failure: what is none of the four classes is a bug. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
+  if (error instanceof SuppressedError) return firstOf(error)
   const storage = storageFailure(error)
   if (storage) return storage
   return new Bug('something went wrong inside the service; the log has the details', error)
 }
 
+/** What went wrong first counts; that something could not be closed or removed after it is in the log. */
+function firstOf(error: SuppressedError): Failure {
+  const { code, message, fields, retryAfter } = asFailure(error.suppressed)
+  const detail = { cause: error, fields, ...(retryAfter !== null && { retryAfter }) }
+  return toldFailure(code, message, detail) ?? new Bug(message, error)
+}
+
 const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL'])
 const brokenCodes =
-  /^(?:EIO|EROFS|EMFILE|ENFILE|ESTALE|SQLITE_IOERR.*|SQLITE_READONLY.*|SQLITE_CANTOPEN.*|SQLITE_BUSY.*)$/
+  /^(?:EIO|EROFS|EMFILE|ENFILE|ESTALE|EUCLEAN|SQLITE_IOERR.*|SQLITE_READONLY.*|SQLITE_CANTOPEN.*|SQLITE_BUSY.*)$/
 
 function storageFailure(cause: unknown): Outage | null {
   const code = errno(cause) ?? ''
@@ -218,8 +228,18 @@ function storageFailure(cause: unknown): Outage | null {
   )
 }
 
+/** Errors of disks that libuv has no name for, by their number. The last is Linux's own, of a damaged filesystem. */
+const unnamed = new Map([
+  [constants.errno.EDQUOT, 'EDQUOT'],
+  [constants.errno.ESTALE, 'ESTALE'],
+  [117, 'EUCLEAN'],
+])
+
 /** The system error name (`ENOENT`, `ECONNRESET`) of a thrown value, null when it has none. */
 export function errno(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error)) return null
-  return typeof error.code === 'string' ? error.code : null
+  const { code } = error
+  if (typeof code !== 'string') return null
+  const number = /^Unknown system error -(\d+)$/.exec(code)?.[1]
+  return unnamed.get(Number(number)) ?? code
 }
