@@ -13,6 +13,7 @@ import { Jobs } from './jobs.ts'
 import { Manifests } from './manifests.ts'
 import { Leases } from './leases.ts'
 import { MaintenanceRuns } from './maintenance-runs.ts'
+import { assertLogWhole } from './log-check.ts'
 import { reserveLog } from './log-reserve.ts'
 import { migrate } from './migrations.ts'
 import { Notepad, type Requester } from './notepad.ts'
@@ -62,8 +63,8 @@ export type CatalogOptions = {
 
 /**
  * What we know: an index over the store and a ledger of work. What `transaction` resolves with is on the disk and
- * survives a power cut; a transaction that throws has changed nothing, unless the disk under it has
- * failed: then nothing is promised any more until the service is started again.
+ * survives a power cut; a transaction that throws has changed nothing, unless the disk has failed to sync it: then
+ * it may have, and nothing is promised of it or of any other before what is in doubt is on the disk.
  */
 export class Catalog implements AsyncDisposable {
   readonly #db: Kysely<Schema>
@@ -114,7 +115,8 @@ export class Catalog implements AsyncDisposable {
         if (path !== ':memory:') reserveLog(path)
       })
       await traces.clear()
-      const wal = path === ':memory:' ? null : await WalSync.open(path)
+      const empty = () => traces.empty(() => assertLogWhole(database, path))
+      const wal = path === ':memory:' ? null : await WalSync.open(path, empty)
       const catalog = new Catalog(db, now, { wal, traces })
       catalog.#newestEvent = (await catalog.read.events.newest()) ?? 0
       return catalog

@@ -1,6 +1,7 @@
 import type Sqlite from 'better-sqlite3'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
+import { Outage } from '../errors.ts'
 import type { Schema } from './schema.ts'
 
 /**
@@ -38,6 +39,23 @@ export class Traces {
   async finish(): Promise<void> {
     if (!this.#isDue) return
     this.#isDue = await this.#db.connection().execute(async () => !this.#cut())
+  }
+
+  /**
+   * Brings everything in the log to the database, and syncs that.
+   * @param check whether the log may be read; throws otherwise
+   * @throws Outage when somebody who reads the catalog holds it up
+   */
+  async empty(check: () => void): Promise<void> {
+    const isEmpty = await this.#db.connection().execute(async () => {
+      check()
+      return this.#cut()
+    })
+    if (isEmpty) return
+    throw new Outage(
+      'STORAGE_UNAVAILABLE',
+      'the disk has failed to keep the newest entries of the catalog, and they cannot be written anew while another program reads it; try again',
+    )
   }
 
   /** Nobody is waited for: this thread answers everybody. */

@@ -15,20 +15,27 @@ export class WalSync implements AsyncDisposable {
   readonly #log: FileHandle
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
-  #failure: { readonly error: unknown } | null = null
+  /** Commits that came before a sync that failed may be lost, whatever a later one says. */
+  #isInDoubt = false
+  readonly #empty: () => Promise<void>
 
-  private constructor(log: FileHandle) {
+  private constructor(log: FileHandle, empty: () => Promise<void>) {
     this.#log = log
-  }
-
-  /** @param path of the database, whose log has to be there: SQLite keeps one file of it as long as a connection is open */
-  static async open(path: string): Promise<WalSync> {
-    return new WalSync(await open(`${path}-wal`, 'r+'))
+    this.#empty = empty
   }
 
   /**
-   * Resolves when everything that was committed before the call survives a power cut. Once it has failed it fails for ever:
-   * the system takes pages that it could not write for clean ones, and a later sync would tell of a log with a hole.
+   * @param path of the database, whose log has to be there: SQLite keeps one file of it as long as a connection is open
+   * @param empty brings all of the log to the database and syncs that, or throws
+   */
+  static async open(path: string, empty: () => Promise<void>): Promise<WalSync> {
+    return new WalSync(await open(`${path}-wal`, 'r+'), empty)
+  }
+
+  /**
+   * Resolves when everything that was committed before the call survives a power cut. After a failure no sync of the log is
+   * believed any more: the system takes pages that it could not write for clean ones, and the next sync would tell of a log
+   * with a hole. Then the log has to be emptied first.
    */
   async sync(): Promise<void> {
     // One that runs already may have begun before the commit.
@@ -41,13 +48,19 @@ export class WalSync implements AsyncDisposable {
     await this.#running?.catch(() => {})
     this.#running = this.#next
     this.#next = null
-    if (this.#failure) throw this.#failure.error
+    if (this.#isInDoubt) return await this.#beginAnew()
     try {
       await this.#log.datasync()
     } catch (error) {
-      this.#failure = { error }
+      this.#isInDoubt = true
       throw error
     }
+  }
+
+  /** What was in doubt is written once more, to another place. */
+  async #beginAnew(): Promise<void> {
+    await this.#empty()
+    this.#isInDoubt = false
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

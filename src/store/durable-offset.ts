@@ -59,10 +59,9 @@ export class DurableOffset {
     this.#written = written
     if (this.#stopped || this.#syncing || this.#failure) return
     if (!this.#isDue(written)) return this.#later()
-    this.#syncing = this.#sync(written)
-      .catch((error: unknown) => {
-        this.#failure = { error }
-      })
+    this.#syncing = this.#syncOrFail(written)
+      // It is told by `flush` and `stop`.
+      .catch(() => {})
       .finally(() => {
         this.#syncing = null
         if (this.#written > this.#offset) this.#later()
@@ -86,15 +85,15 @@ export class DurableOffset {
   /** Syncs up to `written`, which all have reached the file. */
   async flush(written: number): Promise<void> {
     await this.#syncing
-    if (this.#failure) throw this.#failure.error
-    if (written > this.#offset) await this.#sync(written)
+    this.#throwFailure()
+    if (written > this.#offset) await this.#syncOrFail(written)
   }
 
   /** No further syncs; waits for a running one and tells what went wrong with any. */
   async stop(): Promise<void> {
     this.#end()
     await this.#syncing
-    if (this.#failure) throw this.#failure.error
+    this.#throwFailure()
   }
 
   async close(): Promise<void> {
@@ -106,6 +105,23 @@ export class DurableOffset {
   #end(): void {
     this.#stopped = true
     if (this.#timer) clearTimeout(this.#timer)
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error
+  }
+
+  /**
+   * A failure is final: the system takes pages that it could not write for clean ones, and the next sync would tell of
+   * bytes that are not there. Whoever opens the file anew goes on at the offset before.
+   */
+  async #syncOrFail(written: number): Promise<void> {
+    try {
+      await this.#sync(written)
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
   }
 
   async #sync(written: number): Promise<void> {
