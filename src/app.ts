@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFigures } from './app/figures.ts'
 import { openMaintenance } from './app/maintenance.ts'
@@ -24,6 +23,7 @@ import { Traffic } from './serve/traffic.ts'
 import { publicNames } from './serve/public-names.ts'
 import type { TlsFiles } from './tls/pair.ts'
 import { untraced } from './traces.ts'
+import { makeFolders } from './store/folders.ts'
 import { isLinker, type Store } from './store/store.ts'
 import { openStore, storeName } from './store/table.ts'
 import { Clock } from './work/clock.ts'
@@ -58,7 +58,7 @@ export async function openService(
   { traces, observer }: Pick<Tracing, 'traces' | 'observer'> = { traces: untraced, observer: null },
 ): Promise<Service> {
   const { dataDir } = settings
-  await mkdir(dataDir, { recursive: true })
+  await makeFolders(dataDir)
   await using resources = new AsyncDisposableStack()
   resources.use(lockFolder(dataDir))
   const clock = new Clock()

@@ -36,11 +36,11 @@ cannot be read.
 }
 
 async function rebuildCatalog(settings: Settings, stop: AbortSignal): Promise<Findings> {
-  const { mkdir } = await import('node:fs/promises')
   const { lockFolder } = await import('../catalog/lock.ts')
+  const { makeFolders } = await import('../store/folders.ts')
   const { rebuildPair } = await import('../work/rebuild-pair.ts')
   const { ProgressBar } = await import('./progress-bar.ts')
-  await mkdir(settings.dataDir, { recursive: true })
+  await makeFolders(settings.dataDir)
   await using resources = new AsyncDisposableStack()
   resources.use(lockFolder(settings.dataDir))
   const store = resources.use(await openSettled(settings))

@@ -1,4 +1,4 @@
-import { mkdir, realpath, rmdir } from 'node:fs/promises'
+import { realpath, rmdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Settings } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
@@ -31,7 +31,8 @@ async function openFolder(path: string, use: 'read' | 'write'): Promise<StoreAt>
     return { store, place: await placeOf(path), [Symbol.asyncDispose]: async () => {} }
   }
   const { lockFolder } = await import('../catalog/lock.ts')
-  await mkdir(path, { recursive: true })
+  const { makeFolders } = await import('../store/folders.ts')
+  await makeFolders(path)
   resources.use(lockFolder(path))
   const store = await FilesystemStore.open(path)
   const held = resources.move()

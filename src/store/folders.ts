@@ -8,12 +8,38 @@ export async function syncFolder(path: string): Promise<void> {
   await folder.sync()
 }
 
-/** Creates a folder and those above it, and syncs each folder that got a new entry. */
+/**
+ * Folders that a power cut may take, because the sync of what they lie in is under way or has failed: whoever finds one there
+ * may not rely on it.
+ */
+const unsynced = new Set<string>()
+
+/** Creates a folder and those above it, and syncs each folder that got a new entry, by whomever. */
 export async function makeFolders(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) {
-    await syncFolder(dirname(folder))
+  await make(path)
+  for (const entry of [...unsynced].filter((made) => path.startsWith(made))) {
+    await syncFolder(dirname(entry))
+    unsynced.delete(entry)
+  }
+}
+
+/** Not by `recursive`, with which Node says ENOENT of a disk that is broken or read-only. */
+async function make(path: string): Promise<void> {
+  try {
+    await makeOne(path)
+  } catch (error) {
+    if (errno(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await make(dirname(path))
+    await makeOne(path)
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+    unsynced.add(path)
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
   }
 }
 
