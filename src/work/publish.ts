@@ -137,6 +137,8 @@ export async function reserve(
   for (let tries = 0; tries < patience; tries += 1) {
     if (await catalog.transaction((tables) => reserveAll(holder, blobs, tables))) return
     await collector.idle()
+    // A deletion that has failed, on a disk that did not work then, would only be tried again in minutes.
+    if (tries > 0 && (await collector.finish()).failed > 0) break
   }
   throw new Outage('STORAGE_UNAVAILABLE', 'the same blob is being deleted; try again')
 }

@@ -1,6 +1,8 @@
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { digestOf, type Digest } from '../../../src/image/digest.ts'
+import { digestOf, hexOf, type Digest } from '../../../src/image/digest.ts'
 import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { Collector } from '../../../src/work/collect.ts'
 import { leaseHolder, publishShared, put, reserve } from '../../../src/work/publish.ts'
@@ -45,8 +47,23 @@ async function withImage() {
   })
   const held = resources.move()
   const dispose = () => held.disposeAsync()
-  return { catalog, clock, store, collector, shelf, image, [Symbol.asyncDispose]: dispose }
+  const { path } = folder
+  return { path, catalog, clock, store, collector, shelf, image, [Symbol.asyncDispose]: dispose }
 }
+
+test('a blob whose deletion has failed is deleted for whoever brings it again', async () => {
+  await using bench = await withImage()
+  const { path, catalog, collector, shelf, image } = bench
+  await reserve(leaseHolder(image), [layer], shelf)
+  const hex = hexOf(digest)
+  const inTheWay = join(path, 'blobs', 'sha256', hex.slice(0, 2), hex)
+  await mkdir(inTheWay, { recursive: true })
+  await catalog.transaction(({ blobs }) => blobs.endLeases(leaseHolder(image)))
+  await collector.collect([digest])
+  await expect(reserve('another', [layer], shelf)).rejects.toThrow(/being deleted/)
+  await rmdir(inTheWay)
+  await reserve('another', [layer], shelf)
+})
 
 test('what an earlier attempt had kept goes at once when an image is Ready', async () => {
   await using bench = await withImage()
