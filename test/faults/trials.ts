@@ -21,6 +21,19 @@ export const trials = {
   },
   // Power.
   // Disks.
+  'disk-each-call': {
+    fault:
+      'a write, sync or rename of blobs or catalog that the disk fails (ENOSPC, EIO, EROFS, EDQUOT)',
+    unit: 'failures',
+    rounds: 70,
+    share: 3,
+  },
+  'disk-read': {
+    fault: 'a read of blobs that the disk fails (EIO) while clients pull and a scrub runs',
+    unit: 'failures',
+    rounds: 60,
+    share: 1,
+  },
   // Connections.
   // Time.
   'clock-jumps': {
