@@ -27,6 +27,7 @@ const healsWithin = 15_000
 /** A service on a disk that fails when it is told to, with an image that was there before. */
 export class DiskStage implements AsyncDisposable {
   readonly service: Service
+  readonly folder: string
   readonly disk: FailingDisk
   readonly neighbour: Neighbour
   readonly registry: RegistryClient
@@ -37,24 +38,26 @@ export class DiskStage implements AsyncDisposable {
   #serial = 0
 
   private constructor(
-    service: Service,
-    disk: FailingDisk,
-    neighbour: Neighbour,
+    { service, disk, neighbour }: Pick<DiskStage, 'service' | 'disk' | 'neighbour'>,
+    folder: string | null,
     held: AsyncDisposableStack,
   ) {
     this.service = service
+    this.folder = folder ?? service.folder
     this.disk = disk
     this.neighbour = neighbour
     this.registry = new RegistryClient(() => service.base)
     this.#held = held
   }
 
-  static async set(): Promise<DiskStage> {
+  /** @param folder of the data, where it is not to be a temporary one of the service's own */
+  static async set(folder: string | null = null): Promise<DiskStage> {
     await using held = new AsyncDisposableStack()
     const failing = held.use(await FailingDisk.make())
+    const data = folder === null ? {} : { SLIPWAY_DATA_DIR: folder }
     const neighbour = held.use(await startNeighbour())
-    const service = held.use(await startService(failing.variables))
-    const stage = new DiskStage(service, failing, neighbour, held.move())
+    const service = held.use(await startService({ ...failing.variables, ...data }))
+    const stage = new DiskStage({ service, disk: failing, neighbour }, folder, held.move())
     expect((await send(await service.rest.createUpload('kept'), stage.kept)).status).toBe(201)
     return stage
   }
@@ -83,7 +86,7 @@ export class DiskStage implements AsyncDisposable {
 
   /** What was there before the fault is there, and nothing else: at once, or at the latest after one sweep. */
   async expectTidy(): Promise<void> {
-    const { folder } = this.service
+    const { folder } = this
     await expectWhole(this.service, 'kept', this.kept)
     // What a deletion frees goes right behind its answer.
     const soon = expect.poll(() => onlyKept(folder), { timeout: 500, interval: 100 })

@@ -25,13 +25,37 @@ export const trials = {
     fault:
       'a write, sync or rename of blobs or catalog that the disk fails (ENOSPC, EIO, EROFS, EDQUOT)',
     unit: 'failures',
-    rounds: 70,
+    rounds: 45,
     share: 3,
+  },
+  'disk-start': {
+    fault: 'a write, sync or rename that the disk fails while the service starts',
+    unit: 'failures',
+    rounds: 5,
+    share: 1,
   },
   'disk-read': {
     fault: 'a read of blobs that the disk fails (EIO) while clients pull and a scrub runs',
     unit: 'failures',
     rounds: 60,
+    share: 1,
+  },
+  'disk-readonly': {
+    fault: 'an ext4 that finds an error in itself and becomes read-only under a running service',
+    unit: 'disks',
+    rounds: 1,
+    share: 1,
+  },
+  'disk-full': {
+    fault: 'a disk that others fill to the last byte and free again, while clients work',
+    unit: 'times full',
+    rounds: 6,
+    share: 1,
+  },
+  'disk-commands': {
+    fault: 'a command (backup, copy-store, images download) onto a full disk',
+    unit: 'commands',
+    rounds: 3,
     share: 1,
   },
   // Connections.

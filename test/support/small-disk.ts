@@ -48,14 +48,16 @@ export class SmallDisk implements AsyncDisposable {
     return new SmallDisk(folder.path, folder)
   }
 
-  /** Another program takes every byte that is left. */
-  async fill(): Promise<void> {
+  /** Another program takes every byte that is left, but for so many. */
+  async fill(left = 0): Promise<void> {
     await using file = await open(this.#filling, 'a')
     for (const piece of [1024 * 1024, 4096]) await fillBy(file, Buffer.alloc(piece, 1))
+    const { size } = await file.stat()
+    if (left > 0) await file.truncate(Math.max(0, size - left))
   }
 
   async free(): Promise<void> {
-    await rm(this.#filling)
+    await rm(this.#filling, { force: true })
   }
 
   get #filling(): string {
