@@ -29,8 +29,11 @@ const errands: { readonly [name: string]: Errand } = {
   },
   'copy-store': {
     args: (service, folder) => [
-      ...['copy-store', '--from', `filesystem:${service.folder}`],
-      ...['--to', `filesystem:${folder}`],
+      'copy-store',
+      '--from',
+      `filesystem:${service.folder}`,
+      '--to',
+      `filesystem:${folder}`,
     ],
     writes: 16 * mebibyte,
     looksWhole: /^blobs\/sha256\/..\/./,

@@ -33,7 +33,8 @@ function faultOf(random: Random, path: string, most: number): Fault {
     calls: random.pick(calls),
     path,
     error: random.pick(['EIO', 'ENOSPC', 'EROFS', 'EDQUOT']),
-    skip: random.below(most),
+    // Most calls are made early, and of one kind there are fewer than of all.
+    skip: random.below(1 + random.below(most)),
     fail: random.pick([1, 2, forGood]),
   }
 }
