@@ -1,4 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncFolder } from './folders.ts'
 
 /**
  * So many bytes are brought to the disk while more arrive, and what came in a second: a crash costs at most the last of
@@ -10,11 +12,14 @@ const every = 1000
 const width = 20
 const zero = Buffer.alloc(1)
 
-/** How much of a staged file survives a power cut, kept in a small file beside it. */
+/** How much of a staged file survives a power cut, kept in a small file beside it, in a folder of their own. */
 export class DurableOffset {
+  readonly #folder: string
   readonly #record: FileHandle
   readonly #file: FileHandle
   #offset: number
+  /** Whether both files have names that survive a power cut, too. */
+  #isFound = false
   #syncing: Promise<void> | null = null
   #failure: { readonly error: unknown } | null = null
   #stopped = false
@@ -22,14 +27,15 @@ export class DurableOffset {
   #syncedAt = performance.now()
   #timer: NodeJS.Timeout | null = null
 
-  private constructor(record: FileHandle, file: FileHandle, offset: number) {
+  private constructor(path: string, record: FileHandle, file: FileHandle, offset: number) {
+    this.#folder = dirname(path)
     this.#record = record
     this.#file = file
     this.#offset = offset
   }
 
   static async create(path: string, file: FileHandle): Promise<DurableOffset> {
-    return new DurableOffset(await open(path, 'wx+'), file, 0)
+    return new DurableOffset(path, await open(path, 'wx+'), file, 0)
   }
 
   /**
@@ -47,7 +53,7 @@ export class DurableOffset {
     // Before other bytes come in the place of those that were durable.
     if (kept < offset) await write(record, kept)
     undo.move()
-    return new DurableOffset(record, file, kept)
+    return new DurableOffset(path, record, file, kept)
   }
 
   get offset(): number {
@@ -87,6 +93,7 @@ export class DurableOffset {
     await this.#syncing
     this.#throwFailure()
     if (written > this.#offset) await this.#syncOrFail(written)
+    await this.#beFound()
   }
 
   /** No further syncs; waits for a running one and tells what went wrong with any. */
@@ -131,8 +138,17 @@ export class DurableOffset {
     if (size < written) await this.#file.write(zero, 0, 1, written - 1)
     await this.#file.datasync()
     await write(this.#record, written)
+    await this.#beFound()
     this.#offset = written
     this.#syncedAt = performance.now()
+  }
+
+  /** Once for each process: one that was killed may have left a folder that the disk does not know of. */
+  async #beFound(): Promise<void> {
+    if (this.#isFound) return
+    await syncFolder(this.#folder)
+    await syncFolder(dirname(this.#folder))
+    this.#isFound = true
   }
 }
 

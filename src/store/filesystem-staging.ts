@@ -29,8 +29,6 @@ export class FilesystemStaging implements Staging {
   #digester: Digester | null
   #sealed: Stat | null = null
   #closed = false
-  /** Whether its folder survives a power cut, too. */
-  #isFound = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -107,10 +105,6 @@ export class FilesystemStaging implements Staging {
     if (this.#closed) return
     await this.#writer.settled()
     await this.#parts.durable.flush(this.size)
-    if (this.#isFound) return
-    await syncFolder(this.#parts.folder)
-    await syncFolder(dirname(this.#parts.folder))
-    this.#isFound = true
   }
 
   async amend(bytes: Uint8Array): Promise<void> {
