@@ -6,32 +6,32 @@ import { giveSlab, slabSize, slabsPerTransfer, spareSlab, takeSlab } from './sla
 
 const zeros = Buffer.alloc(slabSize)
 
+/** Bytes wait so long for their slab to become full, in milliseconds: a client that rests must not lose what it has sent. */
+const fullWithin = 250
+
 /**
- * Appends to one file through slabs: while one is being written and hashed the next is filled. Slabs of zeros are left
- * out, so that an empty disk stays a sparse file; the digest is the same.
+ * What the bytes go into. In a file slabs of zeros are left out, so that an empty disk stays sparse (the digest is the same),
+ * and what fills a slab slowly is written before it is full, and with it once more. A stream takes each byte once.
  */
+export type Kind = 'file' | 'stream'
+
+/** Appends to one file or stream through slabs: while one is being written and hashed the next is filled. */
 export class SlabWriter {
   readonly #queue: WriteQueue
-  readonly #leavesZerosOut: boolean
+  readonly #kind: Kind
   readonly #onWritten: (contiguous: number) => void
   readonly #inFlight = new Set<Promise<void>>()
   #order: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | null = null
   #position = 0
   #filling: Filling | null = null
+  #timer: NodeJS.Timeout | null = null
 
-  /**
-   * @param onWritten told how many bytes from the start have reached the file, without a gap
-   * @param zeros whether slabs of zeros are written like others, where nothing reads as zeros by itself
-   */
-  constructor(
-    file: Target,
-    onWritten: (contiguous: number) => void,
-    zeros: 'left out' | 'written' = 'left out',
-  ) {
-    this.#queue = new WriteQueue(file)
+  /** @param onWritten told how many bytes from the start have got there, without a gap */
+  constructor(target: Target, onWritten: (contiguous: number) => void, kind: Kind = 'file') {
+    this.#queue = new WriteQueue(target)
     this.#onWritten = onWritten
-    this.#leavesZerosOut = zeros === 'left out'
+    this.#kind = kind
   }
 
   /** Bytes taken in, those that fill a slab among them. */
@@ -86,7 +86,24 @@ export class SlabWriter {
       if (slab) filling.begin(slab)
       from += filling.take(chunk, from)
     }
+    if (this.#kind === 'file' && !filling.isEmpty) this.#writeHeldLater(filling)
     return null
+  }
+
+  #writeHeldLater(filling: Filling): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      this.#writeHeld(filling)
+    }, fullWithin).unref()
+  }
+
+  /** The queue writes in turn: the whole slab comes after this, over the same bytes. */
+  #writeHeld(filling: Filling): void {
+    const position = this.#position + filling.kept
+    // The slab may be another's before these are written.
+    const bytes = Buffer.from(filling.keep())
+    const work = this.#process(bytes, position, [])
+    this.#order = this.#settleAfter(this.#order, work, position + bytes.length)
   }
 
   async #takeAfter(wait: Promise<void>, filling: Filling, chunk: Uint8Array): Promise<void> {
@@ -106,6 +123,8 @@ export class SlabWriter {
   }
 
   #flush(slab: Buffer, length: number, digesters: readonly Digester[]): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
     const bytes = slab.subarray(0, length)
     const position = this.#position
     this.#position += length
@@ -132,7 +151,7 @@ export class SlabWriter {
   }
 
   async #store(bytes: Buffer, position: number): Promise<void> {
-    if (this.#leavesZerosOut && bytes.equals(zeros.subarray(0, bytes.length))) return
+    if (this.#kind === 'file' && bytes.equals(zeros.subarray(0, bytes.length))) return
     await this.#queue.write(bytes, position)
   }
 
@@ -146,6 +165,8 @@ class Filling {
   readonly #flush: (slab: Buffer, length: number) => void
   #slab: Buffer | null = null
   #length = 0
+  /** Bytes of the slab that were written before it is full. */
+  #kept = 0
 
   constructor(flush: (slab: Buffer, length: number) => void) {
     this.#flush = flush
@@ -155,12 +176,23 @@ class Filling {
     return this.#length
   }
 
+  get kept(): number {
+    return this.#kept
+  }
+
   get isEmpty(): boolean {
     return this.#slab === null
   }
 
   begin(slab: Buffer): void {
     this.#slab = slab
+  }
+
+  /** What came since the last time. */
+  keep(): Buffer {
+    const from = this.#kept
+    this.#kept = this.#length
+    return this.#slab?.subarray(from, this.#length) ?? Buffer.alloc(0)
   }
 
   /** Copies what fits; returns how many bytes that was. */
@@ -180,5 +212,6 @@ class Filling {
     this.#slab = null
     this.#flush(slab, this.#length)
     this.#length = 0
+    this.#kept = 0
   }
 }

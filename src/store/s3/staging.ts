@@ -38,7 +38,7 @@ export class S3Staging implements Staging {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#writer = new SlabWriter(parts.intake, () => {}, 'written')
+    this.#writer = new SlabWriter(parts.intake, () => {}, 'stream')
     this.#writer.startAt(parts.intake.end)
     const hashes = !parts.amended && parts.intake.end === 0
     this.#digester = hashes ? openDigester([parts.algorithm]) : null
@@ -222,7 +222,7 @@ export class S3Staging implements Staging {
     try {
       await this.#writer.settled()
       await this.#parts.uploaded.finish()
-      const feed = new SlabWriter({ write: taken }, () => {}, 'written')
+      const feed = new SlabWriter({ write: taken }, () => {}, 'stream')
       await feed.write(this.#all(signal), [digester], signal)
       return digester
     } catch (error) {
