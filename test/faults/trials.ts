@@ -20,6 +20,18 @@ export const trials = {
     share: 1,
   },
   // Power.
+  'power-lost': {
+    fault: 'the power goes, and nothing is there that was not synced',
+    unit: 'power cuts',
+    rounds: 1,
+    share: 2,
+  },
+  'power-torn': {
+    fault: 'the power goes, and of what was not synced any part is there, torn at 512 bytes',
+    unit: 'power cuts',
+    rounds: 1,
+    share: 2,
+  },
   // Disks.
   'disk-each-call': {
     fault:

@@ -50,7 +50,7 @@ async function begin(client: RegistryClient, kind: 'gc' | 'scrub', options: obje
 }
 
 /** Runs a whole collection. */
-export async function collectAll(service: Service): Promise<void> {
+export async function collectAll(service: Pick<Service, 'base'>): Promise<void> {
   const client = new RegistryClient(() => service.base)
   const { id } = await begin(client, 'gc', {})
   const look = async () => {
