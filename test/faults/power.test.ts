@@ -15,7 +15,7 @@ import { buildShim, needsCompiler } from './shim.ts'
 import { tryOut, type Trial } from './trial.ts'
 
 /** So many power cuts are made of one recording. */
-const cuts = 25
+const cuts = 20
 /** From the first request to the end of a process, in milliseconds at most. */
 const longest = 5000
 /** What an upload may lose, and how much later than it should a busy machine may come to it, in milliseconds. */
