@@ -1,6 +1,7 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errno } from '../errors.ts'
+import { expectsContinue } from './request-body.ts'
 
 export type HeadLimits = {
   /** From a request's first byte, or from the connection, to the end of its head, in milliseconds. */
@@ -27,14 +28,55 @@ export function refuseHead(error: Error, socket: Duplex, limits: HeadLimits): nu
   return status
 }
 
-/** Node drops the fields above its own limit without a word, and they may be the ones that matter. */
-export function hasTooManyFields({ req }: ServerResponse, { headFields }: HeadLimits): boolean {
-  return req.rawHeaders.length > 2 * headFields
+/** What a request is refused for, and its status. */
+export type Fault = { readonly status: number; readonly text: string }
+
+/**
+ * What Node's parser lets through, and others between the client and this service may have understood in another way.
+ * @returns null for a request that can be read in one way only
+ */
+export function faultOf(incoming: IncomingMessage, { headFields }: HeadLimits): Fault | null {
+  const { rawHeaders, httpVersionMajor } = incoming
+  // Node drops the fields above its own limit without a word, and they may be the ones that matter.
+  if (rawHeaders.length > 2 * headFields) {
+    return { status: 431, text: tooLarge(`more than ${headFields} fields`) }
+  }
+  if (httpVersionMajor > 1) return { status: 505, text: 'this service speaks HTTP/1.1\n' }
+  return hostFault(incoming) ?? codingFault(incoming) ?? expectationFault(incoming)
 }
 
-export function refuseFields(outgoing: ServerResponse, { headFields }: HeadLimits): void {
-  const headers = { connection: 'close', 'content-type': 'text/plain' }
-  outgoing.writeHead(431, headers).end(tooLarge(`more than ${headFields} fields`))
+/** RFC 9112 section 3.2: one of several could be the one that somebody else went by. */
+function hostFault({ headersDistinct: { host = [] } }: IncomingMessage): Fault | null {
+  return host.length > 1 ? { status: 400, text: 'a request has one Host, not several\n' } : null
+}
+
+/** RFC 9112 section 6.1: who speaks HTTP/1.0 knows no chunks, and may take what is in them for requests. */
+function codingFault({ headers, httpVersionMinor }: IncomingMessage): Fault | null {
+  const coding = headers['transfer-encoding']?.trim().toLowerCase()
+  if (coding === undefined) return null
+  if (httpVersionMinor === 0) return { status: 400, text: 'HTTP/1.0 has no Transfer-Encoding\n' }
+  return coding === 'chunked'
+    ? null
+    : { status: 501, text: 'the only transfer coding that is understood is chunked\n' }
+}
+
+/** RFC 9110 section 10.1.1: HTTP/1.0 knows no expectations. */
+function expectationFault(incoming: IncomingMessage): Fault | null {
+  const isNone = incoming.headers.expect === undefined || incoming.httpVersionMinor === 0
+  if (isNone || expectsContinue(incoming)) return null
+  return { status: 417, text: 'nothing but 100-continue can be expected\n' }
+}
+
+export function refuseFault(outgoing: ServerResponse, { status, text }: Fault): void {
+  outgoing.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(text)
+}
+
+/**
+ * Whether the bytes behind a request may be lost: Node's parser drops those that came together with one that asks for another
+ * protocol, so what comes next may be the middle of something.
+ */
+export function asksForUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade !== undefined
 }
 
 function verdict(code: string, { headWithin, headSize }: HeadLimits): readonly [number, string] {

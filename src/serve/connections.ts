@@ -38,9 +38,10 @@ export class Connections {
 
   /**
    * Counts a request in, and out again when its answer is.
+   * @param isLast of its connection, whatever else comes over that
    * @returns false when the connection was told that no request is taken any more (RFC 9112 section 9.6)
    */
-  begin(outgoing: ServerResponse): boolean {
+  begin(outgoing: ServerResponse, isLast = false): boolean {
     const connection = this.#open.get(outgoing.req.socket)
     if (!connection) return true
     if (connection.ending) return false
@@ -50,7 +51,7 @@ export class Connections {
       connection.answers.delete(outgoing)
       if (this.#draining && connection.answers.size === 0) connection.socket.destroySoon()
     })
-    if (this.#draining) sayLast(connection)
+    if (this.#draining || isLast) sayLast(connection)
     return true
   }
 

@@ -5,7 +5,7 @@ import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono
 import { hostPort, type Listen } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { hasTooManyFields, refuseFields, refuseHead, type HeadLimits } from './bad-heads.ts'
+import { asksForUpgrade, faultOf, refuseFault, refuseHead, type HeadLimits } from './bad-heads.ts'
 import { boundConnections, close, Connections } from './connections.ts'
 import type { Routes } from './context.ts'
 import { Renewal } from '../tls/renewal.ts'
@@ -133,13 +133,16 @@ function answer(server: Server, answering: Answering): void {
     hostname: 'localhost',
   })
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (!connections.begin(outgoing)) return
+    const fault = faultOf(incoming, limits)
+    const isLast = fault !== null || asksForUpgrade(incoming)
+    if (!connections.begin(outgoing, isLast)) return
     traffic?.begin(incoming, outgoing)
-    if (hasTooManyFields(outgoing, limits)) refuseFields(outgoing, limits)
+    if (fault) refuseFault(outgoing, fault)
     else running.add(handle(incoming, outgoing))
   }
   server.on('request', take)
   server.on('checkContinue', take)
+  server.on('checkExpectation', take)
   server.maxHeadersCount = limits.headFields + 1
   server.on('clientError', (error, socket) => {
     if (connections.isFree(socket)) {

@@ -1,9 +1,23 @@
+import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
+import type { Env } from '../../../src/serve/context.ts'
 import { within } from '../../support/deadline.ts'
 import type { Wire } from '../../support/wire.ts'
 import { get, serve, slowRoutes } from './listener-under-test.ts'
 
 const halfAHead = 'GET / HTTP/1.1\r\nHost: a\r\nX-More: '
+
+const kept = 'Connection: keep-alive\r\n'
+
+/** Answers everything, and knows what it was asked for. */
+function countingRoutes() {
+  const paths: string[] = []
+  const routes = new Hono<Env>().all('*', (c) => {
+    paths.push(c.req.path)
+    return c.text('here')
+  })
+  return { routes, paths }
+}
 
 async function many(count: number, open: () => Promise<Wire>): Promise<AsyncDisposable & Wire[]> {
   const wires = await Promise.all(Array.from({ length: count }, open))
@@ -69,6 +83,43 @@ describe('a head', () => {
     const { status, text } = await wire.answer()
     expect(status).toBe(400)
     expect(text).toMatch(/\r\nConnection: close\r\n[^]+this is no request in HTTP\/1\.1\n$/)
+  })
+
+  test.each([
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
+    [
+      'chunks in HTTP/1.0',
+      `POST / HTTP/1.0\r\n${kept}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
+    [
+      'a coding that is not known',
+      get('/', 'Transfer-Encoding: gzip, chunked\r\n') + '0\r\n\r\n',
+      501,
+    ],
+    ['an expectation that is not known', get('/', 'Expect: 200-ok\r\n'), 417],
+    ['HTTP/2.0', `GET / HTTP/2.0\r\nHost: a\r\n${kept}\r\n`, 505],
+  ])('with %s is refused, and nothing behind it is done', async (_what, bytes, status) => {
+    const { routes, paths } = countingRoutes()
+    await using served = await serve(routes)
+    using wire = await served.connect()
+    await wire.send(bytes + get('/behind'))
+    const answer = await wire.answer()
+    expect(answer.status).toBe(status)
+    expect(answer.text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+    expect(paths).toEqual([])
+  })
+
+  test('that asks for another protocol is the last, since what came with it is lost', async () => {
+    const { routes, paths } = countingRoutes()
+    await using served = await serve(routes)
+    using wire = await served.connect()
+    await wire.send(get('/', 'Connection: Upgrade\r\nUpgrade: h2c\r\n') + get('/lost'))
+    await wire.send(get('/behind')).catch(() => {})
+    const { status, text } = await wire.answer()
+    expect(status).toBe(200)
+    expect(text).toMatch(/\r\nConnection: close\r\n/i)
+    expect(paths).toEqual(['/'])
   })
 
   test('that is none does not get into the answer of the request before', async () => {
