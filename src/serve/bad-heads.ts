@@ -41,13 +41,17 @@ export function faultOf(incoming: IncomingMessage, { headFields }: HeadLimits): 
   if (rawHeaders.length > 2 * headFields) {
     return { status: 431, text: tooLarge(`more than ${headFields} fields`) }
   }
-  if (httpVersionMajor > 1) return { status: 505, text: 'this service speaks HTTP/1.1\n' }
+  // Scanners ask for such things; 5xx is left to what this service is to blame for.
+  if (httpVersionMajor > 1) return { status: 400, text: 'this service speaks HTTP/1.1\n' }
   return hostFault(incoming) ?? codingFault(incoming) ?? expectationFault(incoming)
 }
 
 /** RFC 9112 section 3.2: one of several could be the one that somebody else went by. */
-function hostFault({ headersDistinct: { host = [] } }: IncomingMessage): Fault | null {
-  return host.length > 1 ? { status: 400, text: 'a request has one Host, not several\n' } : null
+function hostFault({ headersDistinct, httpVersionMinor }: IncomingMessage): Fault | null {
+  const { host = [] } = headersDistinct
+  if (host.length > 1) return { status: 400, text: 'a request has one Host, not several\n' }
+  if (host.length === 1 || httpVersionMinor === 0) return null
+  return { status: 400, text: 'a request has to name its Host\n' }
 }
 
 /** RFC 9112 section 6.1: who speaks HTTP/1.0 knows no chunks, and may take what is in them for requests. */
@@ -57,7 +61,7 @@ function codingFault({ headers, httpVersionMinor }: IncomingMessage): Fault | nu
   if (httpVersionMinor === 0) return { status: 400, text: 'HTTP/1.0 has no Transfer-Encoding\n' }
   return coding === 'chunked'
     ? null
-    : { status: 501, text: 'the only transfer coding that is understood is chunked\n' }
+    : { status: 400, text: 'the only transfer coding that is understood is chunked\n' }
 }
 
 /** RFC 9110 section 10.1.1: HTTP/1.0 knows no expectations. */
@@ -68,7 +72,8 @@ function expectationFault(incoming: IncomingMessage): Fault | null {
 }
 
 export function refuseFault(outgoing: ServerResponse, { status, text }: Fault): void {
-  outgoing.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(text)
+  const headers = { 'content-type': 'text/plain', 'content-length': text.length }
+  outgoing.writeHead(status, { connection: 'close', ...headers }).end(text)
 }
 
 /**

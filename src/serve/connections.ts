@@ -8,6 +8,8 @@ type Connection = {
   readonly socket: Socket
   /** In the order of their requests. */
   readonly answers: Set<ServerResponse>
+  /** An answer that went out before the whole body of its request was here. */
+  early: ServerResponse | null
   /** Whether a request has come over it. */
   used: boolean
   /** Whether its newest answer says that it is the last. */
@@ -27,7 +29,13 @@ export class Connections {
       socket.once('close', () => this.#accepted.delete(socket))
     })
     server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-      this.#open.set(socket, { socket, answers: new Set(), used: false, ending: false })
+      this.#open.set(socket, {
+        socket,
+        answers: new Set(),
+        early: null,
+        used: false,
+        ending: false,
+      })
       socket.once('close', () => this.#open.delete(socket))
     })
   }
@@ -46,9 +54,11 @@ export class Connections {
     if (!connection) return true
     if (connection.ending) return false
     connection.used = true
+    connection.early = null
     connection.answers.add(outgoing)
     outgoing.on('close', () => {
       connection.answers.delete(outgoing)
+      if (!outgoing.req.complete) connection.early = outgoing
       if (this.#draining && connection.answers.size === 0) connection.socket.destroySoon()
     })
     if (this.#draining || isLast) sayLast(connection)
@@ -59,6 +69,7 @@ export class Connections {
   isFree(socket: Duplex): boolean {
     const connection = this.#open.get(socket)
     if (!connection || !socket.writable) return false
+    if (connection.early && !connection.early.req.complete) return false
     return [...connection.answers].every(({ headersSent, req }) => !headersSent && !req.complete)
   }
 

@@ -94,6 +94,8 @@ function open(limits: Limits, renewal: Renewal | null, log: Log): Server {
     connectionsCheckingInterval: Math.min(1000, limits.headWithin),
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: limits.headSize,
+    // Node's own refusal of a missing one does not keep it from doing what comes behind.
+    requireHostHeader: false,
     noDelay: true,
     // Of a request that nobody reads yet so many bytes are kept, be each of them a chunk of its own.
     highWaterMark: 64 * 1024,

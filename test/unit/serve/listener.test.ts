@@ -86,6 +86,7 @@ describe('a head', () => {
   })
 
   test.each([
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
     ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
     [
       'chunks in HTTP/1.0',
@@ -95,10 +96,10 @@ describe('a head', () => {
     [
       'a coding that is not known',
       get('/', 'Transfer-Encoding: gzip, chunked\r\n') + '0\r\n\r\n',
-      501,
+      400,
     ],
     ['an expectation that is not known', get('/', 'Expect: 200-ok\r\n'), 417],
-    ['HTTP/2.0', `GET / HTTP/2.0\r\nHost: a\r\n${kept}\r\n`, 505],
+    ['HTTP/2.0', `GET / HTTP/2.0\r\nHost: a\r\n${kept}\r\n`, 400],
   ])('with %s is refused, and nothing behind it is done', async (_what, bytes, status) => {
     const { routes, paths } = countingRoutes()
     await using served = await serve(routes)
@@ -146,6 +147,16 @@ test('connections above the bound are closed, which is told once', async () => {
   for (const wire of refused) expect((await wire.answer()).text).toBe('')
   const told = served.lines.filter(({ msg }) => msg.startsWith('connections are turned away'))
   expect(told).toMatchObject([{ level: 40, connections: 2, dropped: 1 }])
+})
+
+test('a body that goes wrong behind its own answer gets no second one', async () => {
+  await using served = await serve(slowRoutes().routes)
+  using wire = await served.connect()
+  await wire.send(get('/', 'Transfer-Encoding: chunked\r\n'))
+  await wire.hears('here')
+  await wire.send('nonsense\r\n')
+  const { text } = await wire.answer()
+  expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
 })
 
 describe('at the end', () => {
