@@ -81,6 +81,13 @@ export const trials = {
   },
   // Many at once.
   // What comes in at the door.
+  'door-smuggling': {
+    fault:
+      'a request that two could read in two ways, with another one inside: directly, over TLS, behind nginx',
+    unit: 'attempts',
+    rounds: 7,
+    share: 1,
+  },
   // Several writers.
   'two-services': {
     fault:

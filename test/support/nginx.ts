@@ -19,6 +19,8 @@ export type NginxOptions = {
   readonly tls?: { readonly key: string; readonly cert: string }
   /** Directives of the server, such as `limit_rate 1m;`. */
   readonly directives?: string
+  /** Directives beside the server, such as an `upstream`. */
+  readonly beside?: string
 }
 
 /** A line of its access log, with the bytes of its body that were sent. */
@@ -38,7 +40,7 @@ export async function startNginx(options: NginxOptions = {}): Promise<Nginx> {
     for (const [name, text] of Object.entries(options.tls ?? {})) {
       await writeFile(join(folder.path, `${name}.pem`), text, { mode: 0o600 })
     }
-    await server.start(options.directives)
+    await server.start(options.directives, options.beside)
     return server
   } catch (error) {
     await server[Symbol.asyncDispose]()
@@ -87,9 +89,9 @@ export class Nginx implements AsyncDisposable {
   }
 
   /** Resolves when it answers. */
-  async start(directives = ''): Promise<void> {
+  async start(directives = '', beside = ''): Promise<void> {
     const config = join(this.#folder, 'nginx.conf')
-    await writeFile(config, this.#configuration(directives))
+    await writeFile(config, this.#configuration(directives, beside))
     const args = ['-p', this.#folder, '-c', config, '-e', join(this.#folder, 'error.log')]
     const child = spawn('nginx', args, { stdio: ['ignore', 'ignore', 'pipe'] })
     child.on('error', () => undefined)
@@ -139,7 +141,7 @@ export class Nginx implements AsyncDisposable {
   }
 
   /** Its workers are those of the user who runs the test, whose folder it is. */
-  #configuration(directives: string): string {
+  #configuration(directives: string, beside: string): string {
     const at = (name: string) => join(this.#folder, name)
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     const tls = this.#tls
@@ -156,6 +158,7 @@ http {
   log_format moved '$status $body_bytes_sent $http_range';
   access_log ${at('access.log')} moved;
   ${temporary.map((name) => `${name}_temp_path ${at(name)};`).join('\n  ')}
+  ${beside}
   server {
     listen 127.0.0.1:${this.#port}${this.#tls ? ' ssl' : ''};
     ${tls}
