@@ -88,6 +88,13 @@ export const trials = {
     rounds: 7,
     share: 1,
   },
+  'door-paths': {
+    fault:
+      'names that lead elsewhere: in targets, documents, archives, and file names of a download',
+    unit: 'requests',
+    rounds: 6,
+    share: 1,
+  },
   // Several writers.
   'two-services': {
     fault:

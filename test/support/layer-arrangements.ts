@@ -17,7 +17,8 @@ export type Layers = readonly (readonly Entry[])[]
 
 const mtime = new Date(0)
 
-async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
+/** A layer, byte by byte. */
+export async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
   const archive = pack()
   for (const { bytes, ...headers } of entries) archive.entry({ ...headers, mtime }, bytes ?? '')
   archive.finalize()

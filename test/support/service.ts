@@ -36,14 +36,17 @@ beforeEach(({ onTestFailed }) => {
   })
 })
 
-/** The service as people run it: a process of its own, on a data folder that goes with it. */
-export async function startService(variables: Variables = {}): Promise<Service> {
+/**
+ * The service as people run it: a process of its own, on a data folder that goes with it.
+ * @param cwd where it is started; where this process is, unless said otherwise
+ */
+export async function startService(
+  variables: Variables = {},
+  cwd = process.cwd(),
+): Promise<Service> {
   const folder = await temporaryFolder()
-  const service = new Service(folder.path, {
-    ...usual,
-    ...placeVariables(folder.path),
-    ...variables,
-  })
+  const all = { ...usual, ...placeVariables(folder.path), ...variables }
+  const service = new Service(folder.path, all, cwd)
   try {
     await service.start()
     return service
@@ -67,13 +70,15 @@ export class Service implements AsyncDisposable {
   readonly logs = new Logs()
   readonly rest = new Rest(() => this.base)
   readonly #variables: Variables
+  readonly #cwd: string
   #process: ChildProcess | null = null
   #exited: Promise<readonly unknown[]> = Promise.resolve([])
   #listen = ''
 
-  constructor(folder: string, variables: Variables) {
+  constructor(folder: string, variables: Variables, cwd = process.cwd()) {
     this.folder = folder
     this.#variables = variables
+    this.#cwd = cwd
     told.add(this)
   }
 
@@ -95,7 +100,8 @@ export class Service implements AsyncDisposable {
   async start(variables: Variables = {}): Promise<void> {
     const { args, env } = serveOn(this.folder, { ...this.#variables, ...variables })
     const before = this.logs.lines.length
-    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const at = { env, cwd: this.#cwd }
+    const child = spawn(process.execPath, args, { ...at, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
     this.#exited = once(child, 'close')
     this.logs.follow(child.stdout, child.stderr)
