@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Listen } from '../env.ts'
 import type { Log } from '../log.ts'
 import type { CompanionMetrics } from './metrics.ts'
 import { taken } from './taken.ts'
+import { Crowd } from './webhook/crowd.ts'
 
 /** What `/readyz` says: whether the companion is of use, and lines for people. */
 export type Readiness = { readonly isReady: boolean; readonly lines: readonly string[] }
@@ -12,10 +14,18 @@ export type HealthOptions = {
   readonly metrics: CompanionMetrics
   readonly readiness: () => Readiness
   readonly log: Log
+  readonly limits?: Partial<HealthLimits>
 }
 
-/** Milliseconds, and connections at the same time. */
-const limits = { headersTimeout: 5000, requestTimeout: 10_000, connections: 100 }
+/** What whoever reaches the port may ask of it; times in milliseconds. */
+export type HealthLimits = {
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+  /** At the same time. */
+  readonly connections: number
+}
+
+const usual: HealthLimits = { headersTimeout: 5000, requestTimeout: 10_000, connections: 100 }
 
 /** The listener of `/healthz`, `/readyz` and `/metrics`. */
 export class Health implements AsyncDisposable {
@@ -30,11 +40,14 @@ export class Health implements AsyncDisposable {
 
   /** @throws Refusal UNSUPPORTED when the address is taken */
   static async open(address: Listen, options: HealthOptions): Promise<Health> {
-    const { headersTimeout, requestTimeout, connections } = limits
-    const server = createServer({ headersTimeout, requestTimeout }, (request, response) => {
+    const { connections, ...times } = { ...usual, ...options.limits }
+    // Late heads and bodies are looked for so often.
+    const connectionsCheckingInterval = Math.min(1000, times.headersTimeout)
+    const server = createServer({ ...times, connectionsCheckingInterval }, (request, response) => {
       void answer(request.url ?? '', response, options)
     })
-    server.maxConnections = connections
+    const crowd = new Crowd(connections)
+    server.on('connection', (socket: Socket) => crowd.add(socket))
     return new Health(server, await taken(server, address, 'SLIPWAY_CONTROLLER_LISTEN'))
   }
 

@@ -1,9 +1,12 @@
+import { connect } from 'node:net'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { hostPort } from '../../../src/env.ts'
-import { Health } from '../../../src/sync/health.ts'
+import { Health, type HealthLimits } from '../../../src/sync/health.ts'
 import { CompanionMetrics } from '../../../src/sync/metrics.ts'
 import { readinessOf, type ReadinessOptions } from '../../../src/sync/readiness.ts'
+import { Wire } from '../../support/wire.ts'
+import { connected } from '../serve/listener-under-test.ts'
 
 const log = pino({ level: 'silent' })
 const well: ReadinessOptions = {
@@ -15,9 +18,14 @@ const well: ReadinessOptions = {
   isStopping: () => false,
 }
 
-async function open(options: ReadinessOptions, metrics = new CompanionMetrics()) {
+async function open(
+  options: ReadinessOptions,
+  metrics = new CompanionMetrics(),
+  limits: Partial<HealthLimits> = {},
+) {
   const readiness = () => readinessOf(options)
-  const health = await Health.open({ host: '127.0.0.1', port: 0 }, { metrics, readiness, log })
+  const given = { metrics, readiness, log, limits }
+  const health = await Health.open({ host: '127.0.0.1', port: 0 }, given)
   const read = async (path: string) => {
     const answer = await fetch(`http://${hostPort(health.address)}${path}`)
     return `${answer.status} ${await answer.text()}`
@@ -127,6 +135,24 @@ describe('the health of the companion', () => {
     ]) {
       expect(text.split('\n')).toContain(line)
     }
+  })
+
+  test('is told to others while one address holds all the connections that there are', async () => {
+    await using opened = await open(well, new CompanionMetrics(), { connections: 3 })
+    const { port } = opened.address
+    const silent = await Promise.all(Array.from({ length: 3 }, () => connected(port)))
+    const probe = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+    using wire = new Wire(probe)
+    await wire.send('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect((await wire.answer()).status).toBe(200)
+    for (const socket of silent) socket.destroy()
+  })
+
+  test('waits for no head that does not come', async () => {
+    await using opened = await open(well, new CompanionMetrics(), { headersTimeout: 100 })
+    using wire = new Wire(await connected(opened.address.port))
+    await wire.send('GET /healthz HTTP/1.1\r\nHost: ')
+    expect((await wire.answer()).status).toBe(408)
   })
 
   test('says which setting is to be changed when its address is taken', async () => {
