@@ -88,6 +88,13 @@ export const trials = {
     rounds: 7,
     share: 1,
   },
+  'door-slow': {
+    fault:
+      'clients that take for ever: for a handshake, a head, a body, an answer, at each listener',
+    unit: 'clients',
+    rounds: 1,
+    share: 1,
+  },
   'door-paths': {
     fault:
       'names that lead elsewhere: in targets, documents, archives, and file names of a download',
