@@ -46,6 +46,7 @@ tryOut('door-paths', async (trial) => {
     trial.note('names of downloads')
     await jail.expectContained()
     await clear(service)
+    service.logs.forget()
   }
   await expectTwoCases(service)
   await jail.expectContained()

@@ -95,11 +95,24 @@ export const trials = {
     rounds: 1,
     share: 1,
   },
+  'door-headers': {
+    fault:
+      'targets, fields, cookies and trailers that are too large, or almost; many requests one behind the other',
+    unit: 'requests',
+    rounds: 3,
+    share: 1,
+  },
   'door-paths': {
     fault:
       'names that lead elsewhere: in targets, documents, archives, and file names of a download',
     unit: 'requests',
     rounds: 6,
+    share: 1,
+  },
+  'door-aborts': {
+    fault: 'clients that break off anywhere: in a head, a body, an answer, over every route',
+    unit: 'connections',
+    rounds: 4,
     share: 1,
   },
   // Several writers.
