@@ -113,7 +113,7 @@ async function download({ neighbour }: HostileRegistry, jail: Jail, trick: strin
     headers: { 'content-disposition': `attachment; filename="${name.slice(0, 300)}"` },
   })
   const cwd = jail.at('cwd')
-  const env = { PATH: process.env['PATH'], HOME: jail.at('home'), TMPDIR: jail.at('tmp') }
+  const env = { PATH: process.env['PATH'], ...jail.variables }
   const url = new URL(neighbour.url('/')).origin
   const args = [program, 'images', 'download', 'x', '--force']
   const ended = await attempt(process.execPath, args, { cwd, env: { ...env, SLIPWAY_URL: url } })

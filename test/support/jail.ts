@@ -1,4 +1,5 @@
 import { mkdir, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect } from 'vitest'
 import { repositoryText, tagText } from '../../src/image/name.ts'
@@ -18,8 +19,6 @@ const places = [
   String.raw`data/repositories/${repositoryText}/_manifests/sha(?:256|512)[:/-][0-9a-f]+`,
   // What a command has brought into the folder where it was run.
   String.raw`cwd/[\w-][\w.-]*`,
-  // Node's own.
-  String.raw`tmp/node-compile-cache/.+`,
 ].map((pattern) => new RegExp(`^${pattern}$`))
 
 /** Folders for all that a process may write to: its data, its home, its temporary files, and where it was started. */
@@ -43,8 +42,14 @@ export class Jail implements AsyncDisposable {
     return join(this.path, name)
   }
 
+  /** What a process in here is given. Node keeps what it has compiled where all processes of this machine find it. */
   get variables() {
-    return { SLIPWAY_DATA_DIR: this.at('data'), HOME: this.at('home'), TMPDIR: this.at('tmp') }
+    return {
+      SLIPWAY_DATA_DIR: this.at('data'),
+      HOME: this.at('home'),
+      TMPDIR: this.at('tmp'),
+      NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+    }
   }
 
   /** No file lies where none belongs. */
