@@ -8,7 +8,12 @@ import { within } from './deadline.ts'
 const patience = 20_000
 
 /** Where a listener is; one that speaks TLS is not asked for its name. */
-export type Where = { readonly port: number; readonly isTls: boolean }
+export type Where = {
+  readonly port: number
+  readonly isTls: boolean
+  /** The address of the client; 127.0.0.1 unless said otherwise. */
+  readonly from?: string
+}
 
 export type Answered = { readonly status: number; readonly head: string; readonly body: Buffer }
 
@@ -27,8 +32,8 @@ export type ExchangeOptions = {
 }
 
 /** A connection over which nothing was sent yet. */
-export async function opened({ port, isTls }: Where): Promise<Socket> {
-  const at = { port, host: '127.0.0.1' }
+export async function opened({ port, isTls, from = '127.0.0.1' }: Where): Promise<Socket> {
+  const at = { port, host: '127.0.0.1', localAddress: from }
   const socket = isTls
     ? connectTls({ ...at, rejectUnauthorized: false })
     : connect({ ...at, noDelay: true })

@@ -41,9 +41,9 @@ export class SlowClient implements Disposable {
     let text = ''
     if (way === 'unread') socket.pause()
     else socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
-    // However the server ends it.
-    socket.on('error', () => {})
-    this.ended = once(socket, 'close').then(() => {
+    // A reset is an end like another one.
+    const closed = new Promise((close) => socket.on('error', () => {}).once('close', close))
+    this.ended = closed.then(() => {
       if (this.#timer) clearInterval(this.#timer)
       return { text, milliseconds: performance.now() - begun }
     })
