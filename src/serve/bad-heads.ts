@@ -28,6 +28,11 @@ export function refuseHead(error: Error, socket: Duplex, limits: HeadLimits): nu
   return status
 }
 
+/** Answers what is a request, and asks for nothing that can be named: a target that is no path, a Host that is no name. */
+export function refuseTarget(): Response {
+  return new Response(noRequest, { status: 400, headers: { 'content-type': 'text/plain' } })
+}
+
 /** What a request is refused for, and its status. */
 export type Fault = { readonly status: number; readonly text: string }
 
@@ -90,8 +95,10 @@ function verdict(code: string, { headWithin, headSize }: HeadLimits): readonly [
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return [408, `the head of a request has to come within ${headWithin / 1000} seconds\n`]
   }
-  return [400, 'this is no request in HTTP/1.1\n']
+  return [400, noRequest]
 }
+
+const noRequest = 'this is no request in HTTP/1.1\n'
 
 function tooLarge(what: string): string {
   return `the head of the request has ${what}; send less\n`

@@ -1,11 +1,23 @@
 import { once } from 'node:events'
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server'
+import {
+  getRequestListener,
+  RequestError,
+  type Http2Bindings,
+  type HttpBindings,
+} from '@hono/node-server'
 import { hostPort, type Listen } from '../env.ts'
 import { errno, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { asksForUpgrade, faultOf, refuseFault, refuseHead, type HeadLimits } from './bad-heads.ts'
+import {
+  asksForUpgrade,
+  faultOf,
+  refuseFault,
+  refuseHead,
+  refuseTarget,
+  type HeadLimits,
+} from './bad-heads.ts'
 import { boundConnections, close, Connections } from './connections.ts'
 import type { Routes } from './context.ts'
 import { Renewal } from '../tls/renewal.ts'
@@ -72,7 +84,7 @@ export async function listen(
   const connections = new Connections(server, tls !== null)
   const running = new Running(log)
   traffic?.follow(() => connections.count)
-  answer(server, { routes, connections, limits, running, traffic })
+  answer(server, { routes, connections, limits, running, traffic, log })
   boundConnections(server, limits.connections, log, () => traffic?.dropped())
   await start(server, address)
   const held = resources.move()
@@ -121,10 +133,11 @@ type Answering = {
   readonly limits: Limits
   readonly running: Running
   readonly traffic: Traffic | null
+  readonly log: Log
 }
 
 function answer(server: Server, answering: Answering): void {
-  const { routes, connections, limits, running, traffic } = answering
+  const { routes, connections, limits, running, traffic, log } = answering
   const visitOf = ({ outgoing }: { readonly outgoing: object }) =>
     outgoing instanceof ServerResponse ? (traffic?.of(outgoing) ?? null) : null
   const fetch = (request: Request, bindings: HttpBindings | Http2Bindings) =>
@@ -133,6 +146,7 @@ function answer(server: Server, answering: Answering): void {
     overrideGlobalObjects: false,
     // HTTP/1.0 knows no Host: load balancers look at /healthz so.
     hostname: 'localhost',
+    errorHandler: (error) => refused(error, log),
   })
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const fault = faultOf(incoming, limits)
@@ -152,6 +166,13 @@ function answer(server: Server, answering: Answering): void {
       traffic?.refused(status)
     } else socket.destroy()
   })
+}
+
+/** What never came to a route. */
+function refused(error: unknown, log: Log): Response {
+  if (error instanceof RequestError) return refuseTarget()
+  log.error({ err: error }, 'a request ended without an answer')
+  return new Response(null, { status: 500 })
 }
 
 async function start(server: Server, { host, port }: Listen): Promise<void> {

@@ -123,6 +123,18 @@ describe('a head', () => {
     expect(paths).toEqual(['/'])
   })
 
+  test.each([
+    ['a target that is no path', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n'],
+    ['a Host that is no name', 'GET / HTTP/1.1\r\nHost: a b\r\n'],
+  ])('with %s is refused in words', async (_, head) => {
+    await using served = await serve(slowRoutes().routes)
+    using wire = await served.connect()
+    await wire.send(`${head}Connection: close\r\n\r\n`)
+    const { status, text } = await wire.answer()
+    expect(status).toBe(400)
+    expect(text).toContain('this is no request in HTTP/1.1\n')
+  })
+
   test('that is none does not get into the answer of the request before', async () => {
     const { routes, asked, go } = slowRoutes()
     await using served = await serve(routes)
