@@ -15,6 +15,8 @@ const http = (section: object) => ({ type: 'HTTP', http: { url, ...section } })
 const named = (name: string) => ({ name, dataSource: { type: 'Upload' } })
 const sourced = (dataSource: unknown) => ({ name: 'bad', dataSource })
 
+const fieldNames = Array.from({ length: 1000 }, (_, at) => `x${at}`)
+
 type Row = {
   readonly what: string
   readonly body: unknown
@@ -31,6 +33,18 @@ const rows: readonly Row[] = [
     body: { ...named('bad'), size: '10Gi' },
     detail: /^size: there is no such field$/,
     paths: ['size'],
+  },
+  {
+    what: 'more unknown fields than anybody reads of',
+    body: { ...named('bad'), ...Object.fromEntries(fieldNames.map((name) => [name, 1])) },
+    detail: /^x0: there is no such field; .+; x19: there is no such field; and 980 more$/,
+    paths: fieldNames.slice(0, 20),
+  },
+  {
+    what: 'a field whose name is longer than a line',
+    body: { ...named('bad'), ['x'.repeat(100_000)]: 1 },
+    detail: /^x{500}: there is no such field$/,
+    paths: ['x'.repeat(500)],
   },
   {
     what: 'an unknown field inside of a section',

@@ -59,13 +59,25 @@ export function query<Schema extends z.ZodType>(c: Call, schema: Schema): z.outp
 function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const fields = result.error.issues.flatMap(fieldsOf)
+  const all = result.error.issues.flatMap(fieldsOf)
+  const fields = all.slice(0, mostTold).map(shortened)
   const told = fields.map(({ path, message }) => (path ? `${path}: ${message}` : message))
-  const code = fields.every(({ path }) => path === 'name') ? 'INVALID_NAME' : 'INVALID_REQUEST'
-  throw new Refusal(code, told.join('; '), { fields })
+  const more = all.length > mostTold ? [`and ${all.length - mostTold} more`] : []
+  const code = all.every(({ path }) => path === 'name') ? 'INVALID_NAME' : 'INVALID_REQUEST'
+  throw new Refusal(code, [...told, ...more].join('; '), { fields })
 }
 
-function fieldsOf(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+/** A body has room for a hundred thousand fields that are wrong; so many are told, each in so many characters. */
+const mostTold = 20
+const longest = 500
+
+function shortened({ path, message }: Field): Field {
+  return { path: path.slice(0, longest), message: message.slice(0, longest) }
+}
+
+type Field = { readonly path: string; readonly message: string }
+
+function fieldsOf(issue: z.core.$ZodIssue): readonly Field[] {
   const path = issue.path.join('.')
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
