@@ -16,7 +16,7 @@ import { tokenRoutes } from './auth/token-routes.ts'
 import type { Call, Env, Routes } from './context.ts'
 import { cors } from './cors.ts'
 import { guard } from './guard.ts'
-import { shownPath } from './methods.ts'
+import { only, shownPath } from './methods.ts'
 import { healthRoutes, type HealthOptions } from './health.ts'
 import { metricsRoutes, type MetricsOptions } from './metrics.ts'
 import { problem } from './problem.ts'
@@ -71,6 +71,7 @@ export function front(options: FrontOptions): Routes {
     .route('/', healthRoutes(options))
     .route('/', metricsRoutes(options))
     .get('/openapi.json', (c) => c.json(document))
+    .all('/openapi.json', only('GET', 'HEAD'))
     .route('/api/v1/images', imageRoutes(options))
     .route('/api/v1/events', eventRoutes(options))
     .route('/api/v1/probe', probeRoutes(options))

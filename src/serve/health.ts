@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Store } from '../store/store.ts'
 import type { Room } from '../work/room.ts'
 import type { Env, Routes } from './context.ts'
+import { only } from './methods.ts'
 
 export type HealthOptions = {
   readonly catalog: Catalog
@@ -25,6 +26,8 @@ export function healthRoutes(options: HealthOptions): Routes {
       if (problems.length === 0) return c.text('ok\n')
       return c.text(`${problems.join('\n')}\n`, 503)
     })
+    .all('/healthz', only('GET', 'HEAD'))
+    .all('/readyz', only('GET', 'HEAD'))
 }
 
 async function problemsOf({

@@ -313,6 +313,14 @@ describe('the registry', () => {
 })
 
 describe('the service', () => {
+  test.each(['/healthz', '/readyz', '/openapi.json'])(
+    'tells which methods %s takes',
+    async (path) => {
+      const answer = await fetch(`${service.base}${path}`, { method: 'POST' })
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+    },
+  )
+
   test.each(['/healthz', '/readyz'])('answers %s', async (path) => {
     const answer = await get(service.base + path)
     expect({ status: answer.status, text: await answer.text() }).toEqual({
