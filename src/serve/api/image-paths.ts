@@ -79,6 +79,7 @@ export const imagePaths: ZodOpenApiPathsObject = {
         '200': json(imageSchema, 'The image; ETag names this state of it'),
         '304': { description: 'Nothing has changed' },
         '404': failure('There is no such image'),
+        '422': failure('A parameter is wrong'),
       },
     },
     delete: {

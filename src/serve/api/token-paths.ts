@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ZodOpenApiPathsObject } from 'zod-openapi'
-import { json } from './document-answers.ts'
+import { failure, json } from './document-answers.ts'
 import { told } from './registry-answers.ts'
 
 const issued = z
@@ -24,7 +24,7 @@ const form = z
 const answers = {
   '200': json(issued, 'A token of five minutes'),
   '401': told('Credentials are missing or wrong'),
-  '404': told('No credentials are configured, so there are no tokens'),
+  '404': failure('No credentials are configured, so there are no tokens'),
   '429': told('Too many failed attempts; Retry-After tells when to come again'),
 }
 

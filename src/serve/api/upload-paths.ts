@@ -19,6 +19,7 @@ const state = z.object({
 const known = {
   '404': failure('The token is not known'),
   '410': failure('The token was used, or its time is over'),
+  '412': { description: 'Another version of tus than that which Tus-Version tells' },
 }
 
 const taken = {
@@ -120,7 +121,11 @@ export const uploadPaths: ZodOpenApiPathsObject = {
       security: [],
       summary: 'How far an upload is',
       requestParams: { path: token },
-      responses: { '200': json(state, 'Its state'), '404': known['404'] },
+      responses: {
+        '200': json(state, 'Its state'),
+        '404': known['404'],
+        '412': known['412'],
+      },
     },
   },
 }
