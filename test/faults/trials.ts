@@ -115,6 +115,30 @@ export const trials = {
     rounds: 4,
     share: 1,
   },
+  'fuzz-admission': {
+    fault: 'reviews by a grammar, at the webhooks of the companion',
+    unit: 'reviews',
+    rounds: 2,
+    share: 1,
+  },
+  'fuzz-openapi': {
+    fault: 'whatever the OpenAPI document lets one ask, and what it does not (schemathesis)',
+    unit: 'requests',
+    rounds: 1,
+    share: 2,
+  },
+  'fuzz-routes': {
+    fault: 'bad requests by a grammar, at every route: methods, paths, queries, headers, bodies',
+    unit: 'requests',
+    rounds: 6,
+    share: 2,
+  },
+  'fuzz-manifests': {
+    fault: 'manifests by a grammar: wrong, odd, huge and valid ones, by tags and digests',
+    unit: 'manifests',
+    rounds: 4,
+    share: 1,
+  },
   // Several writers.
   'two-services': {
     fault:

@@ -9,7 +9,7 @@ import { mediaTypes } from '../../src/image/media-type.ts'
 import { startService, type Service } from './service.ts'
 
 /** One answer is waited for so long, in milliseconds. */
-const patience = 15_000
+const usually = 15_000
 
 export type Fields = { readonly [name: string]: string }
 export type Asked = {
@@ -57,14 +57,17 @@ export class Reply {
 export class Registry {
   readonly #pool: Pool
   readonly #headers: Fields
+  readonly #patience: number
   /** `http://address:port`. */
   readonly base: string
   /** The service may have other files' tests as clients, too. */
   readonly #own = randomUUID().slice(0, 13)
   #repositories = 0
 
-  constructor(base: string, headers: Fields = {}) {
+  /** @param patience for one answer, in milliseconds */
+  constructor(base: string, headers: Fields = {}, patience = usually) {
     this.base = base
+    this.#patience = patience
     this.#pool = new Pool(base, { connections: 8 })
     this.#headers = headers
   }
@@ -87,7 +90,7 @@ export class Registry {
       body: Array.isArray(body) ? Readable.from(body, { objectMode: false }) : sendable(body),
       // Without this the connection of a HEAD is closed behind it.
       reset: false,
-      signal: AbortSignal.timeout(patience),
+      signal: AbortSignal.timeout(this.#patience),
     })
     const found = Object.entries(answer.headers).map(
       ([name, value]) => [name, [value ?? []].flat()] as const,
