@@ -42,6 +42,11 @@ export class Trial {
     } while (this.#round < last && performance.now() < until)
   }
 
+  /** Whether it is only to be a few rounds: what takes minutes is left to a campaign. */
+  get isShort(): boolean {
+    return settings.minutes === null
+  }
+
   /** Numbers for what is done under this name. */
   randomOf(what: string): Random {
     return new Random(seedOf(what, seedOf(this.name, settings.seed)))

@@ -71,6 +71,32 @@ export const trials = {
     share: 1,
   },
   // Connections.
+  'network-client': {
+    fault: 'connections of clients that break, stall, crawl and say everything twice',
+    unit: 'images sent and read',
+    rounds: 100,
+    share: 2,
+  },
+  'network-s3': {
+    fault: 'connections to S3 that break, stall and crawl',
+    unit: 'images stored and read',
+    rounds: 20,
+    share: 1,
+  },
+  'network-source': {
+    fault:
+      'connections to sources that break, stall, crawl and say everything twice, and sources that change meanwhile',
+    unit: 'imports',
+    rounds: 100,
+    share: 1,
+  },
+  'network-api-server': {
+    fault:
+      "the companion's connections, to the API server and to the service, break, stall, crawl and say everything twice",
+    unit: 'resources brought to their end',
+    rounds: 4,
+    share: 1,
+  },
   // Time.
   'clock-jumps': {
     fault:

@@ -6,7 +6,7 @@ import { startService, type Service, type Variables } from '../service.ts'
 import { Api } from './api.ts'
 import { startCluster, type Cluster } from './cluster.ts'
 import { Companion, startCompanion, type CompanionOptions } from './companion.ts'
-import { Crossing } from './crossing.ts'
+import { Crossing, type Side } from './crossing.ts'
 import { Resources } from './resources.ts'
 
 const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/slipway-controller'
@@ -19,13 +19,15 @@ export type Stage = AsyncDisposable & {
   readonly service: Service
   readonly neighbour: Neighbour
   readonly crossing: Crossing
-  /** Resolves when it is ready. */
-  startCompanion(variables?: Variables): Promise<Companion>
+  /** Resolves when it is ready. @param doors where it finds a side that it does not find at the crossing */
+  startCompanion(variables?: Variables, doors?: Doors): Promise<Companion>
   /** One that is still to be launched. */
   newCompanion(): Promise<Companion>
   /** As if the Lease of a process that was killed had run out. */
   forgetLeader(): Promise<void>
 }
+
+type Doors = { readonly [side in Side]?: string }
 
 export async function openStage(variables: Variables = {}): Promise<Stage> {
   await using undo = new AsyncDisposableStack()
@@ -39,13 +41,16 @@ export async function openStage(variables: Variables = {}): Promise<Stage> {
     await Crossing.open({ cluster: () => ({ base: cluster.server, ca }), service: () => service }),
   )
   const resources = undo.use(await Resources.watch(api))
-  const kubeconfig = join(cluster.folder, 'crossing.kubeconfig')
-  await writeFile(kubeconfig, throughPlainHttp(crossing.base('cluster'), api.token))
-  const optionsWith = (variables: Variables): CompanionOptions => ({
-    kubeconfig,
-    service: crossing.base('service'),
-    variables: { SLIPWAY_LEADER_NAMESPACE: 'default', ...variables },
-  })
+  const optionsWith = async (variables: Variables, doors: Doors): Promise<CompanionOptions> => {
+    const { cluster: server = crossing.base('cluster') } = doors
+    const kubeconfig = join(cluster.folder, `${new URL(server).port}.kubeconfig`)
+    await writeFile(kubeconfig, throughPlainHttp(server, api.token))
+    return {
+      kubeconfig,
+      service: doors.service ?? crossing.base('service'),
+      variables: { SLIPWAY_LEADER_NAMESPACE: 'default', ...variables },
+    }
+  }
   const companions = undo.use(new AsyncDisposableStack())
   const kept = undo.move()
   return {
@@ -55,11 +60,11 @@ export async function openStage(variables: Variables = {}): Promise<Stage> {
     service,
     neighbour,
     crossing,
-    async startCompanion(variables = {}) {
-      return companions.use(await startCompanion(optionsWith(variables)))
+    async startCompanion(variables = {}, doors = {}) {
+      return companions.use(await startCompanion(await optionsWith(variables, doors)))
     },
     async newCompanion() {
-      return companions.use(new Companion(await freePort(), optionsWith({})))
+      return companions.use(new Companion(await freePort(), await optionsWith({}, {})))
     },
     async forgetLeader() {
       await api.ask(lease, { method: 'DELETE' })
