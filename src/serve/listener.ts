@@ -86,7 +86,7 @@ export async function listen(
   traffic?.follow(() => connections.count)
   answer(server, { routes, connections, limits, running, traffic, log })
   boundConnections(server, limits.connections, log, () => traffic?.dropped())
-  await start(server, address)
+  await start(server, address, limits.connections)
   const held = resources.move()
   return {
     address: { host: address.host, port: portOf(server) },
@@ -175,8 +175,11 @@ function refused(error: unknown, log: Log): Response {
   return new Response(null, { status: 500 })
 }
 
-async function start(server: Server, { host, port }: Listen): Promise<void> {
-  server.listen(port, host)
+/** @param waiting connections that the kernel keeps until they are accepted (listen(2)), if its own bound allows as many */
+async function start(server: Server, { host, port }: Listen, waiting: number): Promise<void> {
+  // One is accepted in each turn of the event loop. For whom there is no room here, the kernel drops the first packet: he
+  // comes again after a second, then after two, four, and so on, and may be behind all others each time.
+  server.listen({ port, host, backlog: waiting })
   try {
     await once(server, 'listening')
   } catch (cause) {

@@ -18,8 +18,12 @@ export function problemBody(failure: Failure): string {
   })}\n`
 }
 
-export function failureHeaders({ retryAfter }: Failure): Record<string, string> {
-  return retryAfter === null ? {} : { 'retry-after': String(Math.ceil(retryAfter / 1000)) }
+/** When to come again where a 503 does not know better, in milliseconds: so long a restart takes, or a look at a disk. */
+const soon = 5000
+
+export function failureHeaders({ retryAfter, row }: Failure): Record<string, string> {
+  const wait = retryAfter ?? (row.status === 503 ? soon : null)
+  return wait === null ? {} : { 'retry-after': String(Math.ceil(wait / 1000)) }
 }
 
 /** Tells the caller what went wrong, and the log why. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import type { Env } from '../../../src/serve/context.ts'
@@ -169,6 +170,20 @@ test('a body that goes wrong behind its own answer gets no second one', async ()
   await wire.send('nonsense\r\n')
   const { text } = await wire.answer()
   expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+})
+
+test('a thousand connections at once are taken while the process is busy with something else', async () => {
+  await using served = await serve(slowRoutes().routes)
+  const opening = `
+    let open = 0
+    for (let at = 0; at < 1000; at += 1) {
+      require('node:net').connect(${served.listener.address.port}, '127.0.0.1', () => {
+        if ((open += 1) === 1000) process.exit()
+      })
+    }`
+  // Nothing is accepted in this process meanwhile.
+  const { status } = spawnSync(process.execPath, ['-e', opening], { timeout: 15_000 })
+  expect(status).toBe(0)
 })
 
 describe('at the end', () => {

@@ -1,10 +1,10 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Refusal } from '../../../src/errors.ts'
+import { Outage, Refusal } from '../../../src/errors.ts'
 import { openApiDocument } from '../../../src/serve/api/document.ts'
 import { matches } from '../../../src/serve/bytes.ts'
-import { problemBody } from '../../../src/serve/problem.ts'
+import { failureHeaders, problemBody } from '../../../src/serve/problem.ts'
 import { parseRanges } from '../../../src/serve/ranges.ts'
 
 describe('ranges', () => {
@@ -65,6 +65,16 @@ describe('a problem', () => {
     expect(body.indexOf('\n')).toBe(body.length - 1)
     expect(body).not.toContain('secret')
     expect(JSON.parse(body)).toMatchObject({ code: 'TOO_LARGE', status: 413 })
+  })
+})
+
+describe('when to come again', () => {
+  test.each([
+    ['a 503 says it, should nobody know when that is', new Outage('SHUTTING_DOWN', 'x'), '5'],
+    ['what knows it says it', new Outage('STORAGE_UNAVAILABLE', 'x', { retryAfter: 1500 }), '2'],
+    ['other answers are silent', new Refusal('NOT_FOUND', 'x'), undefined],
+  ])('%s', (_, failure, seconds) => {
+    expect(failureHeaders(failure)['retry-after']).toBe(seconds)
   })
 })
 
