@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server as NetServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../log.ts'
 
@@ -112,10 +112,14 @@ function endsOf({ localAddress, remoteAddress, remotePort }: Socket): string {
 /** Milliseconds from now: for answers, and for those that have not asked for anything. */
 export type Ending = { readonly grace: number; readonly silent: number }
 
-/** Resolves when nobody is connected any more. */
-export async function close(server: Server, connections: Connections, { grace, silent }: Ending) {
-  const closed = once(server, 'close')
-  server.close()
+/** Resolves when nobody is connected any more. @param listening all that accepts */
+export async function close(
+  listening: readonly NetServer[],
+  connections: Connections,
+  { grace, silent }: Ending,
+): Promise<void> {
+  const closed = Promise.all(listening.map((server) => once(server, 'close')))
+  for (const server of listening) server.close()
   connections.drain()
   const timers = [
     setTimeout(() => connections.endSilent(), Math.min(silent, grace)),
@@ -134,14 +138,16 @@ const sayEvery = 60_000
 /** Those beyond are closed unheard, and told in the log. */
 export function boundConnections(
   server: Server,
+  open: { readonly count: number },
   connections: number,
   log: Log,
   onDrop: () => void = () => {},
 ): void {
-  server.maxConnections = connections
   let said = Number.NEGATIVE_INFINITY
   let dropped = 0
-  server.on('drop', () => {
+  server.on('connection', (socket: Socket) => {
+    if (open.count <= connections) return
+    socket.destroy()
     onDrop()
     dropped += 1
     if (performance.now() - said < sayEvery) return

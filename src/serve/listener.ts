@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import {
@@ -23,6 +22,7 @@ import type { Routes } from './context.ts'
 import { Renewal } from '../tls/renewal.ts'
 import type { KeyPair, TlsFiles } from '../tls/pair.ts'
 import { Running } from './running.ts'
+import { listenTogether, portOf } from './sockets.ts'
 import type { Traffic } from './traffic.ts'
 
 /** What one client may ask of the listener; times in milliseconds. */
@@ -49,6 +49,13 @@ const usual: Limits = {
   silentAtEnd: 1000,
   handledWithin: 10_000,
 }
+
+const ofSockets = {
+  allowHalfOpen: true,
+  noDelay: true,
+  // Of a request that nobody reads yet so many bytes are kept, be each of them a chunk of its own.
+  highWaterMark: 64 * 1024,
+} as const
 
 export type ListenOptions = {
   /** Null for plain HTTP. */
@@ -85,14 +92,15 @@ export async function listen(
   const running = new Running(log)
   traffic?.follow(() => connections.count)
   answer(server, { routes, connections, limits, running, traffic, log })
-  boundConnections(server, limits.connections, log, () => traffic?.dropped())
-  await start(server, address, limits.connections)
+  boundConnections(server, connections, limits.connections, log, () => traffic?.dropped())
+  // Whoever is dropped by the kernel comes again after one second, then two, four, and may be behind all others each time.
+  const listening = await start(server, address, limits.connections)
   const held = resources.move()
   return {
     address: { host: address.host, port: portOf(server) },
     async close(grace) {
       held.dispose()
-      await close(server, connections, { grace, silent: limits.silentAtEnd })
+      await close(listening, connections, { grace, silent: limits.silentAtEnd })
       await running.ended(limits.handledWithin)
     },
   }
@@ -108,9 +116,7 @@ function open(limits: Limits, renewal: Renewal | null, log: Log): Server {
     maxHeaderSize: limits.headSize,
     // Node's own refusal of a missing one does not keep it from doing what comes behind.
     requireHostHeader: false,
-    noDelay: true,
-    // Of a request that nobody reads yet so many bytes are kept, be each of them a chunk of its own.
-    highWaterMark: 64 * 1024,
+    ...ofSockets,
   }
   if (!renewal) return createServer(options)
   const handshakeTimeout = limits.handshakeWithin
@@ -175,13 +181,9 @@ function refused(error: unknown, log: Log): Response {
   return new Response(null, { status: 500 })
 }
 
-/** @param waiting connections that the kernel keeps until they are accepted (listen(2)), if its own bound allows as many */
-async function start(server: Server, { host, port }: Listen, waiting: number): Promise<void> {
-  // One is accepted in each turn of the event loop. For whom there is no room here, the kernel drops the first packet: he
-  // comes again after a second, then after two, four, and so on, and may be behind all others each time.
-  server.listen({ port, host, backlog: waiting })
+async function start(server: Server, { host, port }: Listen, backlog: number) {
   try {
-    await once(server, 'listening')
+    return await listenTogether(server, { host, port }, { ...ofSockets, backlog })
   } catch (cause) {
     throw new Refusal(
       'UNSUPPORTED',
@@ -189,9 +191,4 @@ async function start(server: Server, { host, port }: Listen, waiting: number): P
       { cause },
     )
   }
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address ? address.port : 0
 }

@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { listenTogether, portOf } from '../../../src/serve/sockets.ts'
+
+const clients = 320
+const local = { host: '127.0.0.1', port: 0 }
+const options = { backlog: 1000 }
+
+async function open(address = local) {
+  await using opening = new AsyncDisposableStack()
+  const server = createServer((socket) => void socket.on('error', () => {}).destroy())
+  const all = await listenTogether(server, address, options)
+  for (const each of all) opening.use(each)
+  const held = opening.move()
+  return { server, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+describe.skipIf(process.platform !== 'linux')('sockets that share a port', () => {
+  test('accept many in few turns of the event loop', async () => {
+    await using opened = await open()
+    let accepted = 0
+    opened.server.on('connection', () => (accepted += 1))
+    const connecting = `
+      let open = 0
+      for (let at = 0; at < ${clients}; at += 1) {
+        require('node:net').connect(${portOf(opened.server)}, '127.0.0.1', () => {
+          if ((open += 1) === ${clients}) process.exit()
+        })
+      }`
+    // This process accepts nothing meanwhile.
+    expect(spawnSync(process.execPath, ['-e', connecting], { timeout: 15_000 }).status).toBe(0)
+    let turns = 0
+    for (; accepted < clients; turns += 1) await turn()
+    expect(turns).toBeLessThan(clients / 4)
+  })
+
+  test('share it with nobody else', async () => {
+    await using opened = await open()
+    const again = open({ ...local, port: portOf(opened.server) })
+    await expect(again).rejects.toThrow('EADDRINUSE')
+  })
+})
