@@ -1,5 +1,6 @@
 import type Sqlite from 'better-sqlite3'
 import { SqliteAdapter, SqliteDialect, SqliteDriver, type DatabaseConnection } from 'kysely'
+import { Prepared } from './prepared.ts'
 
 /** SQLite as Kysely speaks it, with failures that tell what failed. */
 export class OwnDialect extends SqliteDialect {
@@ -30,7 +31,7 @@ class OwnDriver extends SqliteDriver {
   readonly #database: Sqlite.Database
 
   constructor(database: Sqlite.Database) {
-    super({ database })
+    super({ database: new Prepared(database) })
     this.#database = database
   }
 
