@@ -7,7 +7,7 @@ import type { Listen } from '../env.ts'
  * all that has come in by then: with one socket, those who come now wait for minutes behind each other while those who came
  * before are served again and again. So several listen on the same port, and the kernel spreads over them who comes.
  */
-const together = 16
+const together = 32
 /** Sockets share a port only where the kernel knows how (SO_REUSEPORT, socket(7)). */
 const mayShare = process.platform === 'linux'
 

@@ -106,6 +106,19 @@ export const trials = {
     share: 1,
   },
   // Many at once.
+  load: {
+    fault:
+      '2 760 clients at once: polls, streams, pushes, pulls, imports, uploads, deletions, collections',
+    unit: 'answers',
+    rounds: 1,
+    share: 3,
+  },
+  descriptors: {
+    fault: 'so many clients at once that no file and no connection can be opened (EMFILE)',
+    unit: 'times',
+    rounds: 12,
+    share: 1,
+  },
   // What comes in at the door.
   'door-smuggling': {
     fault:
