@@ -116,7 +116,7 @@ export const trials = {
   descriptors: {
     fault: 'so many clients at once that no file and no connection can be opened (EMFILE)',
     unit: 'times',
-    rounds: 12,
+    rounds: 6,
     share: 1,
   },
   // What comes in at the door.
