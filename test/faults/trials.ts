@@ -13,6 +13,18 @@ export type TrialRow = {
 /** Every fault that is tried. A further one is a row here, and a test that plays it. */
 export const trials = {
   // The process.
+  'kill-files': {
+    fault: 'kill -9 of the service under eight clients, blobs in files',
+    unit: 'kills',
+    rounds: 10,
+    share: 4,
+  },
+  'kill-s3': {
+    fault: 'kill -9 of the service under eight clients, blobs in S3',
+    unit: 'kills',
+    rounds: 8,
+    share: 4,
+  },
   'kill-start': {
     fault: 'kill -9 while the service starts',
     unit: 'kills',

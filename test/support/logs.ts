@@ -20,9 +20,24 @@ export class Logs {
     createInterface({ input: stderr }).on('line', (text) => void this.#texts.push(text))
   }
 
-  /** The first line from the index `from` on that holds; those that are still to come count. */
-  async line(holds: (line: Line) => boolean, from = 0, limit = usually): Promise<Line> {
-    const signal = AbortSignal.timeout(limit)
+  /** All that was said so far is of no interest; to be called while nobody waits for a line. */
+  forget(): void {
+    this.lines.length = 0
+    this.#texts.length = 0
+  }
+
+  /**
+   * The first line from the index `from` on that holds; those that are still to come count.
+   * @param enough ends the wait, too
+   */
+  async line(
+    holds: (line: Line) => boolean,
+    from = 0,
+    limit = usually,
+    enough: AbortSignal | null = null,
+  ): Promise<Line> {
+    const signals = [AbortSignal.timeout(limit), ...(enough ? [enough] : [])]
+    const signal = AbortSignal.any(signals)
     for (let index = from; ; index += 1) {
       while (index >= this.lines.length) await once(this.#news, 'line', { signal })
       const line = this.lines[index]

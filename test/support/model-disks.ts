@@ -6,11 +6,11 @@ import type { Neighbour, Script } from './http-neighbour.ts'
 import { same } from './model-own.ts'
 import { blobOf, type Blob } from './model-pool.ts'
 import { createImage, steadyImage } from './model-watch.ts'
-import { bytesOf, expectStatus, type Bytes, type RegistryClient } from './registry-client.ts'
+import { bytesOf, expectStatus, type RegistryClient } from './registry-client.ts'
 
 /** A disk that clients import and upload again and again, and where it can be fetched. */
 export type Disk = {
-  readonly bytes: Bytes
+  readonly bytes: Buffer<ArrayBuffer>
   readonly sha256: string
   /** Paths of the same disk, each in another way: with ranges, compressed, of a length that nobody tells. */
   readonly paths: readonly [string, string, string]
@@ -20,26 +20,37 @@ export type Disk = {
   readonly layer: Blob
 }
 
-const sizes = [1024, 4096, 20_480, 102_400, 307_200, 614_400]
+/** Of a disk, in bytes, and how many of them in a second it is sent with; as fast as it can be unless said otherwise. */
+export type Size = { readonly size: number; readonly rate?: number }
+
+const usual: readonly Size[] = [1024, 4096, 20_480, 102_400, 307_200, 614_400].map((size) => ({
+  size,
+}))
 
 /** The disks, whose layers are had from the service, which has none of them afterwards. */
 export async function makeDisks(
   client: RegistryClient,
   neighbour: Neighbour,
+  bigger: readonly Size[] = [],
 ): Promise<readonly [Disk, ...Disk[]]> {
   const made: Disk[] = []
-  for (const [seed, size] of sizes.entries())
+  for (const [seed, size] of [...usual, ...bigger].entries())
     made.push(await makeDisk(client, neighbour, size, seed))
   const [first, ...others] = made
   if (!first) throw new Error('there are no disks')
   return [first, ...others]
 }
 
-async function makeDisk(client: RegistryClient, neighbour: Neighbour, size: number, seed: number) {
+async function makeDisk(
+  client: RegistryClient,
+  neighbour: Neighbour,
+  { size, rate = Infinity }: Size,
+  seed: number,
+) {
   const bytes = disk(size, seed)
   const packed = gzipSync(bytes)
   const serve = (path: string, script: Script & { readonly bytes: Buffer }) => {
-    neighbour.serve(path, script)
+    neighbour.serve(path, { rate, ...script })
     return path
   }
   const paths = [

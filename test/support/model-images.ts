@@ -38,6 +38,8 @@ const absent: Absent = { phase: 'absent' }
 const wrong = 'ab'.repeat(32)
 const html: Bytes = Buffer.from('<!doctype html><title>no disk</title>'.repeat(40))
 const names = 4
+/** Paths of one image that have nothing to give at first. */
+const mostAbsent = 16
 
 /** The images of one client, which nobody else changes. */
 export class OwnImages {
@@ -153,7 +155,7 @@ export class OwnImages {
   /** From a source that has the disk by the time of the next attempt. */
   async #importAbsent(name: string): Promise<void> {
     const disk = this.#random.pick(this.#disks)
-    const path = `/${name}-${(this.#serial += 1)}.img`
+    const path = `/${name}-${(this.#serial += 1) % mostAbsent}.img`
     const spec: Spec = { type: 'HTTP', http: { url: this.#neighbour.serve(path, { status: 404 }) } }
     await this.#create(name, spec, { phase: 'Failed', spec, disk })
   }
@@ -187,7 +189,7 @@ export class OwnImages {
     // Not before: a create that was cut may be tried at any time.
     if (disk && spec.type === 'HTTP') {
       const { pathname } = new URL(spec.http.url)
-      this.#neighbour.serve(pathname, { bytes: Buffer.from(disk.bytes), ranges: 'honest' })
+      this.#neighbour.serve(pathname, { bytes: disk.bytes, ranges: 'honest' })
     }
     const again = (): State => {
       if (spec.type === 'Upload') return waiting()

@@ -1,6 +1,6 @@
 import { digestOf } from '../../src/image/digest.ts'
 import { Known, type Kept } from './model-known.ts'
-import { pushSomehow, type Blob } from './model-pool.ts'
+import { goOnPushing, Pushing, pushSomehow, type Blob } from './model-pool.ts'
 import { imageManifest, indexManifest } from './push-content.ts'
 import type { Random } from './random.ts'
 import { bytesOf, codeOf, expectStatus, type RegistryClient } from './registry-client.ts'
@@ -97,11 +97,18 @@ export class OwnRepository {
   }
 
   async #push(blob: Blob): Promise<void> {
+    const pushing = new Pushing()
     await this.#change(
-      async () => this.#known.doubt(blob.digest, Infinity),
-      () => pushSomehow(this.#client, this.repository, blob, this.#random),
+      () => this.#goOn(blob, pushing),
+      () => pushSomehow(this.#client, this.repository, blob, this.#random, pushing),
     )
     this.#known.lease(blob.digest)
+  }
+
+  async #goOn(blob: Blob, pushing: Pushing): Promise<void> {
+    const isPushed = await goOnPushing(this.#client, this.repository, blob, pushing)
+    if (isPushed) this.#known.lease(blob.digest)
+    else this.#known.doubt(blob.digest, Infinity)
   }
 
   async #mount(blob: Blob): Promise<void> {

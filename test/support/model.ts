@@ -1,5 +1,5 @@
 import { startNeighbour, type Neighbour } from './http-neighbour.ts'
-import { makeDisks, type Disk } from './model-disks.ts'
+import { makeDisks, type Disk, type Size } from './model-disks.ts'
 import { OwnImages } from './model-images.ts'
 import { Cut, CutClient, Life } from './model-life.ts'
 import { OwnRepository } from './model-own.ts'
@@ -39,35 +39,42 @@ type Lane = { readonly random: Random; readonly own: OwnRepository; readonly ima
 export async function runModel(
   options: ModelOptions,
 ): Promise<{ readonly [deed in Deed]: number }> {
+  const { service, seed, operations, between, every, deeds, inspect } = options
   await using neighbour = await startNeighbour()
-  const client = new CutClient(new Life(options.service))
-  const disks = await makeDisks(client, neighbour)
-  const model = new Model(options, client, neighbour, disks)
-  for (let done = 0; done < options.operations; done += options.between) await model.round()
+  const client = new CutClient(new Life(service))
+  const upkeep = new Upkeep(client, new Random(seedOf('upkeep', seed)), deeds)
+  const model = await Model.open(client, neighbour, seed)
+  let ticks = 0
+  /** The time that goes by is counted in operations. */
+  const tick = async () => {
+    ticks += 1
+    if (ticks % every === 0) await upkeep.step()
+  }
+  for (let done = 0; done < operations; done += between) {
+    await model.work((count) => count < between / clients, tick)
+    await model.check()
+    await inspect?.(model.expected())
+  }
   await model.empty()
-  return model.upkeep.done
+  await inspect?.(model.expected())
+  return upkeep.done
 }
 
-class Model {
-  readonly shared: SharedRepository
-  readonly upkeep: Upkeep
-  readonly #options: ModelOptions
+/** Several clients, and what must be there of all that they have done. */
+export class Model {
   readonly #client: CutClient
+  readonly #shared: SharedRepository
   readonly #lanes: readonly Lane[]
-  #ticks = 0
 
-  constructor(
-    options: ModelOptions,
+  private constructor(
     client: CutClient,
     neighbour: Neighbour,
     disks: readonly [Disk, ...Disk[]],
+    seed: number,
   ) {
-    const { seed, deeds } = options
-    this.#options = options
     this.#client = client
     const pool = poolOf(new Random(seed), blobs)
-    this.shared = new SharedRepository('model/shared', client, pool)
-    this.upkeep = new Upkeep(client, new Random(seedOf('upkeep', seed)), deeds)
+    this.#shared = new SharedRepository('model/shared', client, pool)
     const all: readonly [Blob, ...Blob[]] = [...pool, ...disks.map(({ layer }) => layer)]
     const names = Array.from({ length: clients }, (_, index) => `c${index}`)
     this.#lanes = names.map((name) => {
@@ -79,32 +86,72 @@ class Model {
     })
   }
 
-  /** Everybody at work, and then a look at everything. */
-  async round(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => this.#work(lane)))
-    await this.#check()
+  /** @param bigger disks beside the usual ones, which are small */
+  static async open(
+    client: CutClient,
+    neighbour: Neighbour,
+    seed: number,
+    bigger: readonly Size[] = [],
+  ): Promise<Model> {
+    return new Model(client, neighbour, await makeDisks(client, neighbour, bigger), seed)
+  }
+
+  /**
+   * Everybody at work; whoever is cut finds out what became of the request before anything else.
+   * @param goesOn asked by each of them before an operation, with how many it has done
+   * @param tick after each operation
+   */
+  async work(
+    goesOn: (count: number) => boolean,
+    tick: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    await Promise.all(
+      this.#lanes.map(async (lane) => {
+        for (let count = 0; goesOn(count); count += 1) {
+          await this.#outlast(lane, () => this.#step(lane))
+          await tick()
+        }
+      }),
+    )
+  }
+
+  /** A look at everything, while nobody writes. */
+  async check(): Promise<void> {
+    const owns = this.#lanes.map(async ({ own, images }) => {
+      await own.check()
+      await images.check()
+    })
+    await Promise.all([this.#shared.check(), ...owns])
+  }
+
+  /** A look at the images of one client. @param index counts on over all of them */
+  async checkImages(index: number): Promise<void> {
+    await this.#lanes[index % clients]?.images.check()
+  }
+
+  /** Lets go of everything that the nth client has. @param index counts on over all of them */
+  async emptyOne(index: number): Promise<void> {
+    const lane = this.#lanes[index % clients]
+    if (lane) await emptyLane(lane)
   }
 
   async empty(): Promise<void> {
-    const owns = this.#lanes.map(async ({ own, images }) => {
-      await own.empty()
-      await images.empty()
-    })
-    await Promise.all([this.shared.empty(), ...owns])
-    await this.#options.inspect?.(this.#expected())
+    await Promise.all([this.#shared.empty(), ...this.#lanes.map(emptyLane)])
   }
 
-  async #work(lane: Lane): Promise<void> {
-    const { between } = this.#options
-    for (let count = 0; count < between / clients; count += 1) {
-      await this.#outlast(lane, () => this.#step(lane))
-      await this.#tick()
+  /** What must be in the store. */
+  expected(): Expected {
+    const lanes = this.#lanes.flatMap(({ own, images }) => [own.expected(), images.expected()])
+    const all = [this.#shared.expected(), ...lanes]
+    return {
+      digests: all.flatMap(({ digests }) => digests),
+      records: all.flatMap(({ records }) => records),
     }
   }
 
   async #step({ random, own, images }: Lane): Promise<void> {
     const what = random.below(sharedOf)
-    if (what === 0) await this.shared.step(random)
+    if (what === 0) await this.#shared.step(random)
     else if (what < 3) await images.step()
     else await own.step()
   }
@@ -126,28 +173,9 @@ class Model {
       }
     }
   }
+}
 
-  /** The time that goes by is counted in operations. */
-  async #tick(): Promise<void> {
-    this.#ticks += 1
-    if (this.#ticks % this.#options.every === 0) await this.upkeep.step()
-  }
-
-  async #check(): Promise<void> {
-    const owns = this.#lanes.map(async ({ own, images }) => {
-      await own.check()
-      await images.check()
-    })
-    await Promise.all([this.shared.check(), ...owns])
-    await this.#options.inspect?.(this.#expected())
-  }
-
-  #expected(): Expected {
-    const lanes = this.#lanes.flatMap(({ own, images }) => [own.expected(), images.expected()])
-    const all = [this.shared.expected(), ...lanes]
-    return {
-      digests: all.flatMap(({ digests }) => digests),
-      records: all.flatMap(({ records }) => records),
-    }
-  }
+async function emptyLane({ own, images }: Lane): Promise<void> {
+  await own.empty()
+  await images.empty()
 }

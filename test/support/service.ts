@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeEach, expect } from 'vitest'
 import { z } from 'zod'
 import { within } from './deadline.ts'
-import { Logs } from './logs.ts'
+import { Logs, type Line } from './logs.ts'
 import { placeVariables } from './place.ts'
 import { Rest } from './rest.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -105,10 +105,16 @@ export class Service implements AsyncDisposable {
     this.#process = child
     this.#exited = once(child, 'close')
     this.logs.follow(child.stdout, child.stderr)
-    const ready = this.logs.line(({ msg }) => msg === 'slipway is ready', before)
+    const ended = new AbortController()
+    const isReady: (line: Line) => boolean = ({ msg }) => msg === 'slipway is ready'
+    const ready = this.logs.line(isReady, before, startsWithin, ended.signal)
     const early = this.#exited.then(() => this.#failedToStart())
-    const line = await within(startsWithin, 'the start', Promise.race([ready, early]))
-    this.#listen = readyLine.parse(line).listen
+    try {
+      const line = await within(startsWithin, 'the start', Promise.race([ready, early]))
+      this.#listen = readyLine.parse(line).listen
+    } finally {
+      ended.abort()
+    }
   }
 
   /** Ends it as an init system does; it has to follow. */
