@@ -48,7 +48,14 @@ const requester = z.object({
 /** A note as the queue keeps it. */
 export const noteText: z.ZodType<Note, string> = z
   .string()
-  .transform((text): unknown => JSON.parse(text))
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `no JSON: ${String(error)}` })
+      return z.NEVER
+    }
+  })
   .pipe(
     z.union([
       z.object({ type: z.enum(imageNotes), subject: z.string(), image }),

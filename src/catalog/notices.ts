@@ -22,7 +22,10 @@ export type Notice = {
   /** The same for all subscribers of the event, and for each repetition. */
   readonly id: string
   readonly subscriber: string
-  readonly note: Note
+  readonly type: string
+  readonly subject: string
+  /** Null when this version cannot read what another one has written. */
+  readonly note: Note | null
   readonly at: number
   readonly tries: number
   readonly giveUpAt: number
@@ -184,20 +187,20 @@ export class Notices {
       .execute()
   }
 
-  async delivered({ seq, subscriber, note }: Notice): Promise<void> {
+  async delivered({ seq, subscriber, subject }: Notice): Promise<void> {
     await this.#db.deleteFrom('notices').where('seq', '=', seq).execute()
-    await this.#advance(subscriber, note.subject)
+    await this.#advance(subscriber, subject)
   }
 
   /** @param nextAt when it is tried again, null when it is not */
   async failed(notice: Notice, problem: string, nextAt: number | null): Promise<void> {
-    const { seq, tries, subscriber, note } = notice
+    const { seq, tries, subscriber, subject } = notice
     const row = this.#db.updateTable('notices').where('seq', '=', seq)
     const state = nextAt === null ? 'undelivered' : 'waiting'
     await row.set({ problem, tries: tries + 1, state }).execute()
     // Meanwhile an older one may have been put before it.
     await row.set({ next_at: nextAt }).where('next_at', 'is not', null).execute()
-    await this.#advance(subscriber, note.subject)
+    await this.#advance(subscriber, subject)
   }
 
   /** Those that were given up, behind `after`, the oldest first. */
@@ -285,6 +288,7 @@ export class Notices {
 }
 
 function fromRow(row: Selectable<NoticeTable>): Notice {
-  const { seq, id, subscriber, at, tries, give_up_at: giveUpAt, problem } = row
-  return { seq, id, subscriber, note: noteText.parse(row.note), at, tries, giveUpAt, problem }
+  const { seq, id, subscriber, type, subject, at, tries, give_up_at: giveUpAt, problem } = row
+  const note = noteText.safeParse(row.note).data ?? null
+  return { seq, id, subscriber, type, subject, note, at, tries, giveUpAt, problem }
 }

@@ -12,8 +12,8 @@ export class TestClock {
   }
 }
 
-export async function openCatalog(clock = new TestClock()) {
-  const catalog = await Catalog.open({ path: ':memory:', now: clock.now })
+export async function openCatalog(clock = new TestClock(), path = ':memory:') {
+  const catalog = await Catalog.open({ path, now: clock.now })
   return { catalog, clock, [Symbol.asyncDispose]: () => catalog[Symbol.asyncDispose]() }
 }
 

@@ -59,8 +59,7 @@ async function page(c: Call, notifier: Notifier): Promise<UndeliveredBody> {
   return { items: items.map(undelivered), ...(last && { continue: String(last.seq) }) }
 }
 
-function undelivered({ id, note, at, tries, problem }: Notice) {
-  const { type, subject } = note
+function undelivered({ id, type, subject, at, tries, problem }: Notice) {
   return { id, type: `dev.slipway.${type}`, subject, time: time(at), tries, problem }
 }
 

@@ -5,7 +5,7 @@ import { asFailure } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { Alarm } from '../alarm.ts'
 import { deliver, type Road } from './deliver.ts'
-import { messageOf, pingOf, type Sight } from './message.ts'
+import { isReadable, messageOf, pingOf, type Readable, type Sight } from './message.ts'
 import type { Subscriber } from './subscriber.ts'
 import { patience, type Verdict } from './verdict.ts'
 
@@ -36,6 +36,7 @@ const unseen: Seen = { deliveredAt: null, failedAt: null, problem: '', restUntil
 
 /** Messages of different subjects that are on their way at the same time. */
 const atOnce = 4
+const unreadable = 'another version of Slipway has written this event, and this one cannot read it'
 /** How soon to look again after the catalog could not be read or written. */
 const again = 5000
 
@@ -144,6 +145,7 @@ export class Lane {
   async #try(notice: Notice): Promise<void> {
     const { catalog, count } = this.#options
     const { name } = this.#subscriber
+    if (!isReadable(notice)) return await this.#putAside(notice)
     const verdict = await this.#deliver(notice)
     if (verdict.kind === 'delivered') {
       this.#heard()
@@ -156,7 +158,15 @@ export class Lane {
     await catalog.transaction(({ notices }) => notices.failed(notice, verdict.problem, nextAt))
   }
 
-  async #deliver(notice: Notice): Promise<Verdict> {
+  /** It would never get better, and is not to hold up what comes after it. */
+  async #putAside(notice: Notice): Promise<void> {
+    const { catalog, count } = this.#options
+    count(this.#subscriber.name, 'undelivered')
+    this.#tell(notice, unreadable, null)
+    await catalog.transaction(({ notices }) => notices.failed(notice, unreadable, null))
+  }
+
+  async #deliver(notice: Readable): Promise<Verdict> {
     const { sight, road, log } = this.#options
     const { signal } = this.#stopping
     try {
@@ -193,9 +203,8 @@ export class Lane {
     return null
   }
 
-  #tell({ id, note }: Notice, problem: string, nextAt: number | null): void {
+  #tell({ id, type, subject }: Notice, problem: string, nextAt: number | null): void {
     const { log } = this.#options
-    const { type, subject } = note
     const about = { subscriber: this.#subscriber.name, notice: id, type, subject, problem }
     if (nextAt === null) return log.error(about, 'a notice was given up')
     log.warn({ ...about, nextAt: new Date(nextAt).toISOString() }, 'a notice was not delivered')

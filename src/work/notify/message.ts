@@ -1,5 +1,5 @@
 import type { Notice } from '../../catalog/notices.ts'
-import type { ImageNote, ManifestNote } from '../../catalog/notepad.ts'
+import type { ImageNote, ManifestNote, Note } from '../../catalog/notepad.ts'
 import type { Digest } from '../../image/digest.ts'
 import type { Form } from './subscriber.ts'
 
@@ -22,9 +22,16 @@ export type Sight = {
 
 export type Message = { readonly contentType: string; readonly body: string }
 
+/** A notice that this version can read. */
+export type Readable = Notice & { readonly note: Note }
+
+export function isReadable(notice: Notice): notice is Readable {
+  return notice.note !== null
+}
+
 /** A notice as a subscriber wants it. */
 export async function messageOf(
-  notice: Notice,
+  notice: Readable,
   form: Form,
   sight: Sight,
   signal: AbortSignal,
@@ -40,7 +47,7 @@ export function pingOf(id: string, form: Form, { own }: Sight, now: number): Mes
 }
 
 /** CloudEvents 1.0, JSON event format, structured mode. */
-async function cloudEvent({ id, note, at }: Notice, { own, show }: Sight): Promise<Message> {
+async function cloudEvent({ id, note, at }: Readable, { own, show }: Sight): Promise<Message> {
   const { type, subject } = note
   const data = 'image' in note ? await show(note.image) : manifestData(note)
   return asCloudEvent({ id, type, subject, at, data }, own())
@@ -81,7 +88,7 @@ function manifestData({ subject, digest, tag, mediaType, size }: ManifestNote) {
 
 /** The notification of CNCF distribution. It tells of manifests alone. */
 async function envelope(
-  { id, note, at }: Notice,
+  { id, note, at }: Readable,
   { own, parts }: Sight,
   signal: AbortSignal,
 ): Promise<Message> {

@@ -28,8 +28,8 @@ async function openTold() {
 }
 
 /** What is to be told, oldest first. */
-async function told({ read }: Catalog, subscriber = 'all'): Promise<readonly Note[]> {
-  const notes: Note[] = []
+async function told({ read }: Catalog, subscriber = 'all'): Promise<readonly (Note | null)[]> {
+  const notes: (Note | null)[] = []
   const flying: number[] = []
   for (;;) {
     const notice = await read.notices.due(subscriber, flying)
@@ -50,7 +50,7 @@ async function types(catalog: Catalog): Promise<readonly string[]> {
   for (;;) {
     const notice = await catalog.read.notices.due('all', [])
     if (!notice) return found
-    found.push(notice.note.type)
+    found.push(notice.type)
     await catalog.transaction(({ notices }) => notices.delivered(notice))
   }
 }
@@ -105,7 +105,7 @@ describe('what others are to be told', () => {
     await catalog.transaction(({ manifests }) => manifests.remove('team/a', manifest.digest), by)
     const pushed = { type: 'manifest.pushed', subject: 'team/a', ...manifest, by: null }
     const gone = { type: 'manifest.deleted', subject: 'team/a', mediaType: null, size: null, by }
-    const found: Note[] = []
+    const found: (Note | null)[] = []
     for (;;) {
       const notice = await catalog.read.notices.due('all', [])
       if (!notice) break

@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { pino } from 'pino'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -104,6 +105,32 @@ describe('a lane', () => {
     await expect.poll(async () => (await backlog()).waiting).toBe(0)
     expect(outcomes).toEqual(Array.from({ length: 12 }, () => 'ci delivered'))
   })
+
+  test.each(['{"type":"image.melted","subject":"a"}', 'no JSON'])(
+    'puts aside what another version has written (%s), and tells the rest',
+    async (text) => {
+      const path = join(folder, 'catalog.sqlite')
+      opened = resources.use(await openCatalog(opened.clock, path))
+      opened.catalog.noteFor(() => ['ci'])
+      lane = open({})
+      await add('a', 'b')
+      const database = new Sqlite(path)
+      database.prepare("UPDATE notices SET note = ? WHERE subject = 'a'").run(text)
+      database.close()
+      await fail('a')
+      lane.look()
+      await expect.poll(backlog).toMatchObject({ waiting: 0, undelivered: 1 })
+      expect(receiver.typesOf('a')).toEqual(['image.failed'])
+      expect(receiver.typesOf('b')).toEqual(['image.created'])
+      const [aside] = await opened.catalog.read.notices.undelivered('ci', 0, 10)
+      expect(aside).toMatchObject({
+        type: 'image.created',
+        subject: 'a',
+        problem: expect.stringContaining('cannot read it'),
+      })
+      expect(outcomes.toSorted()).toEqual(['ci delivered', 'ci delivered', 'ci undelivered'])
+    },
+  )
 
   test('lets one message go ahead after a failure, and the others when that has arrived', async () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f']
