@@ -25,6 +25,12 @@ export const trials = {
     rounds: 8,
     share: 4,
   },
+  'kill-commands': {
+    fault: 'kill -9 of a migration, rebuild, gc, scrub, backup and copy-store',
+    unit: 'kills',
+    rounds: 6,
+    share: 1,
+  },
   'kill-start': {
     fault: 'kill -9 while the service starts',
     unit: 'kills',

@@ -14,8 +14,6 @@ import { ToldImages } from './told-images.ts'
 
 /** From the last start to the kill, in milliseconds at most. */
 const longest = 800
-/** From the command to the kill of a start, in milliseconds at most. */
-const longestStart = 900
 /** So long do the bytes of an import come that the kill finds many in the middle. */
 const bigger = [
   { size: 3 * mebibyte, rate: 8 * mebibyte },
@@ -43,6 +41,7 @@ export class Kills implements AsyncDisposable {
   readonly #told: ToldImages
   readonly #model: Model
   readonly #upkeep: Upkeep
+  readonly #startTakes: number
   readonly #held: AsyncDisposableStack
   #rounds = 0
 
@@ -56,6 +55,7 @@ export class Kills implements AsyncDisposable {
     this.#model = parts.model
     const random = trial.randomOf('upkeep')
     this.#upkeep = new Upkeep(parts.client, random, ['gc', 'dry run', 'scrub'])
+    this.#startTakes = parts.startTakes
     this.#held = held
   }
 
@@ -110,7 +110,7 @@ export class Kills implements AsyncDisposable {
     await this.#service.kill()
     this.#trial.tried += 1
     while (random.below(2) === 0) {
-      await killStarting(this.#service, random.below(longestStart))
+      await killStarting(this.#service, random.below(this.#startTakes))
       this.#trial.tried += 1
     }
   }
@@ -153,6 +153,8 @@ type Parts = {
   readonly neighbour: Neighbour
   readonly told: ToldImages
   readonly model: Model
+  /** Milliseconds from the command to the first answer. */
+  readonly startTakes: number
 }
 
 async function partsOf(trial: Trial, ground: Ground, held: AsyncDisposableStack): Promise<Parts> {
@@ -164,11 +166,13 @@ async function partsOf(trial: Trial, ground: Ground, held: AsyncDisposableStack)
   told.follow(service)
   // What is compiled is written at the end of a process that ends by itself.
   await service.stop()
+  const before = performance.now()
   await service.start()
+  const startTakes = Math.round(performance.now() - before)
   const client = new CutClient(new Life(service))
   const seed = trial.randomOf('model').below(2 ** 31)
   const model = await Model.open(client, neighbour, seed, bigger)
-  return { service, client, neighbour, told, model }
+  return { service, client, neighbour, told, model, startTakes }
 }
 
 /** A start takes two thirds of the time when nothing has to be compiled. */
