@@ -16,13 +16,13 @@ export const trials = {
   'kill-files': {
     fault: 'kill -9 of the service under eight clients, blobs in files',
     unit: 'kills',
-    rounds: 10,
+    rounds: 6,
     share: 4,
   },
   'kill-s3': {
     fault: 'kill -9 of the service under eight clients, blobs in S3',
     unit: 'kills',
-    rounds: 8,
+    rounds: 5,
     share: 4,
   },
   'kill-commands': {
@@ -34,7 +34,7 @@ export const trials = {
   'kill-start': {
     fault: 'kill -9 while the service starts',
     unit: 'kills',
-    rounds: 10,
+    rounds: 3,
     share: 1,
   },
   // Power.

@@ -82,7 +82,6 @@ export class Kills implements AsyncDisposable {
   async end(random: Random): Promise<void> {
     await this.#checkAll(random)
     await this.#model.empty()
-    await this.#inspect()
     await this.#service.stop()
     const { folder } = this.#service
     await age(folder, this.#ground.stored(folder))
@@ -105,13 +104,14 @@ export class Kills implements AsyncDisposable {
     await this.#life.interrupt(() => this.#kill(random))
   }
 
-  /** Of the starts that follow, half are killed, too. */
+  /** Of the starts that follow, more than half are killed, too. */
   async #kill(random: Random): Promise<void> {
     await this.#service.kill()
     this.#trial.tried += 1
-    while (random.below(2) === 0) {
+    while (random.below(5) < 3) {
       await killStarting(this.#service, random.below(this.#startTakes))
       this.#trial.tried += 1
+      this.#trial.note('of them while it started')
     }
   }
 
