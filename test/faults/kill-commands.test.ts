@@ -36,6 +36,9 @@ function copyInS3(s3: S3): CommandGround {
   }
 }
 
+/** As many as `waysOf` has: each is killed on one ground, then each on the other. */
+const commands = 6
+
 /** Each command in its turn. @param others where the store is copied to, too */
 function waysOf(kills: CommandKills, newest: number, others: readonly CommandGround[]) {
   const to: readonly [CommandGround, ...CommandGround[]] = [files, ...others]
@@ -54,14 +57,14 @@ tryOut('kill-commands', async (trial) => {
   const newest = await schemas()
   const s3 = needsS3() ? held.use(await startS3()) : null
   const others = s3 ? [copyInS3(s3)] : []
-  const all = s3 ? [files, inS3(s3)] : [files]
-  const ways = []
-  for (const ground of all) {
-    ways.push(waysOf(held.use(await CommandKills.open(trial, ground)), newest, others))
-  }
+  const grounds: readonly [CommandGround, ...CommandGround[]] = s3 ? [files, inS3(s3)] : [files]
+  const opened = new Map<CommandGround, ReturnType<typeof waysOf>>()
   for (const { index, random } of trial.rounds()) {
-    // Of two grounds, every other turn is the second one's, and each comes to all commands.
-    const turn = ways[(index + Math.floor(index / 6)) % ways.length] ?? []
-    await turn[index % turn.length]?.(random)
+    const ground = grounds[Math.floor(index / commands) % grounds.length] ?? files
+    const known = opened.get(ground)
+    const open = async () => held.use(await CommandKills.open(trial, ground))
+    const ways = known ?? waysOf(await open(), newest, others)
+    opened.set(ground, ways)
+    await ways[index % commands]?.(random)
   }
 })

@@ -174,16 +174,18 @@ export class CommandKills implements AsyncDisposable {
     return join(this.#aside, name)
   }
 
-  /** @param more variables of this command alone */
+  /** Once or several times. @param more variables of this command alone */
   async #kill(
     args: readonly [string, ...string[]],
     random: Random,
     more: Variables = {},
   ): Promise<void> {
     const takes = this.#takes.get(args[0]) ?? 1000
-    // At first it is loaded.
-    const after = Math.round(takes * (0.3 + random.below(1000) / 1300))
-    await this.#count(args, { after }, more)
+    do {
+      // At first it is loaded.
+      const after = Math.round(takes * (0.3 + random.below(1000) / 1300))
+      await this.#count(args, { after }, more)
+    } while (random.below(2) === 0)
   }
 
   async #count(args: readonly string[], moment: Moment, more: Variables = {}): Promise<void> {
