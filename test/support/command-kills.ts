@@ -13,7 +13,7 @@ import { age, contentsOf, expectSound } from './model-store.ts'
 import { writeOldCatalog } from './old-catalogs.ts'
 import type { Random } from './random.ts'
 import { get, send } from './rest.ts'
-import { Service, startService, type Variables } from './service.ts'
+import { startService, type Service, type Variables } from './service.ts'
 import { put, putImage } from './store-pairs.ts'
 import { temporaryFolder } from './temporary.ts'
 

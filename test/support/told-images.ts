@@ -7,11 +7,12 @@ import { Subscribers, writeSubscribers } from './subscribers.ts'
 /** How long what waits may take to be told once everybody listens, in milliseconds. */
 const patience = 60_000
 
-const moods: readonly [Answer, ...Answer[]] = [
-  ...Array.from({ length: 8 }, () => ({ status: 204 })),
-  { status: 500 },
-  null,
-].reduceRight<readonly [Answer, ...Answer[]]>((all, mood) => [mood, ...all], [{ status: 204 }])
+/** Nothing is answered once in a while, and what is answered is not always good news. */
+function answerSomehow(random: Random): Answer {
+  const mood = random.below(10)
+  if (mood === 0) return null
+  return { status: mood === 1 ? 500 : 204 }
+}
 
 /** What a subscriber that does not always listen is told of images, held against what they are. */
 export class ToldImages implements AsyncDisposable {
@@ -66,7 +67,7 @@ export class ToldImages implements AsyncDisposable {
   }
 
   #listenSometimes(): void {
-    this.#receiver.answer = () => this.#random.pick(moods)
+    this.#receiver.answer = () => answerSomehow(this.#random)
   }
 
   async #untilAllIsTold(subscribers: Subscribers): Promise<void> {
