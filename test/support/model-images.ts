@@ -85,8 +85,16 @@ export class OwnImages {
     await this.#send(name, state)
   }
 
-  /** After a cut: what the last request has come to, which is certain from then on. */
+  /** After a cut: what the last request has come to, which is certain from then on, and every byte of it is there. */
   async settle(): Promise<void> {
+    const open = this.#open
+    if (!open) return
+    await this.#settle()
+    const state = this.#of(open.name)
+    if (state.phase === 'Ready') await this.#read(open.name, state)
+  }
+
+  async #settle(): Promise<void> {
     const open = this.#open
     if (!open) return
     const image = await steadyImage(this.#client, open.name)
@@ -235,7 +243,7 @@ export class OwnImages {
     this.#open = { name, outcomes: [then, ...meanwhile, this.#of(name)] }
     await request()
     this.#open = { name, outcomes: [then] }
-    await this.settle()
+    await this.#settle()
   }
 
   async #adopt(image: Image, state: State): Promise<void> {
