@@ -83,6 +83,7 @@ async function layerOf(client: RegistryClient, name: string, url: string): Promi
   same(`the import of ${url}`, (await steadyImage(client, name))?.status.phase, 'Ready')
   const manifest = await bytesOf(await client.manifest('GET', `cvi/${name}`, 'latest'))
   const layer = await client.blob('GET', `cvi/${name}`, namedBy(manifest).layer)
+  same(`the layer of ${name}`, layer.status, 200)
   const blob = blobOf(Buffer.from(await layer.arrayBuffer()))
   await expectStatus(await client.ask('DELETE', `/api/v1/images/${name}`), 202)
   return blob
