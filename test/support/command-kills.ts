@@ -22,6 +22,8 @@ const pushed = 40
 /** Blobs that a crash has left, for the collection. */
 const left = 100
 const bytes = disk(307_200, 9)
+/** Milliseconds of a command that was not run yet. */
+const unknown = 500
 const catalogFile = 'catalog.sqlite'
 /** The first schema whose catalogs say which store they belong to. */
 const withIdentity = 4
@@ -180,19 +182,21 @@ export class CommandKills implements AsyncDisposable {
     random: Random,
     more: Variables = {},
   ): Promise<void> {
-    const takes = this.#takes.get(args[0]) ?? 1000
     do {
+      const takes = this.#takes.get(args[0]) ?? unknown
       // At first it is loaded.
       const after = Math.round(takes * (0.3 + random.below(1000) / 1300))
-      await this.#count(args, { after }, more)
+      const how = await this.#count(args, { after }, more)
+      if (how === 'ended') this.#takes.set(args[0], takes * 0.7)
     } while (random.below(2) === 0)
   }
 
-  async #count(args: readonly string[], moment: Moment, more: Variables = {}): Promise<void> {
+  async #count(args: readonly string[], moment: Moment, more: Variables = {}) {
     const variables = { ...more, ...this.#variables }
     const how = await killCommand(this.#service.folder, args, variables, moment)
     if (how === 'killed') this.#trial.tried += 1
     else this.#trial.note('ended before')
+    return how
   }
 
   async #complete(args: readonly [string, ...string[]], more: Variables = {}): Promise<void> {
