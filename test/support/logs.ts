@@ -45,12 +45,6 @@ export class Logs {
     }
   }
 
-  /** Keeps nothing of what was said so far: for who listens for hours. */
-  forget(): void {
-    this.lines.length = 0
-    this.#texts.length = 0
-  }
-
   toString(): string {
     return this.#texts.join('\n')
   }
