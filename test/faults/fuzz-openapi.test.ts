@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { describe, expect } from 'vitest'
 import { tokenOf, writeCallers } from '../support/callers.ts'
 import { needsTool } from '../support/clients.ts'
 import { disk } from '../support/disks.ts'
@@ -22,7 +22,7 @@ const examples = settings.minutes === null ? 2 : 30
 
 const bytes = disk(65_536)
 
-if (needsTool('schemathesis')) {
+describe.skipIf(!needsTool('schemathesis'))('the OpenAPI document', () => {
   tryOut('fuzz-openapi', async (trial) => {
     await using folder = await temporaryFolder()
     for (const { index, random } of trial.rounds()) {
@@ -47,7 +47,7 @@ if (needsTool('schemathesis')) {
       await service.stop()
     }
   })
-}
+})
 
 async function variables(folder: string, hasCallers: boolean) {
   // Whatever name a source has, nobody is asked for it.

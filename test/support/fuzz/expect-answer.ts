@@ -60,8 +60,8 @@ export function expectAnswer(asking: Asking, answer: Answer, folder: string): vo
   if (status === 405) expect(headers.allow, told).toBeDefined()
 }
 
-/** Another version of tus, and an expectation that Node does not know. */
-const wordless = new Set([412, 417])
+/** Another version of tus. */
+const wordless = new Set([412])
 
 /** The source is somebody else, and storage that is known to be too small is said so. */
 function isAllowed(status: number, { path }: Asking): boolean {
@@ -73,7 +73,7 @@ function isAllowed(status: number, { path }: Asking): boolean {
 function expectFailure({ status, headers, bytes }: Answer, told: string): void {
   const type = headers['content-type']
   // Below the routes: what is no request.
-  if (type === 'text/plain') expect([400, 408, 413, 431], told).toContain(status)
+  if (type === 'text/plain') expect([400, 408, 413, 417, 431], told).toContain(status)
   else if (type === 'application/problem+json') expectProblem(status, bytes, told)
   else expectEnvelope(type, bytes, told)
 }
