@@ -40,6 +40,8 @@ export class Maintenance {
   readonly #options: MaintenanceOptions
   readonly #running = new Map<MaintenanceKind, Running>()
   readonly #inTurn = new InTurn()
+  /** Runs that have ended, which the catalog does not say yet: a full disk may refuse to take that down. */
+  readonly #unwritten = new Map<string, MaintenanceRun>()
   #isClosing = false
 
   constructor(options: MaintenanceOptions) {
@@ -51,6 +53,7 @@ export class Maintenance {
     return await this.#inTurn.run(kind, async () => {
       const present = this.#running.get(kind)
       if (present) return this.#live(present)
+      await this.#writeDown()
       const run = await this.#options.catalog.transaction(({ maintenance }) =>
         maintenance.add({ id: randomUUID(), kind, options }),
       )
@@ -61,6 +64,7 @@ export class Maintenance {
   /** Takes up the newest run of a kind, if a stop or a crash has interrupted it. */
   async goOn(kind: MaintenanceKind): Promise<MaintenanceRun | null> {
     return await this.#inTurn.run(kind, async () => {
+      await this.#writeDown()
       const run = await this.#options.catalog.read.maintenance.newest(kind)
       if (run?.state !== 'interrupted' || this.#running.has(kind)) return null
       await this.#options.catalog.transaction(({ maintenance }) => maintenance.goOn(run.id))
@@ -69,23 +73,21 @@ export class Maintenance {
   }
 
   async byId(id: string): Promise<MaintenanceRun | null> {
-    const live = [...this.#running.values()].find(({ run }) => run.id === id)
-    return live ? this.#live(live) : await this.#options.catalog.read.maintenance.byId(id)
+    const run = await this.#options.catalog.read.maintenance.byId(id)
+    return run && this.#present(run)
   }
 
   async newest(kind: MaintenanceKind): Promise<MaintenanceRun | null> {
     const live = this.#running.get(kind)
-    return live ? this.#live(live) : await this.#options.catalog.read.maintenance.newest(kind)
+    if (live) return this.#live(live)
+    const run = await this.#options.catalog.read.maintenance.newest(kind)
+    return run && this.#present(run)
   }
 
   /** All that are remembered of both kinds, the newest first. */
   async list(limit: number): Promise<readonly MaintenanceRun[]> {
     const runs = await this.#options.catalog.read.maintenance.list(limit)
-    const live = new Map([...this.#running.values()].map((each) => [each.run.id, each]))
-    return runs.map((run) => {
-      const running = live.get(run.id)
-      return running ? this.#live(running) : run
-    })
+    return runs.map((run) => this.#present(run))
   }
 
   /** Resolves when a run has ended, however that was. */
@@ -111,21 +113,32 @@ export class Maintenance {
   }
 
   async #work(running: Running): Promise<void> {
-    const { log, catalog, tasks } = this.#options
+    const { log, tasks, now, onEnd } = this.#options
     const { run, controller } = running
+    const ended = await this.#ended(tasks[run.kind], running)
+    const { progress } = running
+    this.#unwritten.set(run.id, { ...run, ...ended, progress, finishedAt: now() })
+    onEnd?.(run.kind, ended.state)
     try {
-      const ended = await this.#ended(tasks[run.kind], running)
-      await catalog.transaction(async ({ maintenance }) => {
-        await maintenance.note(run.id, running.progress)
-        await maintenance.end(run.id, ended.state, ended.message)
-      })
-      this.#options.onEnd?.(run.kind, ended.state)
-      log.info({ kind: run.kind, id: run.id, ...ended, ...running.progress }, 'maintenance ended')
+      await this.#writeDown()
+      log.info({ kind: run.kind, id: run.id, ...ended, ...progress }, 'maintenance ended')
     } catch (error) {
       log.error({ err: error, kind: run.kind, id: run.id }, 'the end of a run was not written down')
     } finally {
       controller.abort(interrupted())
       this.#running.delete(run.kind)
+    }
+  }
+
+  /** What could not be written down when it came is, before another run begins; after a crash it counts as interrupted. */
+  async #writeDown(): Promise<void> {
+    for (const { id, progress, state, message } of this.#unwritten.values()) {
+      if (state === 'running') continue
+      await this.#options.catalog.transaction(async ({ maintenance }) => {
+        await maintenance.note(id, progress)
+        await maintenance.end(id, state, message)
+      })
+      this.#unwritten.delete(id)
     }
   }
 
@@ -153,6 +166,12 @@ export class Maintenance {
         .transaction(({ maintenance }) => maintenance.note(running.run.id, progress))
         .catch((error: unknown) => log.error({ err: error }, 'progress was not written down'))
     }
+  }
+
+  /** A row of the catalog, and what has become of it since. */
+  #present(run: MaintenanceRun): MaintenanceRun {
+    const running = this.#running.get(run.kind)
+    return running?.run.id === run.id ? this.#live(running) : (this.#unwritten.get(run.id) ?? run)
   }
 
   #live({ run, progress }: Running): MaintenanceRun {
