@@ -35,7 +35,7 @@ export class CutUpload {
   /** Resolves when the service says that it has all of it. */
   async run(): Promise<void> {
     const until = performance.now() + limit
-    if (this.way === 'tus') await this.#announce()
+    if (this.way === 'tus') await this.#announce(until)
     for (;;) {
       const offset = await this.#offset()
       if (offset === null) return
@@ -44,10 +44,15 @@ export class CutUpload {
     }
   }
 
-  async #announce(): Promise<void> {
+  /** The cable may still hold a creation that was cut or said twice: the service says then that somebody else is at it. */
+  async #announce(until: number): Promise<void> {
     const headers = { 'tus-resumable': '1.0.0', 'upload-length': String(this.#bytes.length) }
-    const answer = await this.#client.answered('POST', this.#path, { headers })
-    if (answer.status !== 201) throw new Error(`the creation was answered ${told(answer)}`)
+    for (;;) {
+      const answer = await this.#client.answered('POST', this.#path, { headers })
+      if (answer.status === 201) return
+      const isBusy = answer.status === 423 && performance.now() < until
+      if (!isBusy) throw new Error(`the creation was answered ${told(answer)}`)
+    }
   }
 
   /** Null when it is there. @throws Error when the offset cannot be true */
