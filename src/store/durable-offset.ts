@@ -8,6 +8,8 @@ import { syncFolder } from './folders.ts'
  */
 const step = 64 * 1024 * 1024
 const every = 1000
+/** After so much silence the same is done: what came last has waited for others to fill its slab with already. Milliseconds. */
+const silence = 500
 /** Decimal digits, one sector: it is written whole or not at all. */
 const width = 20
 const zero = Buffer.alloc(1)
@@ -63,24 +65,26 @@ export class DurableOffset {
   /** Told how many bytes have reached the file; begins a sync when enough have come and none is running. */
   advance(written: number): void {
     this.#written = written
+    if (this.#isDue(written)) this.#begin()
+    else this.#later()
+  }
+
+  #begin(): void {
     if (this.#stopped || this.#syncing || this.#failure) return
-    if (!this.#isDue(written)) return this.#later()
-    this.#syncing = this.#syncOrFail(written)
+    this.#syncing = this.#syncOrFail(this.#written)
       // It is told by `flush` and `stop`.
       .catch(() => {})
       .finally(() => {
         this.#syncing = null
-        if (this.#written > this.#offset) this.#later()
+        this.#later()
       })
   }
 
   /** A sender that falls silent brings nothing more that could begin a sync. */
   #later(): void {
     if (this.#stopped || this.#failure || this.#written <= this.#offset) return
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null
-      this.advance(this.#written)
-    }, every).unref()
+    if (this.#timer) this.#timer.refresh()
+    else this.#timer = setTimeout(() => this.#begin(), silence).unref()
   }
 
   #isDue(written: number): boolean {

@@ -20,7 +20,7 @@ const cuts = 20
 const longest = 5000
 /** What an upload may lose, and how much later than it should a busy machine may come to it, in milliseconds. */
 const lastSecond = 1000
-const late = 500
+const late = 1500
 
 tryOut('power-lost', (trial) => play(trial, lost))
 tryOut('power-torn', (trial) => play(trial, torn))
@@ -112,7 +112,7 @@ function crashAt(place: number, { changes, killed }: Recorded): Crash {
 /** What was told of uploads up to here is there, however a process ends at that place. */
 function keptAt(place: number, changes: readonly Change[]): number {
   const end = changes.findLast((change) => change.end <= place)?.time ?? 0
-  const before = end - lastSecond - late - 2 * longestSync(changes)
+  const before = end - lastSecond - late - 4 * longestSync(changes)
   return changes.findLast(({ time }) => time <= before)?.start ?? 0
 }
 

@@ -105,13 +105,18 @@ export class Rest {
   /** Asks by long-polling: a change of state is answered at once, mere progress when the short time to wait is over. */
   async until(name: string, holds: (image: Image) => boolean, limit = usually): Promise<Image> {
     const late = AbortSignal.timeout(limit)
+    let seen = 'has not been seen'
     for (let etag = '""'; ;) {
       const headers = { ...this.#headers, 'if-none-match': etag }
-      const answer = await fetch(this.url(`/${name}?wait=200ms`), { headers, signal: late })
+      const asked = fetch(this.url(`/${name}?wait=200ms`), { headers, signal: late })
+      const answer = await asked.catch((cause: unknown) => {
+        throw new Error(`${name}, within ${limit} ms: ${seen}`, { cause })
+      })
       etag = answer.headers.get('etag') ?? etag
       if (answer.status === 304) continue
       const image = imageSchema.parse(await bodyOf(answer, 200))
       if (holds(image)) return image
+      seen = `it is ${JSON.stringify(image.status)}`
     }
   }
 }
