@@ -13,6 +13,7 @@ import type { Collector } from './collect.ts'
 import type { Deadlines } from './deadlines.ts'
 import { knownBytes } from './known-bytes.ts'
 import { leaseHolder } from './publish.ts'
+import { forgetPublishing } from './publishing-note.ts'
 import type { Progress } from './progress.ts'
 import type { Queue } from './queue.ts'
 import { sealQuery, sealSecrets, splitSecrets, urlKeyOf } from './secrets.ts'
@@ -154,6 +155,7 @@ export class Intake {
     const left = await catalog.transaction(async (tables) => {
       const needed = await tables.manifests.removeAll(repositoryOf(image.name))
       const leased = await tables.blobs.endLeases(leaseHolder(image))
+      await forgetPublishing(uid, tables)
       await tables.jobs.remove(uid)
       await tables.uploads.removeOf(uid)
       await tables.images.remove(image)

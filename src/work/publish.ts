@@ -12,6 +12,7 @@ import type { Stat, Store } from '../store/store.ts'
 import type { Collector } from './collect.ts'
 import type { Ingested, Judged } from './ingest.ts'
 import { Stopped } from './active.ts'
+import { forgetPublishing, notePublishing } from './publishing-note.ts'
 import { arrived } from './soundness.ts'
 import { tagKey, tagRecord } from './tag-record.ts'
 
@@ -75,7 +76,9 @@ async function publishAs(
 ): Promise<Image> {
   const { stored, config, manifest } = artifactOf(judged, facts, shelf.now())
   const blobs = [stored.layer, stored.config, stored.manifest]
-  await reserve(leaseHolder(image), blobs.map(reference), shelf)
+  await reserve(leaseHolder(image), blobs.map(reference), shelf, (tables) =>
+    notePublishing(image, stored, tables),
+  )
   for (const bytes of [config, manifest]) await put(bytes, shelf.store, signal)
   signal.throwIfAborted()
   const placed = [...(await place()), digestOf(config), digestOf(manifest)]
@@ -89,14 +92,25 @@ type Placed = { readonly stored: Stored; readonly placed: readonly Digest[] }
 /** Puts an image's name on blobs that are there, leased. What it was made of before is freed. */
 export async function hang(
   image: Image,
-  { stored, placed }: Placed,
+  placed: Placed,
   shelf: Shelf,
   signal: AbortSignal,
 ): Promise<Image> {
   signal.throwIfAborted()
+  const { ready, left } = await commit(image, placed, shelf)
+  shelf.collector.collectLater(left)
+  return ready
+}
+
+/** @returns the image, Ready, and what it was made of before or was kept for it, which nothing may need now */
+export async function commit(
+  image: Image,
+  { stored, placed }: Placed,
+  shelf: Omit<Shelf, 'collector'>,
+): Promise<{ readonly ready: Image; readonly left: readonly Digest[] }> {
   const at = shelf.now()
   await record(image, stored, at, shelf)
-  const { ready, left } = await shelf.catalog.transaction(async (tables) => {
+  return await shelf.catalog.transaction(async (tables) => {
     for (const digest of placed) if (!(await arrived(digest, tables))) throw gone(digest)
     const left = await link(image, stored, tables)
     const ready = await tables.images.change(image.uid, {
@@ -111,12 +125,15 @@ export async function hang(
     if (!ready) throw new Stopped('deleted')
     return { ready, left }
   })
-  shelf.collector.collectLater(left)
-  return ready
 }
 
 /** Writes beside the blobs what the catalog is about to say of the image. */
-async function record(image: Image, stored: Stored, at: number, { catalog, store }: Shelf) {
+async function record(
+  image: Image,
+  stored: Stored,
+  at: number,
+  { catalog, store }: Pick<Shelf, 'catalog' | 'store'>,
+): Promise<void> {
   const now = await catalog.read.images.byUid(image.uid)
   if (!now) throw new Stopped('deleted')
   const since = now.source.reason === 'DatasourceReady' ? now.source.since : at
@@ -128,14 +145,23 @@ async function record(image: Image, stored: Stored, at: number, { catalog, store
   )
 }
 
-/** Keeps blobs for somebody who is about to need them, before their bytes are visible. */
+/**
+ * Keeps blobs for somebody who is about to need them, before their bytes are visible.
+ * @param note in the same transaction
+ */
 export async function reserve(
   holder: string,
   blobs: readonly { digest: Digest; size: number }[],
   { catalog, collector }: Pick<Shelf, 'catalog' | 'collector'>,
+  note: ((tables: Tables) => Promise<void>) | null = null,
 ): Promise<void> {
+  const reserved = async (tables: Tables) => {
+    if (!(await reserveAll(holder, blobs, tables))) return false
+    await note?.(tables)
+    return true
+  }
   for (let tries = 0; tries < patience; tries += 1) {
-    if (await catalog.transaction((tables) => reserveAll(holder, blobs, tables))) return
+    if (await catalog.transaction(reserved)) return
     await collector.idle()
     // A deletion that has failed, on a disk that did not work then, would only be tried again in minutes.
     if (tries > 0 && (await collector.finish()).failed > 0) break
@@ -168,6 +194,7 @@ async function link(image: Image, stored: Stored, tables: Tables): Promise<reado
   await tables.manifests.put(repository, manifest, needs)
   await tables.manifests.tag(repository, imageTag, manifest.digest)
   const leased = await tables.blobs.endLeases(leaseHolder(image))
+  await forgetPublishing(image.uid, tables)
   await tables.jobs.remove(image.uid)
   const upload = await tables.uploads.ofImage(image.uid, image.attempt)
   if (upload) await tables.uploads.change(upload.tokenHash, 'finished', null)

@@ -6,6 +6,7 @@ import type { Collector } from './collect.ts'
 import type { Intake } from './intake.ts'
 import { imageTag } from '../image/name.ts'
 import { leaseHolder } from './publish.ts'
+import { publishAgain } from './publish-again.ts'
 import { shelveAgain } from './shelve.ts'
 import { PushedRecords } from './pushed-records.ts'
 import type { Pushes } from './pushes.ts'
@@ -23,10 +24,11 @@ type Remains = {
 
 /**
  * What the process before this one left, if it was killed. To be called before anything else runs, by whoever holds the
- * data folder: jobs are free again, broken-off uploads can be sent again, half-written bytes
+ * data folder: what was all there is Ready, jobs are free again, broken-off uploads can be sent again, half-written bytes
  * are dropped, but for those of pushes, imports and uploads, which go on.
  */
 export async function recover({ catalog, store, idle, now }: Remains): Promise<void> {
+  await publishAgain({ catalog, store, now })
   for (const image of await catalog.read.images.inPhase('Provisioning')) {
     await store.records.remove(tagKey(image.name, imageTag))
   }

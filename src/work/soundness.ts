@@ -23,7 +23,7 @@ export async function settle(images: readonly Image[], tables: Tables): Promise<
 }
 
 /** Everything that a Ready image needs. */
-export function blobsOf(stored: Stored): readonly Digest[] {
+export function blobsOf(stored: Pick<Stored, 'layer' | 'config' | 'manifest'>): readonly Digest[] {
   return parts.map((part) => parseDigest(stored[part].digest))
 }
 

@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { openService } from '../../../src/app.ts'
 import { hostPort, readSettings } from '../../../src/env.ts'
 import { digestOf } from '../../../src/image/digest.ts'
+import { decisionLength } from '../../../src/inspect/table.ts'
 import { openLog } from '../../../src/log.ts'
 import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { contentsOf, expectSound } from '../../support/model-store.ts'
@@ -118,9 +119,9 @@ export class Aftermath {
       status: 200,
       text: String(offset),
     })
-    // Once all was sent its bytes may have got to their place, where nobody knows them as this upload's before it is Ready.
-    const isSent = story.is.at(this.#crash.place).has('ready')
-    const least = isSent && offset === 0 ? 0 : mostOf(told.filter(this.#crash.isKept))
+    // As many as the first look wants are held until it has them.
+    const isStored = ({ offset }: Told) => offset >= decisionLength
+    const least = mostOf(told.filter((each) => isStored(each) && this.#crash.isKept(each)))
     if (offset < least) throw new Error(`${story.name} has ${offset} bytes, and ${least} were told`)
     return offset
   }

@@ -5,8 +5,11 @@ import { expect, test } from 'vitest'
 import { digestOf, hexOf, type Digest } from '../../../src/image/digest.ts'
 import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { Collector } from '../../../src/work/collect.ts'
-import { leaseHolder, publishShared, put, reserve } from '../../../src/work/publish.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { leaseHolder, publish, publishShared, put, reserve } from '../../../src/work/publish.ts'
+import { recover } from '../../../src/work/recover.ts'
 import { newImage, openCatalog } from '../../support/catalog.ts'
+import { storeWith } from '../../support/store-with.ts'
 import { temporaryFolder } from '../../support/temporary.ts'
 
 const bytes = Buffer.from('a layer')
@@ -28,6 +31,11 @@ const judged = {
 
 const never = new AbortController().signal
 
+const provisioning = {
+  phase: 'Provisioning',
+  ready: { reason: 'Provisioning', message: '' },
+} as const
+
 /** An image whose import is under way. */
 async function withImage() {
   await using resources = new AsyncDisposableStack()
@@ -39,10 +47,7 @@ async function withImage() {
   const image = await catalog.transaction(async ({ images, jobs }) => {
     const added = await images.add(newImage('a'))
     await jobs.add(added.uid)
-    await images.change(added.uid, {
-      phase: 'Provisioning',
-      ready: { reason: 'Provisioning', message: '' },
-    })
+    await images.change(added.uid, provisioning)
     return added
   })
   const held = resources.move()
@@ -92,4 +97,70 @@ test.each([true, false])('an image on a layer that is leased is Ready: %s', asyn
   else await expect(ready).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
   expect((await catalog.read.images.byName('a'))?.phase).toBe(isInTime ? 'Ready' : 'Provisioning')
   expect(await store.stat(digest)).toEqual(isInTime ? layer : null)
+})
+
+type Bench = Awaited<ReturnType<typeof withImage>>
+
+/** Everything of an image is in its place, and there the process is killed. */
+async function cutBehindTheBytes({ store, shelf, image }: Bench) {
+  const staging = await store.stage({ id: `image-${image.uid}`, size: bytes.length })
+  await staging.append([bytes], never)
+  await staging.seal(never)
+  const cut = new Error('killed')
+  const put = () => Promise.reject(cut)
+  const killed = storeWith(store, { records: { ...recordsOf(store), put } })
+  const published = publish(image, { ...judged, staging }, {}, { ...shelf, store: killed }, never)
+  await expect(published).rejects.toBe(cut)
+}
+
+function recordsOf({ records }: Store): Store['records'] {
+  return {
+    read: (key) => records.read(key),
+    put: (key, value) => records.put(key, value),
+    remove: (key) => records.remove(key),
+    list: (prefix) => records.list(prefix),
+  }
+}
+
+test('an image whose bytes are all in their place is Ready after a crash, and nothing is sent again', async () => {
+  await using bench = await withImage()
+  const { catalog, store, clock, image } = bench
+  await cutBehindTheBytes(bench)
+  await recover({ catalog, store, idle: 1, now: clock.now })
+  const ready = await catalog.read.images.byUid(image.uid)
+  expect(ready).toMatchObject({ phase: 'Ready', stored: { layer } })
+  expect(await Array.fromAsync(store.records.list(''))).toContain('cvi/a/_tags/latest')
+  expect(await catalog.read.jobs.all()).toEqual([])
+  expect(await catalog.read.facts.read(`publishing ${image.uid}`)).toBeNull()
+})
+
+test.each([
+  [
+    'let go of',
+    async ({ catalog, image }: Bench) => {
+      await catalog.transaction(({ blobs }) => blobs.endLeases(leaseHolder(image)))
+    },
+  ],
+  ['lost', async ({ store }: Bench) => void (await store.remove(digest))],
+  [
+    'followed by others',
+    async ({ store, image }: Bench) => {
+      await (await store.stage({ id: `image-${image.uid}` })).leave()
+    },
+  ],
+  [
+    'of another attempt',
+    async ({ catalog, image }: Bench) => {
+      await catalog.transaction(({ images }) =>
+        images.change(image.uid, { ...provisioning, attempt: 2 }),
+      )
+    },
+  ],
+])('bytes in their place that were %s make no image Ready after a crash', async (_, then) => {
+  await using bench = await withImage()
+  const { catalog, store, clock, image } = bench
+  await cutBehindTheBytes(bench)
+  await then(bench)
+  await recover({ catalog, store, idle: 1, now: clock.now })
+  expect((await catalog.read.images.byUid(image.uid))?.phase).toBe('Provisioning')
 })
