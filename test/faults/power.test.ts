@@ -11,6 +11,7 @@ import { Disk } from './power/disk.ts'
 import { Ledger } from './power/ledger.ts'
 import { readRecording, type Change } from './power/recording.ts'
 import { Workload } from './power/workload.ts'
+import { settings } from './settings.ts'
 import { buildShim, needsCompiler } from './shim.ts'
 import { tryOut, type Trial } from './trial.ts'
 
@@ -22,7 +23,8 @@ const longest = 5000
 const lastSecond = 1000
 const late = 1500
 
-tryOut('power-lost', (trial) => play(trial, lost))
+// What it asserts of the last second of an upload depends on how fast the machine is: for campaigns on a quiet one.
+if (settings.minutes !== null) tryOut('power-lost', (trial) => play(trial, lost))
 tryOut('power-torn', (trial) => play(trial, torn))
 
 async function play(trial: Trial, manner: Manner): Promise<void> {
