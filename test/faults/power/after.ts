@@ -131,6 +131,8 @@ export class Aftermath {
     const image = await this.#imageOrNull(story.name)
     if (image === null || image.status.phase === 'Ready') return
     if (image.status.phase === 'Terminating') return await this.#vanishes(story.name)
+    // The power went before anybody had heard where to send it to.
+    if (story.way === 'upload' && story.uploadPath === null) return
     const offset = story.way === 'upload' ? await this.#uploadOf(story) : null
     const isWhole = offset === story.bytes.length
     if (offset !== null && !isWhole) await this.#sendRest(story, offset)
