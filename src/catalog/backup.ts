@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { errno, Refusal } from '../errors.ts'
 import { closing, quickCheck, unlessDamaged } from './soundness.ts'
 
 /** The fact by which a catalog says that it is a copy of another time: what came since is unknown to it. */
 export const backupFact = 'backup-of'
+
+/** Of a copy that is being made, with what SQLite puts beside it. */
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}(-journal|-wal|-shm)?$/
+/** Milliseconds without a write after which nobody is at work on such a copy. */
+const abandoned = 3_600_000
 
 export type BackupOptions = {
   /** Of the catalog. */
@@ -26,6 +31,7 @@ export type BackupOptions = {
 export async function backUp({ path, to, force }: BackupOptions): Promise<number> {
   if (!force && (await exists(to))) throw taken(to)
   if (!(await exists(path))) throw new Refusal('UNSUPPORTED', `there is no catalog at ${path}`)
+  await removeOld(to)
   const aside = `${to}.new-${randomUUID()}`
   try {
     await copy(path, aside)
@@ -35,6 +41,23 @@ export async function backUp({ path, to, force }: BackupOptions): Promise<number
   } finally {
     await rm(aside, { force: true })
   }
+}
+
+/** What another backup, which may still run, is writing to is left alone. */
+async function removeOld(to: string): Promise<void> {
+  const beginning = `${basename(to)}.new-`
+  for (const name of await readdir(dirname(to))) {
+    if (!name.startsWith(beginning) || !uuid.test(name.slice(beginning.length))) continue
+    const path = join(dirname(to), name)
+    const written = await stat(path).then(({ mtimeMs }) => mtimeMs, whenGone)
+    if (Date.now() - written > abandoned) await rm(path, { force: true })
+  }
+}
+
+/** Somebody else has removed it, or given it its name. */
+function whenGone(error: unknown): number {
+  if (errno(error) === 'ENOENT') return Infinity
+  throw error
 }
 
 /** Credentials lie in it, though sealed: only this user may read it. */

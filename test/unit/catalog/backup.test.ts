@@ -1,4 +1,5 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { backUp } from '../../../src/catalog/backup.ts'
@@ -40,6 +41,24 @@ test('a backup takes the place of no other file, unless that is asked for', asyn
   await rm(path)
   await expect(backUp({ path, to, force: true })).rejects.toThrow(/there is no catalog at/)
   expect(await readdir(folder.path)).toEqual(['backup'])
+})
+
+test('what a killed backup left is removed by a later one, and what still runs is not', async () => {
+  await using folder = await temporaryFolder()
+  const { path, catalog } = await openIn(folder.path)
+  await catalog[Symbol.asyncDispose]()
+  const to = join(folder.path, 'backup')
+  const [old, young, others] = [
+    `${to}.new-${randomUUID()}`,
+    `${to}.new-${randomUUID()}`,
+    `${to}.new-x`,
+  ]
+  for (const each of [old, `${old}-journal`, young, others]) await writeFile(each, '')
+  const before = new Date(Date.now() - 2 * 3_600_000)
+  for (const each of [old, `${old}-journal`, others]) await utimes(each, before, before)
+  await backUp({ path, to, force: false })
+  const left = (await readdir(folder.path)).map((name) => join(folder.path, name))
+  expect(left.toSorted()).toEqual([path, to, young, others].toSorted())
 })
 
 test('of a damaged catalog there is no backup', async () => {
