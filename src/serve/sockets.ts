@@ -27,7 +27,11 @@ export async function listenTogether(
   { backlog, ...options }: SocketOptions,
 ): Promise<readonly Server[]> {
   const shared = { host, backlog, reusePort: mayShare }
-  if (mayShare && port !== 0) await assertFree({ host, port })
+  await using guard = createServer()
+  if (mayShare && port !== 0) {
+    await begin(guard, { path: guardOf({ host, port }) })
+    await assertFree({ host, port })
+  }
   await begin(server, { ...shared, port })
   const taken = portOf(server)
   const others = Array.from({ length: mayShare ? together - 1 : 0 }, () =>
@@ -35,6 +39,14 @@ export async function listenTogether(
   )
   for (const other of others) await begin(other, { ...shared, port: taken })
   return [server, ...others]
+}
+
+/**
+ * A name that one process at a time has, and that is gone with it (unix(7), abstract sockets): two that begin in the same
+ * moment would both find the port free, and share it.
+ */
+export function guardOf({ host, port }: Listen): string {
+  return `\0slipway-${process.getuid?.()}-${host}-${port}`
 }
 
 /** A socket that shares its port would share it with another process of the same user. */

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { listenTogether, portOf } from '../../../src/serve/sockets.ts'
+import { guardOf, listenTogether, portOf } from '../../../src/serve/sockets.ts'
 
 const clients = 320
 const local = { host: '127.0.0.1', port: 0 }
@@ -15,6 +16,11 @@ async function open(address = local) {
   for (const each of all) opening.use(each)
   const held = opening.move()
   return { server, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+async function freePort() {
+  await using opened = await open()
+  return portOf(opened.server)
 }
 
 describe.skipIf(process.platform !== 'linux')('sockets that share a port', () => {
@@ -40,5 +46,14 @@ describe.skipIf(process.platform !== 'linux')('sockets that share a port', () =>
     await using opened = await open()
     const again = open({ ...local, port: portOf(opened.server) })
     await expect(again).rejects.toThrow('EADDRINUSE')
+  })
+  test('are not opened while another process begins there', async () => {
+    const address = { ...local, port: await freePort() }
+    const other = createServer().listen({ path: guardOf(address) })
+    await once(other, 'listening')
+    await expect(open(address)).rejects.toThrow('EADDRINUSE')
+    await other[Symbol.asyncDispose]()
+    await using opened = await open(address)
+    expect(portOf(opened.server)).toBe(address.port)
   })
 })
