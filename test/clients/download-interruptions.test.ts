@@ -56,6 +56,17 @@ describe('slipway images download', () => {
     expect(relay.sent).toBeLessThan(size * 1.2)
   })
 
+  test('asks again when its first request breaks', async () => {
+    await using relay = await startRelay(() => service.base, 'answers')
+    const path = join(folder, 'asks-again')
+    const asked = relay.holdAt(1)
+    const coming = images(relay.base, ['download', 'image', path])
+    await asked
+    relay.cut()
+    expect(await coming).toMatchObject({ code: 0, stderr: expect.stringContaining('trying again') })
+    expect((await readFile(path)).equals(bytes)).toBe(true)
+  })
+
   test.each(['SIGINT', 'SIGKILL'] as const)('goes on after %s', async (signal) => {
     await using relay = await startRelay(() => service.base, 'answers')
     const path = join(folder, signal)

@@ -68,13 +68,22 @@ function cutOff(): string {
 
 async function download(errand: Errand, signal: AbortSignal): Promise<number> {
   const { rest, name, transfer } = errand
-  const disk = await diskOf(rest, name, signal)
+  const ask = () => diskOf(rest, name, signal)
+  const disk = await insist(
+    ask,
+    insistence(errand, () => 0),
+    signal,
+  )
   await using target = await targetOf(disk, errand, signal)
   const { position } = target
   if (position > 0) transfer.say(`going on at ${Math.floor((100 * position) / disk.size)}%`)
   try {
     const attempt = () => bring(disk, target, errand, signal)
-    await insist(attempt, insistence(errand, target), signal)
+    await insist(
+      attempt,
+      insistence(errand, () => target.position),
+      signal,
+    )
   } finally {
     await target.keep()
   }
@@ -84,12 +93,12 @@ async function download(errand: Errand, signal: AbortSignal): Promise<number> {
   return 0
 }
 
-function insistence({ retryFor, transfer }: Errand, target: Target) {
+function insistence({ retryFor, transfer }: Errand, reached: () => number) {
   const onBreak = ({ message }: Error) => {
     transfer.say(`${message}; trying again`)
     transfer.pause()
   }
-  return { retryFor, reached: () => target.position, onBreak }
+  return { retryFor, reached, onBreak }
 }
 
 /** What is missing. */
