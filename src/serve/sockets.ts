@@ -10,6 +10,8 @@ import type { Listen } from '../env.ts'
 const together = 32
 /** Sockets share a port only where the kernel knows how (SO_REUSEPORT, socket(7)). */
 const mayShare = process.platform === 'linux'
+/** Of a name in the kernel (unix(7), sun_path). */
+const longestName = 107
 
 export type SocketOptions = ServerOpts & {
   /** Connections that the kernel keeps until they are accepted (listen(2)), if its own bound allows as many. */
@@ -46,7 +48,7 @@ export async function listenTogether(
  * moment would both find the port free, and share it.
  */
 export function guardOf({ host, port }: Listen): string {
-  return `\0slipway-${process.getuid?.()}-${host}-${port}`
+  return `\0slipway-${process.getuid?.()}-${port}-${host}`.slice(0, longestName)
 }
 
 /** A socket that shares its port would share it with another process of the same user. */

@@ -26,8 +26,11 @@ export type Sent = {
 type Reply = { readonly status: number; readonly headers: IncomingMessage['headers']; body: string }
 
 const pieceSize = 64 * 1024
-/** Milliseconds that an upload may be held by a request that is over, at a time. */
-const heldFor = 60_000
+/**
+ * Milliseconds that an upload may be held by a request that is over, at a time: the service takes first what lies in the
+ * buffers of the connection, megabytes of each of two hundred on a disk that may be slow.
+ */
+const heldFor = 300_000
 /** Milliseconds before a held upload is asked for again. */
 const patience = 100
 /** Requests beyond those that are cut: one for each answer that tells another offset. */

@@ -11,8 +11,8 @@ import { kubeconfig, type Credentials } from './credentials.ts'
 
 const crds = fileURLToPath(new URL('../../../deploy/crds', import.meta.url))
 
-/** The slowest call waits for an image, in milliseconds. */
-const limit = 60_000
+/** The slowest call deletes two thousand resources, one after the other, in milliseconds. */
+const limit = 300_000
 
 export type Kubectl = {
   /** Its standard input, for `-f -`. */
