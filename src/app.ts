@@ -30,9 +30,10 @@ import { Clock } from './work/clock.ts'
 import { ClockWatch } from './work/clock-watch.ts'
 import { becomeOriginal } from './work/copy-mark.ts'
 import { recover, tidy } from './work/recover.ts'
+import { Ownership } from './work/ownership.ts'
 import { ServerKey } from './work/server-key.ts'
 import { Shares } from './work/shares.ts'
-import { assertPair, outdateCopies } from './work/store-identity.ts'
+import { assertPair } from './work/store-identity.ts'
 import { UncleanStop } from './work/unclean-stop.ts'
 import { Upkeep } from './work/upkeep.ts'
 import { assemble } from './app/assemble.ts'
@@ -75,6 +76,7 @@ export async function openService(
   await becomeOriginal(store)
   const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
   await assertPair(pair)
+  const ownership = new Ownership(pair)
   const soundness = resources.use(await UncleanStop.open({ catalog, path, log }))
   resources.use(await ClockWatch.open({ catalog, clock, log }))
   await recover({ catalog, store, idle: settings.uploadIdle, now })
@@ -89,7 +91,13 @@ export async function openService(
   const { pushes, repositories, writers, checkup } = work
   if (observer) work.journeys.observe(observer)
   const isTaking = (id: string) => pushes.isTaking(id)
-  const maintenance = await openMaintenance({ ...ground, collector, isTaking, checkup })
+  const maintenance = await openMaintenance({
+    ...ground,
+    collector,
+    isTaking,
+    checkup,
+    assertOwn: () => ownership.assert(),
+  })
   const figures = openFigures(settings, { ...ground, now: steady, room })
   const shares = new Shares({ catalog, now: steady })
   const { scrubRate: rate, scrubSchedule: every } = settings
@@ -129,7 +137,7 @@ export async function openService(
     publicUrl: settings.publicUrl,
     corsOrigins: settings.corsOrigins ?? [],
     closing: closing.signal,
-    soundness,
+    soundness: [soundness, ownership],
   })
   metrics.levelsFrom(() => Promise.resolve({ eventStreams: feed.watchers }))
   const traffic = new Traffic(metrics.http, accessLog(log))
@@ -140,8 +148,7 @@ export async function openService(
   deadlines.look()
   const tidying = (thorough: boolean, signal: AbortSignal) =>
     tidy({ catalog, intake, reception, collector, pushes, repositories, log, thorough, signal })
-  const outdate = () => outdateCopies(pair)
-  const rounds = new Rounds({ catalog, maintenance, tidy: tidying, outdate, now, log })
+  const rounds = new Rounds({ catalog, maintenance, tidy: tidying, ownership, now, log })
   rounds.start(
     pushes.takeStock().catch((error: unknown) => {
       log.error({ err: error }, 'pushes that an earlier process left could not be looked at')

@@ -18,6 +18,8 @@ export type MaintenanceGround = {
   /** Whether a request of this process is taking in what is staged under an id. */
   readonly isTaking: (id: string) => boolean
   readonly checkup: Checkup
+  /** Throws when the store is not this catalog's any more. */
+  readonly assertOwn: () => Promise<void>
   readonly now: () => number
   readonly steady: () => number
   readonly log: Log
@@ -25,17 +27,28 @@ export type MaintenanceGround = {
 
 /** What keeps the storage sound. To be called by whoever holds the data folder: what ran before runs no more. */
 export async function openMaintenance(ground: MaintenanceGround): Promise<Maintenance> {
-  const { catalog, metrics, steady } = ground
+  const { catalog, metrics, steady, assertOwn } = ground
   await catalog.transaction(({ maintenance }) => maintenance.interruptAll())
   return new Maintenance({
     ...ground,
     now: steady,
     tasks: {
-      gc: collection({ ...ground, unowned: new Unowned({ ...ground, now: steady }) }),
+      gc: owned(
+        collection({ ...ground, unowned: new Unowned({ ...ground, now: steady }) }),
+        assertOwn,
+      ),
       scrub: counted(scrub(ground), metrics),
     },
     onEnd: (kind, outcome) => metrics.maintenanceRuns.inc({ kind, outcome }),
   })
+}
+
+/** A task that may remove what another service's catalog knows, and this one's does not. */
+function owned(task: Task, assertOwn: () => Promise<void>): Task {
+  return async (errand, signal) => {
+    await assertOwn()
+    await task(errand, signal)
+  }
 }
 
 /** A scrub whose bytes the metrics tell. */

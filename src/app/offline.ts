@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import { openStore, storeName } from '../store/table.ts'
 import { Collector } from '../work/collect.ts'
-import { assertPair } from '../work/store-identity.ts'
+import { assertOwn, assertPair } from '../work/store-identity.ts'
 
 /** A data folder in the hands of a command: no service runs on it meanwhile. */
 export type Offline = AsyncDisposable & {
@@ -16,6 +16,8 @@ export type Offline = AsyncDisposable & {
   readonly store: Store
   readonly collector: Collector
   readonly now: () => number
+  /** Throws when the store is another catalog's by now. */
+  readonly assertOwn: () => Promise<void>
 }
 
 /** @throws Refusal FOLDER_IN_USE while a service runs on it; UNSUPPORTED when there is no catalog */
@@ -28,10 +30,18 @@ export async function openOffline(settings: Settings, log: Log): Promise<Offline
   const now = Date.now
   const catalog = resources.use(await Catalog.open({ path, now }))
   const store = resources.use(await openStore(settings, log))
-  await assertPair({ catalog, store, where: { catalog: dataDir, store: storeName(settings) } })
+  const pair = { catalog, store, where: { catalog: dataDir, store: storeName(settings) } }
+  await assertPair(pair)
   const collector = new Collector(catalog, store, log)
   const held = resources.move()
-  return { catalog, store, collector, now, [Symbol.asyncDispose]: () => held.disposeAsync() }
+  return {
+    catalog,
+    store,
+    collector,
+    now,
+    assertOwn: () => assertOwn(pair),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
 }
 
 /** An empty catalog in its place would take everything for garbage. */

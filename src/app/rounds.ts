@@ -2,14 +2,14 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { Log } from '../log.ts'
 import { isDue } from '../work/due.ts'
 import type { Maintenance } from '../work/maintenance.ts'
+import type { Ownership } from '../work/ownership.ts'
 
 export type RoundsOptions = {
   readonly catalog: Catalog
   readonly maintenance: Maintenance
   /** @param thorough whether all that a crash can leave is looked for */
   readonly tidy: (thorough: boolean, signal: AbortSignal) => Promise<void>
-  /** Makes copies of the catalog older than it, so that none of them is ever taken for it. */
-  readonly outdate: () => Promise<void>
+  readonly ownership: Pick<Ownership, 'renew'>
   readonly now: () => number
   readonly log: Log
 }
@@ -46,8 +46,9 @@ export class Rounds {
   }
 
   #look(): void {
-    const outdate = () => this.#orTell(this.#options.outdate(), 'copies of the catalog look new')
-    this.#tidying = this.#tidying.then(outdate)
+    const { ownership } = this.#options
+    const renew = () => this.#orTell(ownership.renew(), 'copies of the catalog look new')
+    this.#tidying = this.#tidying.then(renew)
     this.#tidy(false)
   }
 

@@ -10,8 +10,8 @@ export type HealthOptions = {
   readonly store: Pick<Store, 'probe'>
   readonly room: Room
   readonly closing: AbortSignal
-  /** What is known to be wrong with the catalog, null for nothing. */
-  readonly soundness: { readonly problem: string | null }
+  /** What is known to be wrong with the catalog and what belongs to it, each null for nothing. */
+  readonly soundness: readonly { readonly problem: string | null }[]
 }
 
 /** A storage that answers later is of no use at present, in milliseconds. */
@@ -51,5 +51,7 @@ async function problemsOf({
       ),
     ),
   )
-  return [soundness.problem, ...results].filter((problem) => problem !== null)
+  return [...soundness.map(({ problem }) => problem), ...results].filter(
+    (problem) => problem !== null,
+  )
 }

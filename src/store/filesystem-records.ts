@@ -33,6 +33,13 @@ export class FilesystemRecords implements Records {
     await syncFolder(dirname(path))
   }
 
+  /** A folder is one service's at a time (`lockFolder`): nobody comes in between. */
+  async putNew(key: string, bytes: Uint8Array): Promise<boolean> {
+    if ((await this.read(key)) !== null) return false
+    await this.put(key, bytes)
+    return true
+  }
+
   async read(key: string): Promise<Uint8Array | null> {
     try {
       return await readFile(this.#path(key))

@@ -146,6 +146,11 @@ export interface Staging extends AsyncDisposable {
 /** Small records by key (`cvi/ubuntu/_tags/latest`): whole or absent, never half written. */
 export interface Records {
   put(key: string, bytes: Uint8Array): Promise<void>
+  /**
+   * Only where nothing has this key yet, whoever else puts something there in the same moment.
+   * @returns false when something has it; what that is may be what an earlier try of this call has put, whose answer was lost
+   */
+  putNew(key: string, bytes: Uint8Array): Promise<boolean>
   read(key: string): Promise<Uint8Array | null>
   remove(key: string): Promise<void>
   list(prefix: string): AsyncIterable<string>

@@ -70,6 +70,16 @@ export async function outdateCopies(pair: Pair): Promise<void> {
   await renew(pair, here, generation)
 }
 
+/**
+ * Before anything is removed for good.
+ * @throws Refusal when the store is another service's by now, or this catalog an older one
+ */
+export async function assertOwn(pair: Pair): Promise<void> {
+  const { here, there, generation } = await idsOf(pair)
+  if (here === null || here !== there) throw emptied(pair)
+  if ((await ownGeneration(pair, generation)) === null) throw older(pair)
+}
+
 /** How often this catalog was opened with the store; null when it is an older one. */
 async function ownGeneration({ catalog }: Pair, generation: number): Promise<number | null> {
   const { facts } = catalog.read
@@ -111,20 +121,30 @@ async function idsOf({ catalog, store }: Pair): Promise<Ids> {
 /** Whether a catalog without an id may take this store for its own. */
 async function mayJoin(pair: Pair, there: string | null): Promise<boolean> {
   const { catalog } = pair
-  // A crash came between the two.
-  if (there !== null && there === (await catalog.read.facts.read(offer))) return true
-  if (there === null && (await knowsAnything(catalog))) return true
-  return !(await knowsAnything(catalog)) && !(await hasAny(pair))
+  // A crash came between the two. Any other id is that of a service which may be at work, and has stored nothing yet.
+  if (there !== null) return there === (await catalog.read.facts.read(offer))
+  return (await knowsAnything(catalog)) || !(await hasAny(pair))
 }
 
 async function putId({ store }: Pair, id: string, generation: number): Promise<void> {
-  await store.records.put(identityKey, Buffer.from(JSON.stringify({ id, generation })))
+  await store.records.put(identityKey, written(id, generation))
+}
+
+/** @throws Refusal when another service has given the store an id since that was looked for */
+async function putFirstId(pair: Pair, id: string): Promise<void> {
+  if (await pair.store.records.putNew(identityKey, written(id, 1))) return
+  if ((await idsOf(pair)).there !== id) throw foreign(pair)
+}
+
+function written(id: string, generation: number): Uint8Array {
+  return Buffer.from(JSON.stringify({ id, generation }))
 }
 
 async function join(pair: Pair, id: string, generation = 1): Promise<void> {
   const { catalog } = pair
   await catalog.transaction(({ facts }) => facts.write(offer, id))
-  await putId(pair, id, generation)
+  if (generation === 1) await putFirstId(pair, id)
+  else await putId(pair, id, generation)
   await catalog.transaction(async ({ facts }) => {
     await facts.write(fact, id)
     await facts.write(times, String(generation))
@@ -160,6 +180,6 @@ function older({ where }: Pair): Refusal {
 function emptied({ where }: Pair): Refusal {
   return new Refusal(
     'UNSUPPORTED',
-    `the catalog in ${where.catalog} belongs to a storage that is not in ${where.store}: it was emptied, or the settings name another place; set them right, put the storage back, or run "slipway rebuild", which takes what is there now`,
+    `the catalog in ${where.catalog} belongs to a storage that is not in ${where.store}: it was emptied, another service has taken it, or the settings name another place; set them right, stop the other one, put the storage back, or run "slipway rebuild", which takes what is there now`,
   )
 }

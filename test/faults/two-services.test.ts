@@ -7,6 +7,7 @@ import { disk, mebibyte } from '../support/disks.ts'
 import { Running, slipway } from '../support/program.ts'
 import type { Random } from '../support/random.ts'
 import { get, send } from '../support/rest.ts'
+import { needsS3, startS3 } from '../support/s3.ts'
 import { startService, type Service } from '../support/service.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 import { tryOut } from './trial.ts'
@@ -14,7 +15,7 @@ import { tryOut } from './trial.ts'
 const bytes = disk(mebibyte)
 const inUse = /another Slipway is running on .+; stop it first, or set SLIPWAY_DATA_DIR/
 const beside = /a Slipway is running on .+ set SLIPWAY_URL/
-const decided = /slipway is ready|another Slipway is running/
+const decided = /slipway is ready|another Slipway is running|does not belong to the images/
 /** From the command to the lock, in milliseconds: others that start within that time meet there. */
 const untilLocked = 900
 /** The same, for three of them on a machine that has other work. */
@@ -63,7 +64,14 @@ type Stage = {
 /** @returns how many processes came to a folder that was another's */
 type Act = (stage: Stage, random: Random) => Promise<number>
 
-const acts: readonly [Act, ...Act[]] = [besideOne, atOnce, onNew, whileKilled, beforeCollection]
+const acts: readonly [Act, ...Act[]] = [
+  besideOne,
+  atOnce,
+  onNew,
+  whileKilled,
+  beforeCollection,
+  ...(needsS3() ? [onBucket] : []),
+]
 
 /** All of them are refused while a service works. */
 async function besideOne({ service, link, source }: Stage, random: Random): Promise<number> {
@@ -80,7 +88,7 @@ async function besideOne({ service, link, source }: Stage, random: Random): Prom
 async function atOnce({ service, link }: Stage, random: Random): Promise<number> {
   await service.kill()
   const paths = many(random, () => spelled(service.folder, link, random))
-  await expectOne(paths, random)
+  await expectOne(await Promise.all(paths.map(variablesOf)), random)
   return paths.length - 1
 }
 
@@ -88,8 +96,21 @@ async function atOnce({ service, link }: Stage, random: Random): Promise<number>
 async function onNew({ empty }: Stage, random: Random): Promise<number> {
   const folder = join(empty, 'new')
   const paths = many(random, () => folder)
-  await expectOne(paths, random)
+  await expectOne(await Promise.all(paths.map(variablesOf)), random)
   await rm(folder, { recursive: true })
+  return paths.length - 1
+}
+
+/** Each has a folder of its own, and all have one bucket, where there is nothing yet. */
+async function onBucket({ empty }: Stage, random: Random): Promise<number> {
+  await using s3 = await startS3()
+  let count = 0
+  const paths = many(random, () => join(empty, `own-${(count += 1)}`))
+  const variables = await Promise.all(
+    paths.map(async (path) => ({ ...s3.variables('shared'), ...(await variablesOf(path)) })),
+  )
+  await expectOne(variables, random)
+  for (const path of paths) await rm(path, { recursive: true })
   return paths.length - 1
 }
 
@@ -119,11 +140,14 @@ async function beforeCollection({ service, link }: Stage, random: Random): Promi
   return 1
 }
 
-async function expectOne(paths: readonly string[], random: Random): Promise<void> {
+async function expectOne(
+  each: readonly Readonly<Record<string, string>>[],
+  random: Random,
+): Promise<void> {
   await using resources = new AsyncDisposableStack()
   const all: Running[] = []
-  for (const path of paths) {
-    all.push(resources.use(new Running(['serve'], await variablesOf(path))))
+  for (const variables of each) {
+    all.push(resources.use(new Running(['serve'], variables)))
     if (random.below(2) === 0) await pause(random.below(untilLocked / 3))
   }
   const ready = await Promise.all(all.map(isReady))

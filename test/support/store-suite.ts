@@ -342,6 +342,9 @@ export function describeStore({ name, open, damage, knowsRoom, scale }: StoreKin
       await records.remove('cvi/a/_tags/latest')
       await records.remove('cvi/b/_tags/latest')
       expect(await Array.fromAsync(records.list(''))).toEqual([])
+      expect(await records.putNew('cvi/c/_tags/latest', Buffer.from('one'))).toBe(true)
+      expect(await records.putNew('cvi/c/_tags/latest', Buffer.from('two'))).toBe(false)
+      expect(Buffer.from((await records.read('cvi/c/_tags/latest')) ?? []).toString()).toBe('one')
     })
 
     test('keeps a record that comes while its folder is emptied', async () => {

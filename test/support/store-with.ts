@@ -1,4 +1,4 @@
-import type { Store } from '../../src/store/store.ts'
+import type { Records, Store } from '../../src/store/store.ts'
 
 /** A store that does some things in another way. */
 export function storeWith(store: Store, changes: Partial<Store>): Store {
@@ -15,6 +15,18 @@ export function storeWith(store: Store, changes: Partial<Store>): Store {
     free: () => store.free(),
     probe: (signal) => store.probe(signal),
     records: store.records,
+    ...changes,
+  }
+}
+
+/** The records of a store, some of its ways replaced. */
+export function recordsWith(records: Records, changes: Partial<Records>): Records {
+  return {
+    put: (key, bytes) => records.put(key, bytes),
+    putNew: (key, bytes) => records.putNew(key, bytes),
+    read: (key) => records.read(key),
+    remove: (key) => records.remove(key),
+    list: (prefix) => records.list(prefix),
     ...changes,
   }
 }

@@ -100,14 +100,41 @@ export class Bucket implements Disposable {
   }
 
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const object = { ...this.#object(key), Body: bytes, ContentLength: bytes.length }
+    await this.#put(key, bytes, {}, signal).catch((error: unknown) => {
+      throw this.#failure(error, signal)
+    })
+  }
+
+  /**
+   * Only where nothing has this key; a server that does not know such a condition puts it in any case.
+   * @returns false when something has it, be it what this call has put, where the first answer was lost
+   */
+  async putNew(key: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#put(key, bytes, { IfNoneMatch: '*' })
+      return true
+    } catch (error) {
+      if (statusOf(error) === 412) return false
+      if (!isUnknownThere(error)) throw this.#failure(error)
+      await this.put(key, bytes)
+      return true
+    }
+  }
+
+  async #put(
+    key: string,
+    bytes: Uint8Array,
+    condition: { readonly IfNoneMatch?: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const object = { ...this.#object(key), ...condition, Body: bytes, ContentLength: bytes.length }
     for (let left = meetings; ; left -= 1) {
       try {
         const command = new PutObjectCommand({ ...object, ...this.#sums(bytes) })
         await this.#client.send(command, bound(signal))
         return
       } catch (error) {
-        if (statusOf(error) !== 409 || left === 0) throw this.#failure(error, signal)
+        if (statusOf(error) !== 409 || left === 0) throw error
         await pause(50 * Math.random(), undefined, signal && { signal })
       }
     }

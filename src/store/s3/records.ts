@@ -16,6 +16,10 @@ export class S3Records implements Records {
     await this.#bucket.put(at(key), bytes)
   }
 
+  async putNew(key: string, bytes: Uint8Array): Promise<boolean> {
+    return await this.#bucket.putNew(at(key), bytes)
+  }
+
   async read(key: string): Promise<Uint8Array | null> {
     return await this.#bucket.read(at(key))
   }

@@ -13,7 +13,7 @@ import { manifestKey, pushedRecord } from '../../../src/work/tag-record.ts'
 import { Unowned } from '../../../src/work/unowned.ts'
 import { blobOf, chunk, hour, never, openBench } from '../../support/push-bench.ts'
 import { imageManifest } from '../../support/push-content.ts'
-import { storeWith } from '../../support/store-with.ts'
+import { recordsWith, storeWith } from '../../support/store-with.ts'
 
 const log = pino({ level: 'silent' })
 const day = 24 * hour
@@ -143,12 +143,7 @@ describe('a collection', () => {
       yield* records.list(prefix)
     }
     const meanwhile = storeWith(bench.store, {
-      records: {
-        put: (key, bytes) => records.put(key, bytes),
-        read: (key) => records.read(key),
-        remove: (key) => records.remove(key),
-        list,
-      },
+      records: recordsWith(records, { list }),
     })
     expect(await collectOnce(bench, {}, meanwhile)).toMatchObject({ removed: 0, unknown: 1 })
     expect(await isHere(bench, one)).toBe(true)

@@ -5,11 +5,10 @@ import { expect, test } from 'vitest'
 import { digestOf, hexOf, type Digest } from '../../../src/image/digest.ts'
 import { FilesystemStore } from '../../../src/store/filesystem.ts'
 import { Collector } from '../../../src/work/collect.ts'
-import type { Store } from '../../../src/store/store.ts'
 import { leaseHolder, publish, publishShared, put, reserve } from '../../../src/work/publish.ts'
 import { recover } from '../../../src/work/recover.ts'
 import { newImage, openCatalog } from '../../support/catalog.ts'
-import { storeWith } from '../../support/store-with.ts'
+import { recordsWith, storeWith } from '../../support/store-with.ts'
 import { temporaryFolder } from '../../support/temporary.ts'
 
 const bytes = Buffer.from('a layer')
@@ -108,18 +107,9 @@ async function cutBehindTheBytes({ store, shelf, image }: Bench) {
   await staging.seal(never)
   const cut = new Error('killed')
   const put = () => Promise.reject(cut)
-  const killed = storeWith(store, { records: { ...recordsOf(store), put } })
+  const killed = storeWith(store, { records: recordsWith(store.records, { put }) })
   const published = publish(image, { ...judged, staging }, {}, { ...shelf, store: killed }, never)
   await expect(published).rejects.toBe(cut)
-}
-
-function recordsOf({ records }: Store): Store['records'] {
-  return {
-    read: (key) => records.read(key),
-    put: (key, value) => records.put(key, value),
-    remove: (key) => records.remove(key),
-    list: (prefix) => records.list(prefix),
-  }
 }
 
 test('an image whose bytes are all in their place is Ready after a crash, and nothing is sent again', async () => {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { backupFact } from '../../../src/catalog/backup.ts'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
-import type { Records } from '../../../src/store/store.ts'
+import { Ownership } from '../../../src/work/ownership.ts'
 import {
+  assertOwn,
   assertPair,
   isForeign,
   mark,
@@ -10,6 +11,7 @@ import {
   pairUp,
 } from '../../../src/work/store-identity.ts'
 import { newImage } from '../../support/catalog.ts'
+import { recordsWith } from '../../support/store-with.ts'
 import {
   makeReady,
   openBench,
@@ -80,7 +82,7 @@ test('a catalog whose store was emptied is refused', async () => {
   await makeReady('a', 'layer', bench)
   await assertPair(pair(bench.catalog, bench))
   await bench.store.records.remove(key)
-  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, or/)
+  await expect(assertPair(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, another/)
 })
 
 test('an id that the store lost while nothing was there is written again', async () => {
@@ -97,15 +99,12 @@ test.each(['before', 'after'])(
     await using bench = await openBench()
     await bench.catalog.transaction(({ images }) => images.add(newImage('a')))
     const { records } = bench.store
-    const crashing: Records = {
-      read: (name) => records.read(name),
-      remove: (name) => records.remove(name),
-      list: (prefix) => records.list(prefix),
-      async put(name, bytes) {
-        if (when === 'after') await records.put(name, bytes)
+    const crashing = recordsWith(records, {
+      async putNew(name, bytes) {
+        if (when === 'after') await records.putNew(name, bytes)
         throw new Error('crash')
       },
-    }
+    })
     const crashed = { catalog: bench.catalog, store: { records: crashing }, where }
     await expect(assertPair(crashed)).rejects.toThrow('crash')
     expect(await bench.catalog.read.facts.read('store')).toBeNull()
@@ -164,7 +163,7 @@ test('a store that is emptied while it is served is not marked anew', async () =
   await using bench = await openBench()
   await assertPair(pair(bench.catalog, bench))
   await bench.store.records.remove(key)
-  await expect(outdateCopies(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, or/)
+  await expect(outdateCopies(pair(bench.catalog, bench))).rejects.toThrow(/it was emptied, another/)
   expect(await bench.store.records.read(key)).toBeNull()
 })
 
@@ -174,16 +173,50 @@ test.each([
 ])('a store that does not take its id anew for %s', async (code, refused) => {
   await using bench = await openBench()
   await assertPair(pair(bench.catalog, bench))
-  const { records: own } = bench.store
-  const records: Records = {
-    read: (name) => own.read(name),
-    remove: (name) => own.remove(name),
-    list: (prefix) => own.list(prefix),
+  const records = recordsWith(bench.store.records, {
     put: () => Promise.reject(Object.assign(new Error('cannot be written'), { code })),
-  }
+  })
   const full = { catalog: bench.catalog, store: { records }, where }
   const opened = assertPair(full)
   await (refused === null ? opened : expect(opened).rejects.toThrow(refused))
   // The catalog is ahead, which is not older.
   await assertPair(pair(bench.catalog, bench))
+})
+
+test('a store that another service has, though nothing is in it yet, is refused', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  const fresh = await bench.open('second.sqlite')
+  await expect(assertPair(pair(fresh, bench))).rejects.toThrow('does not belong')
+  await assertOwn(pair(bench.catalog, bench))
+})
+
+test('of two that are about to take a new store in the same moment, one is refused', async () => {
+  await using bench = await openBench()
+  const fresh = await bench.open('second.sqlite')
+  const records = recordsWith(bench.store.records, {
+    async read(name) {
+      const found = await bench.store.records.read(name)
+      // Both have looked before either of them takes it.
+      if (found === null) await assertPair(pair(fresh, bench))
+      return found
+    },
+  })
+  const late = { catalog: bench.catalog, store: { records }, where }
+  await expect(assertPair(late)).rejects.toThrow('does not belong')
+  await assertOwn(pair(fresh, bench))
+})
+
+test('a store that was given to another service meanwhile is told to the one that had it', async () => {
+  await using bench = await openBench()
+  await assertPair(pair(bench.catalog, bench))
+  const ownership = new Ownership(pair(bench.catalog, bench))
+  await ownership.assert()
+  const fresh = await bench.open('second.sqlite')
+  await pairUp(pair(fresh, bench))
+  await expect(ownership.assert()).rejects.toThrow('is older than')
+  expect(ownership.problem).toMatch('is older than')
+  await pairUp(pair(bench.catalog, bench))
+  await ownership.renew()
+  expect(ownership.problem).toBeNull()
 })
