@@ -107,6 +107,10 @@ export class FilesystemStaging implements Staging {
     await this.#parts.durable.flush(this.size)
   }
 
+  async keep(): Promise<void> {
+    if (!this.#closed) await this.#parts.durable.flush(await this.#writer.keep())
+  }
+
   async amend(bytes: Uint8Array): Promise<void> {
     if (bytes.length > this.size) throw new Bug(`staging ${this.id} is shorter than the amendment`)
     this.#digester?.drop()

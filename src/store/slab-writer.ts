@@ -67,6 +67,18 @@ export class SlabWriter {
     this.#throwFailure()
   }
 
+  /**
+   * Writes what came, while more may come, but for what only a whole slab can bring to a stream.
+   * @returns how many bytes from the start were written
+   */
+  async keep(): Promise<number> {
+    const filling = this.#kind === 'file' ? this.#filling : null
+    if (filling && !filling.isEmpty) this.#writeHeld(filling)
+    const written = filling ? this.position : this.#position
+    await this.settled()
+    return written
+  }
+
   /** Waits for everything in flight; never throws. */
   async settle(): Promise<void> {
     await this.#order

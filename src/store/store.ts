@@ -124,6 +124,11 @@ export interface Staging extends AsyncDisposable {
   catchUp(signal: AbortSignal): Promise<void>
   /** Brings everything to the disk: `offset` is `size` then. Throws when a byte could not be written. */
   flush(): Promise<void>
+  /**
+   * Brings what came to the disk while `append` waits for more. In S3 what fills no part yet stays in memory.
+   * @throws what a write has failed with
+   */
+  keep(): Promise<void>
   /** Writes over bytes at the start that were appended as a placeholder; `seal` then reads everything once more. */
   amend(bytes: Uint8Array): Promise<void>
   /**

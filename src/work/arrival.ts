@@ -49,6 +49,11 @@ export class Arrival implements AsyncDisposable {
     return Math.max(0, (this.#layer?.size ?? 0) - headSize)
   }
 
+  /** Makes durable what came, while more is coming. */
+  async keep(): Promise<void> {
+    await (this.#sent ?? this.#layer)?.keep()
+  }
+
   /** Lets go of what is here, for a later transfer. */
   async leave(): Promise<void> {
     await this.#sent?.leave()

@@ -94,7 +94,7 @@ export class Assemblies {
       throw failure
     }
     const transfer = progress.begin(image.uid, progress.floor(image.uid))
-    const assembly = new Assembly(beginning, transfer, (its) => this.#run(its, arrival))
+    const assembly = new Assembly(beginning, transfer, arrival, (its) => this.#run(its, arrival))
     this.#all.set(image.uid, assembly)
     return assembly
   }

@@ -1,6 +1,8 @@
 import type { Checksums } from '../image/data-source.ts'
 import type { Image } from '../catalog/images.ts'
 import type { Upload } from '../catalog/uploads.ts'
+import { unless } from '../unless.ts'
+import type { Arrival } from './arrival.ts'
 import { Feed } from './feed.ts'
 import type { Transfer } from './progress.ts'
 
@@ -28,15 +30,18 @@ export class Assembly {
   isComplete = false
   /** The image, Ready; rejects with what the client is told. */
   readonly done: Promise<Image>
+  readonly #arrival: Pick<Arrival, 'keep'>
   #resting: NodeJS.Timeout | null = null
 
-  /** @param run takes in what the feed gives */
+  /** @param run takes in what the feed gives, and brings it to the arrival */
   constructor(
     beginning: Beginning,
     transfer: Transfer,
+    arrival: Pick<Arrival, 'keep'>,
     run: (assembly: Assembly) => Promise<Image>,
   ) {
     this.beginning = beginning
+    this.#arrival = arrival
     this.transfer = transfer
     this.feed = new Feed(beginning.start)
     transfer.expect(beginning.total, beginning.start)
@@ -47,6 +52,12 @@ export class Assembly {
 
   expect(total: number): void {
     this.transfer.expect(total, this.beginning.start)
+  }
+
+  /** What was given survives a crash then, but for the first 2 MiB, which wait to be looked at as a whole. */
+  async keep(signal: AbortSignal): Promise<void> {
+    await unless(signal, this.feed.drained())
+    await unless(signal, this.#arrival.keep())
   }
 
   complete(): void {

@@ -220,10 +220,11 @@ export class Reception {
     const { feed } = assembly
     const most = Math.min(length ?? Infinity, (total ?? Infinity) - feed.position)
     await feed.fill(part?.body ?? begun, most)
+    const isAll = total === null ? isLast : feed.position === total
+    // Who is told that bytes are here may be unable to send them again.
+    if (!isAll && !isLast) await assembly.keep(signal)
     if (feed.destroyed) return { image: await unless(signal, assembly.done) }
-    if (total === null ? isLast : feed.position === total) {
-      return await this.#finish(assembly, told, signal)
-    }
+    if (isAll) return await this.#finish(assembly, told, signal)
     if (isLast) throw broken(feed.position)
     this.#options.assemblies.rest(assembly)
     return { image: null, offset: feed.position }

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import { digestOf } from '../../src/image/digest.ts'
 import { FilesystemStore } from '../../src/store/filesystem.ts'
 import { describeStore, whole } from '../support/store-suite.ts'
 import { temporaryFolder } from '../support/temporary.ts'
@@ -32,6 +34,33 @@ describe('the filesystem store', () => {
     await using again = await store.resume(crashed.id)
     expect(again?.size).toBe(0)
     expect(await readFile(join(folder.path, 'staging', crashed.id, 'data'))).toHaveLength(0)
+  })
+
+  test('keeps what came while more may come, whatever of a slab that fills', async () => {
+    await using folder = await temporaryFolder()
+    const store = await FilesystemStore.open(folder.path)
+    await using staging = await store.stage()
+    const body = new PassThrough()
+    const appended = staging.append(body, signal)
+    const all = [3, 0, 200_000, 700_000, 1, 5_000_000].map((length, index) =>
+      index % 3 === 2 ? Buffer.alloc(length) : randomBytes(length),
+    )
+    for (const [index, bytes] of all.entries()) {
+      body.write(bytes)
+      const length = all.slice(0, index + 1).reduce((sum, one) => sum + one.length, 0)
+      await expect.poll(() => staging.size).toBe(length)
+      await staging.keep()
+      expect(staging.offset).toBe(length)
+      const path = join(folder.path, 'staging', staging.id)
+      expect(Number(await readFile(join(path, 'offset'), 'latin1'))).toBe(length)
+      const bytesNow = await readFile(join(path, 'data'))
+      expect(bytesNow.equals(Buffer.concat(all.slice(0, index + 1)))).toBe(true)
+    }
+    body.end()
+    await appended
+    const whole = Buffer.concat(all)
+    await staging.publish((await staging.seal(signal)).digest)
+    expect((await store.stat(digestOf(whole)))?.size).toBe(whole.length)
   })
 
   test('drops records that a crash left half written, and looks at no others for that', async () => {

@@ -124,6 +124,24 @@ describe('an upload that broke off', () => {
     await expectOnly(service.folder, ['cut'])
   })
 
+  test('keeps the parts that were acknowledged, by kill -9 in the moment after', async () => {
+    await using service = await startService()
+    const { rest } = service
+    const before = await rest.createUpload('parts')
+    const url = () => service.base + pathOf(before)
+    for (let at = 0, nth = 3; at < size; nth += 1) {
+      const end = Math.min(size, at + nth * mebibyte + 123)
+      const { status, headers } = await part(url(), at, bytes, end)
+      if (status === 201) break
+      expect(Number(headers.get('upload-offset'))).toBe(end)
+      await service.kill()
+      await service.start()
+      at = Number((await head(url()))['upload-offset'])
+      expect(at).toBe(end)
+    }
+    expect((await rest.image('parts')).status.source?.sha256).toBe(sha256)
+  })
+
   test('is finished without its client, once all of it has come', async () => {
     const url = await service.rest.createUpload('alone')
     const wire = await request('PUT', url, { 'Content-Length': size })

@@ -82,6 +82,10 @@ export class S3Staging implements Staging {
     await this.#parts.intake.flush()
   }
 
+  async keep(): Promise<void> {
+    await this.#writer.keep()
+  }
+
   async amend(bytes: Uint8Array): Promise<void> {
     if (bytes.length > this.size) throw new Bug(`staging ${this.id} is shorter than the amendment`)
     this.#digester?.drop()
