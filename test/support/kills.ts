@@ -5,7 +5,7 @@ import { mebibyte } from './disks.ts'
 import { startNeighbour, type Neighbour } from './http-neighbour.ts'
 import { CutClient, Life } from './model-life.ts'
 import { Model } from './model.ts'
-import { age, contentsOf, expectExactly, type Opening } from './model-store.ts'
+import { age, ageSessions, contentsOf, expectExactly, type Opening } from './model-store.ts'
 import { collectAll, failedRuns, Upkeep } from './model-upkeep.ts'
 import type { Random } from './random.ts'
 import { startService, type Service, type Variables } from './service.ts'
@@ -137,6 +137,11 @@ export class Kills implements AsyncDisposable {
     await collectAll(this.#service)
     await this.#service.kill()
     await this.#lookIntoStore()
+    // Those whose beginning was answered to nobody. Kept, they would be too many in the end.
+    ageSessions(this.#service.folder)
+    await this.#service.start()
+    // A stop waits until they are gone, where the next kill could come between.
+    await this.#service.stop()
     await this.#service.start()
   }
 

@@ -67,18 +67,27 @@ function ledgerOf(folder: string) {
   }
 }
 
+/** As if nobody had gone on with any push for two days. */
+export function ageSessions(catalogFolder: string): void {
+  using database = openLedger(catalogFolder)
+  database.catalog.prepare('UPDATE push_sessions SET touched_at = ?').run(longAgo())
+}
+
 /** As if two days went by: what was leased or begun is over, and every file is old. */
 export async function age(catalogFolder: string, storeFolder: string): Promise<void> {
   {
     using database = openLedger(catalogFolder)
-    const long = Date.now() - 2 * 86_400_000
-    database.catalog.prepare('UPDATE leases SET expires_at = ?').run(long)
-    database.catalog.prepare('UPDATE push_sessions SET touched_at = ?').run(long)
+    database.catalog.prepare('UPDATE leases SET expires_at = ?').run(longAgo())
   }
-  const before = new Date(Date.now() - 2 * 86_400_000)
+  ageSessions(catalogFolder)
+  const before = new Date(longAgo())
   for (const path of await readdir(storeFolder, { recursive: true })) {
     await lutimes(join(storeFolder, path), before, before)
   }
+}
+
+function longAgo(): number {
+  return Date.now() - 2 * 86_400_000
 }
 
 function openLedger(folder: string) {
