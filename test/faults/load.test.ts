@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { expect } from 'vitest'
 import { mebibyte } from '../support/disks.ts'
 import { startNeighbour, type Neighbour } from '../support/http-neighbour.ts'
@@ -42,6 +43,8 @@ const few: Crowd = crowd.map(([, client]) => [1, client])
 
 tryOut('load', async (trial) => {
   await using service = await startService({ SLIPWAY_IMPORT_CONCURRENCY: '100' })
+  // They would be elsewhere, and no part of what two cores can do.
+  setPriority(constants.priority.PRIORITY_LOW)
   await using neighbour = await startNeighbour()
   transfers.serveSources(neighbour)
   const load = new Load(trial, service, neighbour)

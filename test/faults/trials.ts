@@ -126,7 +126,7 @@ export const trials = {
   // Many at once.
   load: {
     fault:
-      '2 760 clients at once: polls, streams, pushes, pulls, imports, uploads, deletions, collections',
+      '2 737 clients at once: polls (each every ten seconds), streams, pushes, pulls, imports, uploads, deletions, collections',
     unit: 'answers',
     rounds: 1,
     share: 3,

@@ -3,7 +3,7 @@ import type { Line } from './line.ts'
 import type { Random } from '../../support/random.ts'
 
 /** Between two questions of one client, in milliseconds. */
-const pace = 1000
+const pace = 10_000
 /** So often on the average somebody looks at another image. */
 const staysFor = 10
 
