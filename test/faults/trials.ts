@@ -196,6 +196,12 @@ export const trials = {
     rounds: 4,
     share: 1,
   },
+  'fuzz-images': {
+    fault: 'damaged images of all formats and wrappings, by upload',
+    unit: 'images',
+    rounds: 2,
+    share: 1,
+  },
   // Several writers.
   'two-services': {
     fault:
