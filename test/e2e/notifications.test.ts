@@ -1,18 +1,16 @@
 import { HTTP } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { disk, mebibyte } from '../support/disks.ts'
 import { Receiver, type Received } from '../support/receiver.ts'
-import { send } from '../support/rest.ts'
-import { startService, type Service } from '../support/service.ts'
+import type { Service } from '../support/service.ts'
 import {
   allAndBroken,
   secret,
-  Subscribers,
-  writeSubscribers,
+  startTelling,
+  upload,
   type Entry,
+  type Subscribers,
 } from '../support/subscribers.ts'
-import { temporaryFolder } from '../support/temporary.ts'
 
 /** @throws Error when it is not signed with this secret, now */
 function verified({ headers, body }: Received, by = secret): unknown {
@@ -22,7 +20,6 @@ function verified({ headers, body }: Received, by = secret): unknown {
 
 describe('others', () => {
   const resources = new AsyncDisposableStack()
-  let folder: string
   let receiver: Receiver
   let registry: Receiver
   let broken: Receiver
@@ -34,22 +31,15 @@ describe('others', () => {
   ]
 
   beforeAll(async () => {
-    folder = resources.use(await temporaryFolder()).path
     receiver = resources.use(await Receiver.start())
     registry = resources.use(await Receiver.start())
     broken = resources.use(await Receiver.start())
-    const file = await writeSubscribers(folder, entries())
-    service = resources.use(await startService({ SLIPWAY_SUBSCRIBERS_FILE: file }))
-    subscribers = new Subscribers(() => service.base)
+    ;({ service, subscribers } = await startTelling(resources, entries()))
   })
   afterAll(() => resources.disposeAsync())
 
-  async function upload(name: string): Promise<void> {
-    expect((await send(await service.rest.createUpload(name), disk(mebibyte))).status).toBe(201)
-  }
-
   test('are told what happens to an image, in order, signed, and without its upload URL', async () => {
-    await upload('debian')
+    await upload(service, 'debian')
     const ready = await service.rest.image('debian')
     await service.rest.delete('debian')
     await receiver.until(({ events }) => events.some(({ type }) => type.endsWith('image.deleted')))
@@ -94,7 +84,7 @@ describe('others', () => {
 
   test('that hang hold up nobody else, and hear of it after a crash', async () => {
     broken.answer = () => null
-    await upload('held-1')
+    await upload(service, 'held-1')
     await broken.until(({ requests }) => requests.length === 1)
     await receiver.until(() => receiver.typesOf('held-1').includes('image.ready'))
     expect((await subscribers.of('broken')).waiting).toBe(1)

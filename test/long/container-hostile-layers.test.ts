@@ -6,19 +6,19 @@ import { binary, extended, records, tarOf, type Entry } from '../fixtures/tar-by
 import { disk, mebibyte } from '../support/disks.ts'
 import { bytes, layer } from '../support/hostile-plays.ts'
 import { lies, type Lie } from '../support/hostile-registry.ts'
-import { expectDisk, expectFailed, oneLayer, type Row } from '../support/hostile-stage.ts'
-import { startService, type Service } from '../support/service.ts'
+import {
+  expectDisk,
+  expectFailed,
+  oneLayer,
+  startTold,
+  type Row,
+} from '../support/hostile-stage.ts'
+import type { Service } from '../support/service.ts'
 
 let service: Service
 const resources = new AsyncDisposableStack()
 beforeAll(async () => {
-  service = resources.use(
-    await startService({
-      SLIPWAY_LOG_LEVEL: 'trace',
-      SLIPWAY_MAX_IMAGE_SIZE: '8Mi',
-      SLIPWAY_IMPORT_RETRY_FOR: '1s',
-    }),
-  )
+  service = resources.use(await startTold({ SLIPWAY_MAX_IMAGE_SIZE: '8Mi' }))
 })
 afterAll(() => resources.disposeAsync())
 

@@ -21,25 +21,20 @@ import {
   identity,
   login,
   source,
+  startTold,
   token,
   type Row,
   type Stage,
 } from '../support/hostile-stage.ts'
 import { needs } from '../support/programs.ts'
 import { problemOf } from '../support/rest.ts'
-import { startService, type Service } from '../support/service.ts'
+import type { Service } from '../support/service.ts'
 import { certify } from '../unit/source/certificates.ts'
 
 let service: Service
 const resources = new AsyncDisposableStack()
 beforeAll(async () => {
-  service = resources.use(
-    await startService({
-      SLIPWAY_LOG_LEVEL: 'trace',
-      SLIPWAY_SOURCE_DENY: 'localhost',
-      SLIPWAY_IMPORT_RETRY_FOR: '1s',
-    }),
-  )
+  service = resources.use(await startTold({ SLIPWAY_SOURCE_DENY: 'localhost' }))
 })
 afterAll(() => resources.disposeAsync())
 

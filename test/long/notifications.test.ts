@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tokenOf, writeCallers } from '../support/callers.ts'
-import { disk, mebibyte } from '../support/disks.ts'
 import { Receiver } from '../support/receiver.ts'
-import { get, send } from '../support/rest.ts'
+import { get } from '../support/rest.ts'
 import { startService, type Service } from '../support/service.ts'
-import { allAndBroken, secret, Subscribers, writeSubscribers } from '../support/subscribers.ts'
-import { temporaryFolder } from '../support/temporary.ts'
+import {
+  allAndBroken,
+  secret,
+  startTelling,
+  upload,
+  writeSubscribers,
+  type Subscribers,
+} from '../support/subscribers.ts'
 
 describe('subscribers', () => {
   const resources = new AsyncDisposableStack()
@@ -17,23 +22,16 @@ describe('subscribers', () => {
   const entries = () => allAndBroken(receiver, broken)
 
   beforeAll(async () => {
-    folder = resources.use(await temporaryFolder()).path
     receiver = resources.use(await Receiver.start())
     broken = resources.use(await Receiver.start())
-    const file = await writeSubscribers(folder, entries())
-    service = resources.use(await startService({ SLIPWAY_SUBSCRIBERS_FILE: file }))
-    subscribers = new Subscribers(() => service.base)
+    ;({ folder, service, subscribers } = await startTelling(resources, entries()))
   })
   afterAll(() => resources.disposeAsync())
 
-  async function upload(name: string): Promise<void> {
-    expect((await send(await service.rest.createUpload(name), disk(mebibyte))).status).toBe(201)
-  }
-
   test('that refuse an event are not asked again, until an admin wants it', async () => {
     broken.answer = () => ({ status: 410 })
-    await upload('held-2')
-    await upload('held-3')
+    await upload(service, 'held-2')
+    await upload(service, 'held-3')
     await expect.poll(async () => (await subscribers.of('broken')).undelivered).toBe(2)
     const page = await subscribers.undelivered('broken', '?limit=1')
     expect(page.items).toMatchObject([
@@ -55,7 +53,7 @@ describe('subscribers', () => {
 
   test('that fail are asked again later, and a ping says whether they hear', async () => {
     broken.answer = () => ({ status: 503, headers: { 'retry-after': '300' } })
-    await upload('held-4')
+    await upload(service, 'held-4')
     await expect.poll(async () => (await subscribers.of('broken')).nextTry).toBeDefined()
     const { nextTry = '', problem, waiting } = await subscribers.of('broken')
     expect({ problem, waiting }).toEqual({ problem: 'it answered 503', waiting: 1 })
@@ -88,7 +86,7 @@ describe('subscribers', () => {
     await service.logs.line(({ msg }) => msg === 'a changed file was read again')
     await expect.poll(async () => await subscribers.post('/new/ping')).toEqual({ delivered: true })
     const before = receiver.requests.filter(({ path }) => path !== '/new').length
-    await upload('late')
+    await upload(service, 'late')
     await receiver.until(() => receiver.typesOf('late').includes('image.ready'))
     expect(receiver.requests.filter(({ path }) => path !== '/new')).toHaveLength(before)
     expect(service.logs.toString()).not.toContain('of-the-query')

@@ -12,7 +12,7 @@ import {
 import { startNeighbour, type Neighbour, type NeighbourOptions } from './http-neighbour.ts'
 import { expectNothing, stagedIn } from './leftovers.ts'
 import { get, readiness, type Image, type Source } from './rest.ts'
-import type { Service } from './service.ts'
+import { startService, type Service, type Variables } from './service.ts'
 
 /** What the user gives, and what the registry makes of it. Nobody beside the registry and its issuer may see any of it. */
 export const login = { username: 'robot', password: 'the+robots+password' }
@@ -45,6 +45,15 @@ export function source(image: string | NonNullable<Asked>): Source {
 }
 
 /** A registry that takes a token, which is issued for the user's login, and two more servers. */
+/** A service that logs all it knows, and does not try for long. */
+export async function startTold(variables: Variables): Promise<Service> {
+  return await startService({
+    SLIPWAY_LOG_LEVEL: 'trace',
+    SLIPWAY_IMPORT_RETRY_FOR: '1s',
+    ...variables,
+  })
+}
+
 export async function openStage(options: NeighbourOptions = {}): Promise<Stage> {
   const [registry, issuer, elsewhere] = await Promise.all([
     startHostileRegistry(options),

@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import type { z } from 'zod'
 import { subscribersSchema, undeliveredSchema } from '../../src/serve/api/subscriber-schema.ts'
 import type { Receiver } from './receiver.ts'
-import { get } from './rest.ts'
+import { disk, mebibyte } from './disks.ts'
+import { get, send } from './rest.ts'
+import { startService, type Service } from './service.ts'
+import { temporaryFolder } from './temporary.ts'
 
 export const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -22,6 +25,20 @@ export async function writeSubscribers(
   const path = join(folder, 'subscribers.json')
   await writeFile(path, JSON.stringify({ subscribers }))
   return path
+}
+
+/** A service that tells these subscribers, with its file's folder. */
+export async function startTelling(resources: AsyncDisposableStack, entries: readonly Entry[]) {
+  const folder = resources.use(await temporaryFolder()).path
+  const file = await writeSubscribers(folder, entries)
+  const service = resources.use(await startService({ SLIPWAY_SUBSCRIBERS_FILE: file }))
+  return { folder, service, subscribers: new Subscribers(() => service.base) }
+}
+
+/** Makes a small image, by upload. */
+export async function upload({ rest }: Service, name: string): Promise<void> {
+  const { status } = await send(await rest.createUpload(name), disk(mebibyte))
+  if (status !== 201) throw new Error(`the upload of ${name} was answered ${status}`)
 }
 
 type Standing = z.output<typeof subscribersSchema>['items'][number]

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { describeFailures } from '../../../src/errors.ts'
 import { problemSchema } from '../../../src/serve/api/schema.ts'
+import { specifiedCodes } from '../conformance-refusal.ts'
 import { secretOfSources } from './requests.ts'
 import type { Answer, Asking } from './wire-client.ts'
 
@@ -9,22 +10,7 @@ const statuses: ReadonlyMap<string, number> = new Map(
   describeFailures().map(({ code, status }) => [code, status]),
 )
 /** OCI distribution-spec, "Error Codes", and 429. */
-const ociCodes = new Set([
-  'BLOB_UNKNOWN',
-  'BLOB_UPLOAD_INVALID',
-  'BLOB_UPLOAD_UNKNOWN',
-  'DIGEST_INVALID',
-  'MANIFEST_BLOB_UNKNOWN',
-  'MANIFEST_INVALID',
-  'MANIFEST_UNKNOWN',
-  'NAME_INVALID',
-  'NAME_UNKNOWN',
-  'SIZE_INVALID',
-  'UNAUTHORIZED',
-  'DENIED',
-  'UNSUPPORTED',
-  'TOOMANYREQUESTS',
-])
+const ociCodes: ReadonlySet<string> = new Set(specifiedCodes)
 const envelopeSchema = z.strictObject({
   errors: z.tuple([
     z.strictObject({
