@@ -9,7 +9,7 @@ export type RoundsOptions = {
   readonly maintenance: Maintenance
   /** @param thorough whether all that a crash can leave is looked for */
   readonly tidy: (thorough: boolean, signal: AbortSignal) => Promise<void>
-  readonly ownership: Pick<Ownership, 'renew'>
+  readonly ownership: Pick<Ownership, 'renew' | 'problem'>
   readonly now: () => number
   readonly log: Log
 }
@@ -53,7 +53,13 @@ export class Rounds {
   }
 
   #tidy(thorough: boolean): void {
-    this.#tidying = this.#tidying.then(() => this.#options.tidy(thorough, this.#stopping.signal))
+    this.#tidying = this.#tidying.then(() => this.#tidyOwn(thorough))
+  }
+
+  /** What belongs to another service is not ours to remove. */
+  async #tidyOwn(thorough: boolean): Promise<void> {
+    const { tidy, ownership } = this.#options
+    if (ownership.problem === null) await tidy(thorough, this.#stopping.signal)
   }
 
   async #collectIfDue(): Promise<void> {

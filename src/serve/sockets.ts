@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerOpts } from 'node:net'
 import type { Listen } from '../env.ts'
+import { errno } from '../errors.ts'
 
 /**
  * The event loop accepts one connection of each listening socket in a turn, and a turn of a busy service takes as long as
@@ -29,9 +30,9 @@ export async function listenTogether(
   { backlog, ...options }: SocketOptions,
 ): Promise<readonly Server[]> {
   const shared = { host, backlog, reusePort: mayShare }
-  await using guard = createServer()
+  await using guard = createServer((socket) => socket.destroy())
   if (mayShare && port !== 0) {
-    await begin(guard, { path: guardOf({ host, port }) })
+    await begin(guard, { path: guardOf({ host, port }) }).catch(unlessForbidden)
     await assertFree({ host, port })
   }
   await begin(server, { ...shared, port })
@@ -49,6 +50,11 @@ export async function listenTogether(
  */
 export function guardOf({ host, port }: Listen): string {
   return `\0slipway-${process.getuid?.()}-${port}-${host}`.slice(0, longestName)
+}
+
+/** A sandbox may allow no such sockets; nothing guards a start there. */
+function unlessForbidden(error: unknown): void {
+  if (!['EAFNOSUPPORT', 'EPERM', 'EACCES'].includes(errno(error) ?? '')) throw error
 }
 
 /** A socket that shares its port would share it with another process of the same user. */

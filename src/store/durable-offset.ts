@@ -70,7 +70,7 @@ export class DurableOffset {
   }
 
   #begin(): void {
-    if (this.#stopped || this.#syncing || this.#failure) return
+    if (this.#stopped || this.#syncing || this.#failure || this.#written <= this.#offset) return
     this.#syncing = this.#syncOrFail(this.#written)
       // It is told by `flush` and `stop`.
       .catch(() => {})
@@ -92,11 +92,15 @@ export class DurableOffset {
     return written > this.#offset && performance.now() - this.#syncedAt >= every
   }
 
-  /** Syncs up to `written`, which all have reached the file. */
+  /** Syncs up to `written`, which all have reached the file. One sync at a time: the record must not go back. */
   async flush(written: number): Promise<void> {
-    await this.#syncing
+    while (this.#syncing) await this.#syncing
     this.#throwFailure()
-    if (written > this.#offset) await this.#syncOrFail(written)
+    if (written > this.#offset) {
+      const sync = this.#syncOrFail(written)
+      this.#syncing = sync.catch(() => {}).finally(() => (this.#syncing = null))
+      await sync
+    }
     await this.#beFound()
   }
 

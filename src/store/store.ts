@@ -125,7 +125,8 @@ export interface Staging extends AsyncDisposable {
   /** Brings everything to the disk: `offset` is `size` then. Throws when a byte could not be written. */
   flush(): Promise<void>
   /**
-   * Brings what came to the disk while `append` waits for more. In S3 what fills no part yet stays in memory.
+   * Brings what came to the disk while `append` waits for more. In S3 parts may be on their way then, and what fills none
+   * yet is where it was.
    * @throws what a write has failed with
    */
   keep(): Promise<void>

@@ -1,6 +1,7 @@
 import type { Checksums } from '../image/data-source.ts'
 import type { Image } from '../catalog/images.ts'
 import type { Upload } from '../catalog/uploads.ts'
+import { asError } from '../source/sockets.ts'
 import { unless } from '../unless.ts'
 import type { Arrival } from './arrival.ts'
 import { Feed } from './feed.ts'
@@ -54,10 +55,16 @@ export class Assembly {
     this.transfer.expect(total, this.beginning.start)
   }
 
-  /** What was given survives a crash then, but for the first 2 MiB, which wait to be looked at as a whole. */
+  /**
+   * What was given survives a crash then, but for the first 128 KiB, which wait to be looked at as a whole. When that fails,
+   * the journey ends, and `done` tells why: the next one begins at what is durable.
+   */
   async keep(signal: AbortSignal): Promise<void> {
     await unless(signal, this.feed.drained())
-    await unless(signal, this.#arrival.keep())
+    const kept = this.#arrival.keep().catch((error: unknown) => {
+      this.feed.destroy(asError(error))
+    })
+    await unless(signal, kept)
   }
 
   complete(): void {

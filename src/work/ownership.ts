@@ -17,7 +17,7 @@ export class Ownership {
   }
 
   /**
-   * Before anything is removed for good.
+   * Before a collection.
    * @throws Refusal when it is not
    */
   async assert(): Promise<void> {
@@ -28,9 +28,20 @@ export class Ownership {
     try {
       await look
       this.problem = null
-    } catch (error) {
-      if (error instanceof Refusal) this.problem = error.message
-      throw error
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause
+      const refusal = taken(this.#pair, cause)
+      this.problem = refusal.message
+      throw refusal
     }
   }
+}
+
+/** When this service began, they belonged together. */
+function taken({ where }: Pair, cause: Refusal): Refusal {
+  return new Refusal(
+    'UNSUPPORTED',
+    `another service has taken the images in ${where.store}, or they were emptied or put back, while this one runs; stop one of the two, and start this one again, which says what to do`,
+    { cause },
+  )
 }

@@ -71,7 +71,7 @@ export async function outdateCopies(pair: Pair): Promise<void> {
 }
 
 /**
- * Before anything is removed for good.
+ * Before a collection, which would take for garbage what another catalog knows.
  * @throws Refusal when the store is another service's by now, or this catalog an older one
  */
 export async function assertOwn(pair: Pair): Promise<void> {
@@ -132,7 +132,8 @@ async function putId({ store }: Pair, id: string, generation: number): Promise<v
 
 /** @throws Refusal when another service has given the store an id since that was looked for */
 async function putFirstId(pair: Pair, id: string): Promise<void> {
-  if (await pair.store.records.putNew(identityKey, written(id, 1))) return
+  await pair.store.records.putNew(identityKey, written(id, 1))
+  // Also where it was put: a server that does not know the condition lets everybody put theirs, and the last one stays.
   if ((await idsOf(pair)).there !== id) throw foreign(pair)
 }
 
@@ -180,6 +181,6 @@ function older({ where }: Pair): Refusal {
 function emptied({ where }: Pair): Refusal {
   return new Refusal(
     'UNSUPPORTED',
-    `the catalog in ${where.catalog} belongs to a storage that is not in ${where.store}: it was emptied, another service has taken it, or the settings name another place; set them right, stop the other one, put the storage back, or run "slipway rebuild", which takes what is there now`,
+    `the catalog in ${where.catalog} belongs to a storage that is not in ${where.store}: it was emptied, or the settings name another place; set them right, put the storage back, or run "slipway rebuild", which takes what is there now`,
   )
 }

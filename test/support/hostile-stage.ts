@@ -44,7 +44,6 @@ export function source(image: string | NonNullable<Asked>): Source {
   return { type: 'ContainerImage', containerImage }
 }
 
-/** A registry that takes a token, which is issued for the user's login, and two more servers. */
 /** A service that logs all it knows, and does not try for long. */
 export async function startTold(variables: Variables): Promise<Service> {
   return await startService({
@@ -54,6 +53,7 @@ export async function startTold(variables: Variables): Promise<Service> {
   })
 }
 
+/** A registry that takes a token, which is issued for the user's login, and two more servers. */
 export async function openStage(options: NeighbourOptions = {}): Promise<Stage> {
   const [registry, issuer, elsewhere] = await Promise.all([
     startHostileRegistry(options),

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -10,12 +9,12 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
-  PutObjectCommand,
   UploadPartCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { Outage } from '../../errors.ts'
 import type { ByteRange } from '../store.ts'
+import { putNewObject, putObject } from './put.ts'
 import {
   failureOf,
   isMissing,
@@ -37,12 +36,9 @@ import {
 /** A small object is read within so many milliseconds. */
 const smallWithin = 60_000
 
-/** How often a put may meet another request (409), or, on a filesystem, the removal of the folder that it is to lie in. */
-const meetings = 10
-
 /**
  * What is asked of one bucket, below one prefix that the keys here do not have. Each request is tried again when the server
- * or the network fails; all of them can be, and only those that every S3 server has are used.
+ * or the network fails; all of them can be, and every S3 server has them.
  * @throws Outage STORAGE_UNAVAILABLE, STORAGE_FULL
  */
 export class Bucket implements Disposable {
@@ -100,44 +96,12 @@ export class Bucket implements Disposable {
   }
 
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#put(key, bytes, {}, signal).catch((error: unknown) => {
-      throw this.#failure(error, signal)
-    })
+    await this.#done(putObject(this.#client, this.#whole(key, bytes), signal), signal)
   }
 
-  /**
-   * Only where nothing has this key; a server that does not know such a condition puts it in any case.
-   * @returns false when something has it, be it what this call has put, where the first answer was lost
-   */
+  /** As `putNewObject`. */
   async putNew(key: string, bytes: Uint8Array): Promise<boolean> {
-    try {
-      await this.#put(key, bytes, { IfNoneMatch: '*' })
-      return true
-    } catch (error) {
-      if (statusOf(error) === 412) return false
-      if (!isUnknownThere(error)) throw this.#failure(error)
-      await this.put(key, bytes)
-      return true
-    }
-  }
-
-  async #put(
-    key: string,
-    bytes: Uint8Array,
-    condition: { readonly IfNoneMatch?: string },
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const object = { ...this.#object(key), ...condition, Body: bytes, ContentLength: bytes.length }
-    for (let left = meetings; ; left -= 1) {
-      try {
-        const command = new PutObjectCommand({ ...object, ...this.#sums(bytes) })
-        await this.#client.send(command, bound(signal))
-        return
-      } catch (error) {
-        if (statusOf(error) !== 409 || left === 0) throw error
-        await pause(50 * Math.random(), undefined, signal && { signal })
-      }
-    }
+    return await this.#done(putNewObject(this.#client, this.#whole(key, bytes)))
   }
 
   async remove(key: string): Promise<void> {
@@ -220,13 +184,8 @@ export class Bucket implements Disposable {
       })
       const page = await this.#orNull(this.#client.send(command))
       if (!page) return null
-      for (const {
-        PartNumber: number = 0,
-        Size: size = 0,
-        ETag: etag = '',
-        ChecksumCRC32,
-      } of page.Parts ?? []) {
-        parts.push({ number, size, etag, crc32: ChecksumCRC32 ?? null })
+      for (const { PartNumber = 0, Size = 0, ETag = '', ChecksumCRC32 } of page.Parts ?? []) {
+        parts.push({ number: PartNumber, size: Size, etag: ETag, crc32: ChecksumCRC32 ?? null })
       }
       after = page.NextPartNumberMarker
       if (!page.IsTruncated || after === undefined) return parts
@@ -284,6 +243,11 @@ export class Bucket implements Disposable {
 
   #object(key: string) {
     return { Bucket: this.#at.bucket, Key: this.#prefix + key }
+  }
+
+  #whole(key: string, bytes: Uint8Array) {
+    const body = { Body: bytes, ContentLength: bytes.length }
+    return { ...this.#object(key), ...body, ...this.#sums(bytes) }
   }
 
   #upload({ key, id }: OpenUpload) {

@@ -47,6 +47,11 @@ export function isUnknownThere(error: unknown): boolean {
   return statusOf(error) === 501 || nameOf(error) === 'NotImplemented'
 }
 
+/** The same of a condition on a request: some take a header that they do not know for a mistake. */
+export function mayNotKnow(error: unknown): boolean {
+  return isUnknownThere(error) || statusOf(error) === 400 || statusOf(error) === 405
+}
+
 /** What the storage said as one of our own failures; the SDK's error is the cause. */
 export function failureOf(cause: unknown, at: Addressed): Failure {
   if (cause instanceof Failure) return cause
