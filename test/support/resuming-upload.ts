@@ -50,8 +50,10 @@ export async function sendResuming(sending: Sending): Promise<Sent> {
     const reply = await put.run(cuts[nth] ?? null)
     sent += put.sent
     if (reply?.status === 201) return { sent, requests: nth + 1, body: reply.body }
-    if (reply?.status !== 423) until = Date.now() + heldFor
-    if (reply?.status === 423 && Date.now() < until) {
+    // An answer before the end of the body may be lost with the connection.
+    const isHeld = reply?.status === 423 || (reply === null && !put.wasCut)
+    if (!isHeld) until = Date.now() + heldFor
+    if (isHeld && Date.now() < until) {
       // It was no request of its own: the next one is cut where this one should have been.
       nth -= 1
       await setTimeout(patience)
@@ -80,6 +82,8 @@ class Put {
   readonly #sending: Sending
   readonly #from: number
   readonly #request: ClientRequest
+  /** It was broken off as it was meant to be. */
+  wasCut = false
   #isAnswered = false
 
   constructor(sending: Sending, from: number, isPart: boolean) {
@@ -136,6 +140,7 @@ class Put {
 
   #cut(cut: Cut | null): void {
     if (!this.#isOpen) return
+    this.wasCut = true
     if (cut?.how === 'reset') this.#request.socket?.resetAndDestroy()
     this.#request.destroy()
   }
