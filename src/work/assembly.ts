@@ -1,7 +1,7 @@
 import type { Checksums } from '../image/data-source.ts'
 import type { Image } from '../catalog/images.ts'
 import type { Upload } from '../catalog/uploads.ts'
-import { asError } from '../source/sockets.ts'
+import { asFailure } from '../errors.ts'
 import { unless } from '../unless.ts'
 import type { Arrival } from './arrival.ts'
 import { Feed } from './feed.ts'
@@ -62,7 +62,7 @@ export class Assembly {
   async keep(signal: AbortSignal): Promise<void> {
     await unless(signal, this.feed.drained())
     const kept = this.#arrival.keep().catch((error: unknown) => {
-      this.feed.destroy(asError(error))
+      this.feed.destroy(asFailure(error))
     })
     await unless(signal, kept)
   }

@@ -22,8 +22,9 @@ const senders = 6
 const largest = 4 * mebibyte
 
 tryOut('fuzz-images', async (trial) => {
-  await using bench = await Workbench.of(makeable(corpus))
-  const wholes = await smallOf(bench)
+  const members = makeable(corpus)
+  await using bench = await Workbench.of(members)
+  const wholes = await smallOf(members, bench)
   await using service = await startService()
   for (const { index, random } of trial.rounds()) {
     const sent = Array.from({ length: images }, (_, nth) => ({
@@ -39,9 +40,12 @@ tryOut('fuzz-images', async (trial) => {
   await expectNothing(service.folder)
 })
 
-async function smallOf(bench: Workbench<Member>): Promise<readonly [Buffer, ...Buffer[]]> {
+async function smallOf(
+  members: readonly Member[],
+  bench: Workbench<Member>,
+): Promise<readonly [Buffer, ...Buffer[]]> {
   const found: Buffer[] = []
-  for (const member of makeable(corpus)) {
+  for (const member of members) {
     const path = await bench.pathOf(member)
     if ((await stat(path)).size <= largest) found.push(await readFile(path))
   }
